@@ -1,0 +1,117 @@
+package affinity
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// Result is what an operation inherits.
+type Result struct {
+	// Affinity is what the operation's pods get: its own affinity and the
+	// inherited part. Nil if there is neither.
+	Affinity *corev1.Affinity
+
+	// Inherited holds the labels that were taken over.
+	Inherited topology.LabelSet
+
+	// Missing holds the label keys that were asked for and are not exposed, in
+	// the strategy's order. Nil if none is.
+	Missing []string
+}
+
+// Inherit returns the affinity of an operation that follows, by strategy s, an
+// operation that ran on a node with the exposed labels from.
+//
+// The result shares no memory with own, which is never written to and may be nil
+// (law I1). Where nothing is to be added, it equals own (laws N1, N2). Applying
+// the same strategy to the result changes nothing (law I3).
+//
+// An invalid strategy is an error that holds every fault as a *field.Error with a
+// path that starts at affinityStrategy; the Result is then zero (law B1).
+func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, error) {
+	if faults := s.Validate(field.NewPath("affinityStrategy")); len(faults) > 0 {
+		return Result{}, fielderror.Join(faults)
+	}
+	keys := s.Keys()
+	result := Result{Inherited: from.Only(keys...), Missing: missing(keys, from)}
+	switch s.Policy {
+	case Require:
+		result.Affinity = requiring(own, keys, from)
+	case Prefer:
+		result.Affinity = preferring(own, s.prefers(), from)
+	default:
+		result.Affinity = own.DeepCopy()
+	}
+	return result, nil
+}
+
+// missing returns the keys that are not exposed (law M1).
+func missing(keys []string, from topology.LabelSet) []string {
+	var missing []string
+	for _, key := range keys {
+		if _, ok := from.Get(key); !ok {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
+
+// requiring returns own AND the exposed value of every key (law R1). Terms are
+// ORed, so each of them gets it. An empty term matches no node, and neither does a
+// required part without terms; to add to them would make them match some.
+func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *corev1.Affinity {
+	result := own.DeepCopy()
+	required := requiredPart(result)
+	if required == nil {
+		var term corev1.NodeSelectorTerm
+		if require(&term, keys, from); isEmpty(term) {
+			return result
+		}
+		result, node := nodeAffinity(result)
+		node.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}}
+		return result
+	}
+	for i := range required.NodeSelectorTerms {
+		if term := &required.NodeSelectorTerms[i]; !isEmpty(*term) {
+			require(term, keys, from)
+		}
+	}
+	return result
+}
+
+// require adds to term an expression for every exposed key, unless the term has
+// it to the letter (law I3).
+func require(term *corev1.NodeSelectorTerm, keys []string, from topology.LabelSet) {
+	for _, key := range keys {
+		value, ok := from.Get(key)
+		if !ok || slices.ContainsFunc(term.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isEquality(e, key, value) }) {
+			continue
+		}
+		term.MatchExpressions = append(term.MatchExpressions, equality(key, value))
+	}
+}
+
+// preferring returns own and a preference for the exposed value of every key,
+// unless own has it to the letter (laws P2, I3).
+func preferring(own *corev1.Affinity, prefers []Preferred, from topology.LabelSet) *corev1.Affinity {
+	result := own.DeepCopy()
+	for _, p := range prefers {
+		value, ok := from.Get(p.Name)
+		if !ok || prefersAlready(own, p, value) {
+			continue
+		}
+		var node *corev1.NodeAffinity
+		result, node = nodeAffinity(result)
+		node.PreferredDuringSchedulingIgnoredDuringExecution = append(node.PreferredDuringSchedulingIgnoredDuringExecution,
+			corev1.PreferredSchedulingTerm{
+				Weight:     p.Weight,
+				Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{equality(p.Name, value)}},
+			})
+	}
+	return result
+}

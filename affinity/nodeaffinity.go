@@ -1,0 +1,57 @@
+package affinity
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// equality is the expression that a label has a value.
+func equality(key, value string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}
+}
+
+// isEquality reports whether e is equality(key, value) to the letter.
+func isEquality(e corev1.NodeSelectorRequirement, key, value string) bool {
+	return e.Key == key && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == value
+}
+
+// isEmpty reports whether a term has neither expressions nor fields. Such a term
+// matches no node.
+func isEmpty(term corev1.NodeSelectorTerm) bool {
+	return len(term.MatchExpressions) == 0 && len(term.MatchFields) == 0
+}
+
+// requiredPart returns the required node affinity of a, nil if it has none.
+func requiredPart(a *corev1.Affinity) *corev1.NodeSelector {
+	if a == nil || a.NodeAffinity == nil {
+		return nil
+	}
+	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+}
+
+// nodeAffinity returns the node affinity of a, for writing, and a itself. Either
+// is made if it is not there.
+func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {
+	if a == nil {
+		a = &corev1.Affinity{}
+	}
+	if a.NodeAffinity == nil {
+		a.NodeAffinity = &corev1.NodeAffinity{}
+	}
+	return a, a.NodeAffinity
+}
+
+// prefersAlready reports whether a has a preference of p's weight for p's label
+// with the given value, and for nothing else.
+func prefersAlready(a *corev1.Affinity, p Preferred, value string) bool {
+	if a == nil || a.NodeAffinity == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution, func(term corev1.PreferredSchedulingTerm) bool {
+		return term.Weight == p.Weight &&
+			len(term.Preference.MatchFields) == 0 &&
+			len(term.Preference.MatchExpressions) == 1 &&
+			isEquality(term.Preference.MatchExpressions[0], p.Name, value)
+	})
+}

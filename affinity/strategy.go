@@ -1,0 +1,159 @@
+package affinity
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// Policy says how strictly an operation follows another.
+type Policy string
+
+const (
+	None    Policy = ""        // change nothing
+	Require Policy = "Require" // run only where the followed labels have the same values
+	Prefer  Policy = "Prefer"  // rather run where they have
+)
+
+// Strategy says what an operation takes over from the place where another ran.
+// Its JSON is that of Fluid's AffinityStrategy, less dependOn. The zero value
+// changes nothing.
+//
+// Only the list that the policy reads has any effect (law D2).
+type Strategy struct {
+	// Policy is None, Require or Prefer.
+	Policy Policy `json:"policy,omitempty"`
+
+	// Requires names the labels that Require follows. Nil and empty mean the
+	// hostname (law D1).
+	Requires []Required `json:"requires,omitempty"`
+
+	// Prefers names the labels that Prefer follows. Nil and empty mean the
+	// hostname with weight 100 (law D1).
+	Prefers []Preferred `json:"prefers,omitempty"`
+}
+
+// Required is a label that Require follows.
+type Required struct {
+	Name string `json:"name"` // label key
+}
+
+// Preferred is a label that Prefer follows.
+type Preferred struct {
+	Name   string `json:"name"`   // label key
+	Weight int32  `json:"weight"` // from MinWeight to MaxWeight, added to a node's score
+}
+
+// The bounds of a preference's weight, which are the API server's.
+const (
+	MinWeight = 1
+	MaxWeight = 100
+)
+
+// requires is the list that Require reads, defaults applied.
+func (s Strategy) requires() []Required {
+	if len(s.Requires) == 0 {
+		return []Required{{Name: topology.Hostname}}
+	}
+	return s.Requires
+}
+
+// prefers is the list that Prefer reads, defaults applied.
+func (s Strategy) prefers() []Preferred {
+	if len(s.Prefers) == 0 {
+		return []Preferred{{Name: topology.Hostname, Weight: MaxWeight}}
+	}
+	return s.Prefers
+}
+
+// Keys returns the label keys that s follows, defaults applied: in the order of
+// the list that the policy reads, each once. None, and an unknown policy, follow
+// no key: nil.
+func (s Strategy) Keys() []string {
+	var keys []string
+	switch s.Policy {
+	case Require:
+		for _, r := range s.requires() {
+			keys = append(keys, r.Name)
+		}
+	case Prefer:
+		for _, p := range s.prefers() {
+			keys = append(keys, p.Name)
+		}
+	}
+	return unique(keys)
+}
+
+// unique drops repeats from keys, in place.
+func unique(keys []string) []string {
+	if len(keys) < 2 {
+		return keys
+	}
+	seen := sets.New[string]()
+	return slices.DeleteFunc(keys, func(key string) bool {
+		repeated := seen.Has(key)
+		seen.Insert(key)
+		return repeated
+	})
+}
+
+// Validate returns every fault of s, each with its path below path, which may be
+// nil: an unknown policy, and in the list that the policy reads an empty or
+// malformed label key, and a weight outside MinWeight to MaxWeight (law B1). It is
+// nil for a valid strategy.
+func (s Strategy) Validate(path *field.Path) field.ErrorList {
+	switch s.Policy {
+	case None:
+		return nil
+	case Require:
+		return s.validateRequires(path)
+	case Prefer:
+		return s.validatePrefers(path)
+	default:
+		return field.ErrorList{unknownPolicy(s.Policy, path.Child("policy"))}
+	}
+}
+
+func unknownPolicy(p Policy, path *field.Path) *field.Error {
+	fault := field.NotSupported(path, p, []Policy{Require, Prefer})
+	fault.Detail += ", or nothing to follow no label" + typo.Hint(string(p), string(Require), string(Prefer))
+	return fault
+}
+
+func (s Strategy) validateRequires(path *field.Path) field.ErrorList {
+	var faults field.ErrorList
+	for i, r := range s.Requires {
+		if !labelsyntax.IsKey(r.Name) {
+			faults = append(faults, malformedKey(r.Name, path.Child("requires").Index(i).Child("name")))
+		}
+	}
+	return faults
+}
+
+func (s Strategy) validatePrefers(path *field.Path) field.ErrorList {
+	var faults field.ErrorList
+	for i, p := range s.Prefers {
+		if !labelsyntax.IsKey(p.Name) {
+			faults = append(faults, malformedKey(p.Name, path.Child("prefers").Index(i).Child("name")))
+		}
+		if p.Weight < MinWeight || p.Weight > MaxWeight {
+			path := path.Child("prefers").Index(i).Child("weight")
+			faults = append(faults, field.Invalid(path, p.Weight, validation.InclusiveRangeError(MinWeight, MaxWeight)))
+		}
+	}
+	return faults
+}
+
+func malformedKey(key string, path *field.Path) *field.Error {
+	if key == "" {
+		return field.Required(path, "the key of a node label, such as "+topology.Hostname)
+	}
+	return field.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; "))
+}

@@ -1,0 +1,54 @@
+package dataflow
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// OperationError is one fault of one of the operations given to [New]. Its cause
+// is a *field.Error, with the path that the field has in a manifest.
+type OperationError struct {
+	Operation Ref          // the operation
+	Index     int          // its position among the operations given, from 0
+	Fault     *field.Error // what is wrong
+}
+
+func (e *OperationError) Error() string { return e.Operation.String() + ": " + e.Fault.Error() }
+
+// Unwrap returns Fault.
+func (e *OperationError) Unwrap() error { return e.Fault }
+
+// CycleError says that operations run after each other in a circle, so that none
+// of them could ever start.
+type CycleError struct {
+	// Operations holds the circle, each operation once: every one runs after the
+	// next, and the last after the first.
+	Operations []Ref
+}
+
+// Error prints the whole circle, its first operation again at its end.
+func (e *CycleError) Error() string {
+	var b strings.Builder
+	b.WriteString("cycle of runAfter: ")
+	for _, ref := range e.Operations {
+		b.WriteString(ref.String() + " → ")
+	}
+	if len(e.Operations) > 0 {
+		b.WriteString(e.Operations[0].String())
+	}
+	return b.String()
+}
+
+// UnknownOperationError says that a flow has no such operation.
+type UnknownOperationError struct {
+	Operation Ref  // what was asked for
+	Nearest   *Ref // the one that was probably meant; nil if none is like it
+}
+
+func (e *UnknownOperationError) Error() string {
+	if e.Nearest == nil {
+		return "no " + e.Operation.String() + " in the flow"
+	}
+	return "no " + e.Operation.String() + " in the flow; typo of " + e.Nearest.String() + "?"
+}

@@ -1,0 +1,107 @@
+package topology
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// A LabelSet is a set of labels, each key with one value. It is immutable, so it
+// can be copied and shared freely, and its zero value is the empty set. A label
+// whose value is the empty string is in the set; a label that is absent is not.
+type LabelSet struct {
+	labels []label // sorted by key, each key once; never written to
+}
+
+type label struct{ key, value string }
+
+// NewLabelSet returns the set of the given labels; nil and empty give the empty
+// set. The map is copied. The empty string is no label key, and is left out.
+func NewLabelSet(labels map[string]string) LabelSet {
+	sorted := make([]label, 0, len(labels))
+	for key, value := range labels {
+		if key != "" {
+			sorted = append(sorted, label{key, value})
+		}
+	}
+	return newSorted(sorted)
+}
+
+// Expose returns the labels of a node that an operation which ran there exposes:
+// [Hostname], [Zone], [Region], and the custom keys, as far as the node has them
+// (law E1). A key that the node lacks is absent, not empty.
+func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
+	exposed := make([]label, 0, 3+len(custom))
+	expose := func(keys ...string) {
+		for _, key := range keys {
+			if value, ok := nodeLabels[key]; ok && key != "" {
+				exposed = append(exposed, label{key, value})
+			}
+		}
+	}
+	expose(Hostname, Zone, Region)
+	expose(custom...)
+	return newSorted(exposed)
+}
+
+// newSorted makes labels a set. It takes over the slice, in which a key may
+// stand more than once, always with the same value.
+func newSorted(labels []label) LabelSet {
+	if len(labels) == 0 {
+		return LabelSet{}
+	}
+	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.key, b.key) })
+	return LabelSet{slices.Compact(labels)}
+}
+
+// Only returns the labels of s whose key is among keys; keys that s lacks and
+// repeated keys change nothing.
+func (s LabelSet) Only(keys ...string) LabelSet {
+	only := make([]label, 0, min(len(keys), len(s.labels)))
+	for _, l := range s.labels {
+		if slices.Contains(keys, l.key) {
+			only = append(only, l)
+		}
+	}
+	return newSorted(only)
+}
+
+// Get returns the value of the label with the given key, and whether s has it.
+func (s LabelSet) Get(key string) (value string, ok bool) {
+	i, ok := slices.BinarySearchFunc(s.labels, key, func(l label, key string) int { return cmp.Compare(l.key, key) })
+	if !ok {
+		return "", false
+	}
+	return s.labels[i].value, true
+}
+
+// Len returns the number of labels.
+func (s LabelSet) Len() int { return len(s.labels) }
+
+// All ranges over the labels, sorted by key.
+func (s LabelSet) All() iter.Seq2[string, string] {
+	return func(yield func(key, value string) bool) {
+		for _, l := range s.labels {
+			if !yield(l.key, l.value) {
+				return
+			}
+		}
+	}
+}
+
+// Equal reports whether s and o have the same labels with the same values.
+func (s LabelSet) Equal(o LabelSet) bool { return slices.Equal(s.labels, o.labels) }
+
+// String returns the labels sorted by key, as "a=1,b=2"; the form that kubectl's
+// --selector takes.
+func (s LabelSet) String() string {
+	var b strings.Builder
+	for i, l := range s.labels {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(l.key + "=" + l.value)
+	}
+	return b.String()
+}
