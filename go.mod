@@ -3,6 +3,7 @@ module github.com/fluid-cloudnative/slipstream
 go 1.23.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	k8s.io/api v0.32.13
 	k8s.io/apimachinery v0.32.13
 	pgregory.net/rapid v1.2.0
@@ -12,7 +13,6 @@ require (
 	github.com/fxamacker/cbor/v2 v2.7.0 // indirect
 	github.com/go-logr/logr v1.4.2 // indirect
 	github.com/gogo/protobuf v1.3.2 // indirect
-	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/google/gofuzz v1.2.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/kr/text v0.2.0 // indirect

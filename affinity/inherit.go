@@ -1,8 +1,6 @@
 package affinity
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -66,33 +64,31 @@ func missing(keys []string, from topology.LabelSet) []string {
 // required part without terms; to add to them would make them match some.
 func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
-	required := requiredPart(result)
-	if required == nil {
-		var term corev1.NodeSelectorTerm
-		if require(&term, keys, from); isEmpty(term) {
-			return result
+	if required := requiredPart(result); required != nil {
+		for i := range required.NodeSelectorTerms {
+			if term := &required.NodeSelectorTerms[i]; !isEmpty(*term) {
+				addEqualities(term, keys, from)
+			}
 		}
-		result, node := nodeAffinity(result)
-		node.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}}
 		return result
 	}
-	for i := range required.NodeSelectorTerms {
-		if term := &required.NodeSelectorTerms[i]; !isEmpty(*term) {
-			require(term, keys, from)
-		}
+	var term corev1.NodeSelectorTerm
+	addEqualities(&term, keys, from)
+	if isEmpty(term) {
+		return result
 	}
+	result, node := nodeAffinity(result)
+	node.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}}
 	return result
 }
 
-// require adds to term an expression for every exposed key, unless the term has
-// it to the letter (law I3).
-func require(term *corev1.NodeSelectorTerm, keys []string, from topology.LabelSet) {
+// addEqualities adds to term an expression for every exposed key, unless the term
+// has it to the letter (law I3).
+func addEqualities(term *corev1.NodeSelectorTerm, keys []string, from topology.LabelSet) {
 	for _, key := range keys {
-		value, ok := from.Get(key)
-		if !ok || slices.ContainsFunc(term.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isEquality(e, key, value) }) {
-			continue
+		if value, ok := from.Get(key); ok && !hasEquality(*term, key, value) {
+			term.MatchExpressions = append(term.MatchExpressions, equality(key, value))
 		}
-		term.MatchExpressions = append(term.MatchExpressions, equality(key, value))
 	}
 }
 

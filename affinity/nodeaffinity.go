@@ -16,6 +16,11 @@ func isEquality(e corev1.NodeSelectorRequirement, key, value string) bool {
 	return e.Key == key && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == value
 }
 
+// hasEquality reports whether term has that expression.
+func hasEquality(term corev1.NodeSelectorTerm, key, value string) bool {
+	return slices.ContainsFunc(term.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isEquality(e, key, value) })
+}
+
 // isEmpty reports whether a term has neither expressions nor fields. Such a term
 // matches no node.
 func isEmpty(term corev1.NodeSelectorTerm) bool {
@@ -52,6 +57,6 @@ func prefersAlready(a *corev1.Affinity, p Preferred, value string) bool {
 		return term.Weight == p.Weight &&
 			len(term.Preference.MatchFields) == 0 &&
 			len(term.Preference.MatchExpressions) == 1 &&
-			isEquality(term.Preference.MatchExpressions[0], p.Name, value)
+			hasEquality(term.Preference, p.Name, value)
 	})
 }
