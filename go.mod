@@ -6,7 +6,7 @@ require (
 	github.com/google/go-cmp v0.7.0
 	k8s.io/api v0.32.13
 	k8s.io/apimachinery v0.32.13
-	pgregory.net/rapid v1.2.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (
