@@ -9,20 +9,20 @@
 //
 // # The way of a label
 //
-//	labels of the node                 topology.Expose      what of them others may follow
-//	  where the predecessor ran   ───▶ affinity.Inherit ───▶ the affinity of the successor's pod
-//	                                   dataflow.Resolve      ... for a whole chain
+//		labels of the node                 topology.Expose      what of them others may follow
+//		  where the predecessor ran   ───▶ affinity.Inherit ───▶ the affinity of the successor's pod
+//		                                   dataflow.Resolve      ... for a whole chain
 //
-//   - [github.com/fluid-cloudnative/slipstream/topology] says where a thing ran: the
-//     labels of a node that an operation exposes, and the two forms in which Fluid
-//     stores them.
-//   - [github.com/fluid-cloudnative/slipstream/affinity] is the rule: an operation's own
-//     affinity and the inherited labels make the affinity of its pods. It matches
-//     nodes as kube-scheduler does, and finds requirements that contradict each other.
-//   - [github.com/fluid-cloudnative/slipstream/dataflow] chains operations: who inherits
-//     from whom, and who may start.
-//   - [github.com/fluid-cloudnative/slipstream/dataflow/manifest] reads operations from
-//     YAML and JSON.
+//	  - [github.com/fluid-cloudnative/slipstream/topology] says where a thing ran: the
+//	    labels of a node that an operation exposes, and the two forms in which Fluid
+//	    stores them.
+//	  - [github.com/fluid-cloudnative/slipstream/affinity] is the rule: an operation's own
+//	    affinity and the inherited labels make the affinity of its pods. It matches
+//	    nodes as kube-scheduler does, and finds requirements that contradict each other.
+//	  - [github.com/fluid-cloudnative/slipstream/dataflow] chains operations: who inherits
+//	    from whom, and who may start.
+//	  - [github.com/fluid-cloudnative/slipstream/dataflow/manifest] reads operations from
+//	    YAML and JSON.
 //
 // Each package knows only those above it in this list. There is nothing to call in
 // this package itself.

@@ -30,7 +30,9 @@ type Result struct {
 // the same strategy to the result changes nothing (law I3).
 //
 // An invalid strategy is an error that holds every fault as a *field.Error with a
-// path that starts at affinityStrategy; the Result is then zero (law B1).
+// path that starts at affinityStrategy (law B1). Requirements that no node can meet
+// together with own, although some can meet own, are a [*ConflictError] (law C1).
+// The Result is then zero.
 func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, error) {
 	if faults := s.Validate(field.NewPath("affinityStrategy")); len(faults) > 0 {
 		return Result{}, fielderror.Join(faults)
@@ -39,6 +41,9 @@ func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, 
 	result := Result{Inherited: from.Only(keys...), Missing: missing(keys, from)}
 	switch s.Policy {
 	case Require:
+		if conflict := FindConflict(nil, own, result.Inherited); conflict != nil {
+			return Result{}, conflict
+		}
 		result.Affinity = requiring(own, keys, from)
 	case Prefer:
 		result.Affinity = preferring(own, s.prefers(), from)

@@ -23,6 +23,15 @@ const (
 // Kinds returns the supported kinds.
 func Kinds() []Kind { return []Kind{DataLoad, DataMigrate, DataProcess, DataBackup} }
 
+// podSpec returns the path, in a manifest, of what holds the affinity, the node
+// selector and the tolerations of an operation of kind k.
+func (k Kind) podSpec() string {
+	if k == DataProcess {
+		return "spec.processor.job.podSpec"
+	}
+	return "spec"
+}
+
 // Ref names an operation. It is comparable. Where an operation refers to another,
 // an empty namespace means the referring operation's own; everywhere else it is a
 // namespace like any other.

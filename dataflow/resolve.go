@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"errors"
 	"iter"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -63,7 +64,9 @@ type Decision struct {
 // that is not exposed, the operation is Ready without it, and Result.Missing says
 // so.
 //
-// The error is an [*UnknownOperationError] if the flow has no such operation. The
+// The error is an [*UnknownOperationError] if the flow has no such operation, and an
+// [*affinity.ConflictError] if the operation is ready, but no node can satisfy both
+// what it asks for itself, its node selector included, and what it must inherit. The
 // cost is that of looking at every ancestor; ResolveAll shares it among all
 // operations.
 func (f *Flow) Resolve(ref Ref, seen map[Ref]Observation) (Decision, error) {
@@ -154,11 +157,27 @@ func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, 
 	if seen[source].Phase != Complete {
 		return Decision{State: Waiting, On: source}, nil
 	}
-	result, err := affinity.Inherit(op.Affinity, op.RunAfter.Strategy, f.exposed(source, seen))
+	result, err := inherit(op, source, f.exposed(source, seen))
 	if err != nil {
 		return Decision{}, err
 	}
 	return Decision{State: Ready, Result: result}, nil
+}
+
+// inherit is affinity.Inherit, which knows nothing of the node selector nor of the
+// names of things. Its only error here is a conflict: New has checked the strategy.
+func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Result, error) {
+	strategy := op.RunAfter.Strategy
+	result, err := affinity.Inherit(op.Affinity, strategy, exposed)
+	var conflict *affinity.ConflictError
+	if !errors.As(err, &conflict) && strategy.Policy == affinity.Require {
+		conflict = affinity.FindConflict(op.NodeSelector, op.Affinity, result.Inherited)
+	}
+	if conflict != nil {
+		conflict.Following, conflict.PodSpec = source.String(), op.Kind.podSpec()
+		return affinity.Result{}, conflict
+	}
+	return result, nil
 }
 
 // exposed returns the labels that others can follow to where the operation ran.

@@ -314,3 +314,50 @@ func BenchmarkNewAndResolveAll(b *testing.B) {
 		}
 	}
 }
+
+func TestResolveFindsConflicts(t *testing.T) {
+	b := load("b", "a")
+	b.RunAfter.Strategy.Policy = affinity.Require
+	process := b
+	process.Kind = dataflow.DataProcess
+	seen := map[dataflow.Ref]dataflow.Observation{
+		ref("a"): {Phase: dataflow.Complete, Labels: topology.NewLabelSet(map[string]string{topology.Hostname: "n1"})},
+	}
+	for _, c := range []struct {
+		name   string
+		op     dataflow.Operation
+		change func(op *dataflow.Operation)
+		want   string
+	}{
+		{"its own affinity", b, func(op *dataflow.Operation) { op.Affinity = requiring(topology.Hostname, "n2") },
+			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.affinity requires kubernetes.io/hostname In [n2]"},
+		{"its node selector", b, func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Hostname: "n2"} },
+			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.nodeSelector requires kubernetes.io/hostname In [n2]"},
+		{"a process's affinity, which stands elsewhere", process, func(op *dataflow.Operation) { op.Affinity = requiring(topology.Hostname, "n2") },
+			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.processor.job.podSpec.affinity requires kubernetes.io/hostname In [n2]"},
+		{"only a preference", b, func(op *dataflow.Operation) {
+			op.RunAfter = &dataflow.RunAfter{Ref: ref("a"), Strategy: affinity.Strategy{Policy: affinity.Prefer}}
+			op.NodeSelector = map[string]string{topology.Hostname: "n2"}
+		}, ""},
+		{"not yet: the source is not complete", b, func(op *dataflow.Operation) {
+			op.RunAfter = &dataflow.RunAfter{Ref: ref("x"), Strategy: affinity.Strategy{Policy: affinity.Require}}
+			op.NodeSelector = map[string]string{topology.Hostname: "n2"}
+		}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			op := c.op
+			c.change(&op)
+			decision, err := mustFlow(t, load("a"), op).Resolve(op.Ref, seen)
+			if c.want == "" {
+				if err != nil || decision.State == "" {
+					t.Errorf("Resolve = %v, %v; want no error", decision, err)
+				}
+				return
+			}
+			var conflict *affinity.ConflictError
+			if !errors.As(err, &conflict) || err.Error() != c.want || !cmp.Equal(decision, dataflow.Decision{}) {
+				t.Errorf("Resolve = %v, %v\nwant %s", decision, err, c.want)
+			}
+		})
+	}
+}

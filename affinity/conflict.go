@@ -1,0 +1,157 @@
+package affinity
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/requirement"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// ConflictError says that no node can satisfy both what an operation asks of its
+// node itself and what it must inherit, although some could satisfy the former
+// (law C1).
+type ConflictError struct {
+	// Following names the operation that is followed, and PodSpec is the path of
+	// what holds the affinity and the node selector of the follower, such as
+	// "spec". They are for the message, and empty if the caller knew neither.
+	Following, PodSpec string
+
+	// Refusals says, for each way of meeting the operation's own demands, what
+	// refuses an inherited label: one entry for each such term of the node
+	// affinity, or a single one if the labels are refused whatever the term.
+	Refusals []Refusal
+}
+
+// Refusal is a demand of an operation that an inherited label does not meet.
+type Refusal struct {
+	Key, Value string // the inherited label
+
+	// Term is the index among nodeSelectorTerms of the term that refuses it,
+	// ByNodeSelector, or ByEveryNode.
+	Term int
+
+	// Expression is what refuses it. It is zero if Term is ByEveryNode.
+	Expression corev1.NodeSelectorRequirement
+}
+
+// The values of Refusal.Term that are not the index of a term.
+const (
+	ByNodeSelector = -1 // the node selector refuses it, as an expression In
+	ByEveryNode    = -2 // no node can have it: the value is not a label value
+)
+
+// Error says who cannot follow whom, and why, such as
+//
+//	cannot follow DataLoad default/loadA: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]
+func (e *ConflictError) Error() string {
+	following, podSpec := e.Following, e.PodSpec
+	if following == "" {
+		following = "the source"
+	}
+	if podSpec != "" {
+		podSpec += "."
+	}
+	var labels, demands []string
+	for _, r := range e.Refusals {
+		if l := r.Key + "=" + r.Value; !slices.Contains(labels, l) {
+			labels = append(labels, l)
+		}
+		demands = append(demands, r.demand(podSpec, len(e.Refusals) > 1))
+	}
+	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", "))
+}
+
+// demand says what r asks for. One of several says in which term.
+func (r Refusal) demand(podSpec string, several bool) string {
+	expression, _ := requirement.Parse(r.Expression, nil)
+	switch {
+	case r.Term == ByEveryNode:
+		return fmt.Sprintf("%q is not a label value", r.Value)
+	case r.Term == ByNodeSelector:
+		return podSpec + "nodeSelector requires " + expression.String()
+	case several:
+		return fmt.Sprintf("term %d of %saffinity requires %s", r.Term, podSpec, expression)
+	default:
+		return podSpec + "affinity requires " + expression.String()
+	}
+}
+
+// FindConflict returns why no node can satisfy the node selector, the required node
+// affinity and the inherited labels together, although some can satisfy the first
+// two. It is nil if some node can satisfy all three, and if none can satisfy even
+// the first two, which is not the inherited labels' doing (law C1).
+//
+// [Inherit] looks for conflicts itself; it does not know the node selector.
+func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherited topology.LabelSet) *ConflictError {
+	everywhere, refused := refusedByAll(nodeSelector, inherited)
+	terms := []corev1.NodeSelectorTerm{{}} // no required part: one way, which asks for nothing
+	required := requiredPart(own)
+	if required != nil {
+		terms = required.NodeSelectorTerms
+	}
+	if !refused && !slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool { return refusal(t, inherited) != nil }) {
+		return nil // the common case, without parsing what has nothing to do with it
+	}
+
+	selector, faults := parseSelector(nodeSelector)
+	if len(faults) > 0 {
+		return nil // matches no node
+	}
+	var refusals []Refusal
+	for i := range terms {
+		if required != nil && isEmpty(terms[i]) {
+			continue
+		}
+		parsed, faults := parseTerm(&terms[i], nil)
+		if len(faults) > 0 || !parsed.and(selector).satisfiable() {
+			continue
+		}
+		if refused {
+			return &ConflictError{Refusals: []Refusal{everywhere}}
+		}
+		r := refusal(terms[i], inherited)
+		if r == nil {
+			return nil
+		}
+		r.Term = i
+		refusals = append(refusals, *r)
+	}
+	if len(refusals) == 0 {
+		return nil
+	}
+	return &ConflictError{Refusals: refusals}
+}
+
+// refusedByAll returns what refuses an inherited label whatever the term.
+func refusedByAll(nodeSelector map[string]string, inherited topology.LabelSet) (Refusal, bool) {
+	for key, value := range inherited.All() {
+		if !labelsyntax.IsValue(value) {
+			return Refusal{Key: key, Value: value, Term: ByEveryNode}, true
+		}
+		if selected, ok := nodeSelector[key]; ok && selected != value {
+			return Refusal{Key: key, Value: value, Term: ByNodeSelector, Expression: equality(key, selected)}, true
+		}
+	}
+	return Refusal{}, false
+}
+
+// refusal returns what in term refuses an inherited label, or nil. A malformed
+// expression refuses nothing; it makes its term one that matches no node anyway.
+func refusal(term corev1.NodeSelectorTerm, inherited topology.LabelSet) *Refusal {
+	for i := range term.MatchExpressions {
+		e := &term.MatchExpressions[i]
+		value, ok := inherited.Get(e.Key)
+		if !ok || isEquality(*e, e.Key, value) {
+			continue
+		}
+		if r, faults := requirement.Parse(*e, nil); len(faults) == 0 && !r.Matches(value, true) {
+			return &Refusal{Key: e.Key, Value: value, Expression: *e.DeepCopy()}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package affinity_test
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// An operation needs a GPU and must run on the node where its predecessor ran.
+func ExampleInherit() {
+	own := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchExpressions: []corev1.NodeSelectorRequirement{
+					{Key: "example.com/gpu", Operator: corev1.NodeSelectorOpExists},
+				},
+			}},
+		},
+	}}
+	ranOn := topology.NewLabelSet(map[string]string{
+		topology.Hostname: "gpu-a1",
+		topology.Zone:     "east-a",
+	})
+
+	result, err := affinity.Inherit(own, affinity.Strategy{Policy: affinity.Require}, ranOn)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, term := range result.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		for _, e := range term.MatchExpressions {
+			fmt.Println(e.Key, e.Operator, e.Values)
+		}
+	}
+	// Output:
+	// example.com/gpu Exists []
+	// kubernetes.io/hostname In [gpu-a1]
+}
+
+// An operation would rather stay in its predecessor's zone. It also asks for a
+// label that the predecessor does not expose, and is told.
+func ExampleInherit_prefer() {
+	strategy := affinity.Strategy{
+		Policy: affinity.Prefer,
+		Prefers: []affinity.Preferred{
+			{Name: topology.Zone, Weight: 50},
+			{Name: "example.com/rack", Weight: 20},
+		},
+	}
+	ranOn := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
+
+	result, err := affinity.Inherit(nil, strategy, ranOn)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range result.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+		e := p.Preference.MatchExpressions[0]
+		fmt.Println(p.Weight, e.Key, e.Operator, e.Values)
+	}
+	fmt.Println("missing:", result.Missing)
+	// Output:
+	// 50 topology.kubernetes.io/zone In [east-a]
+	// missing: [example.com/rack]
+}
+
+func ExampleStrategy_Validate() {
+	strategy := affinity.Strategy{
+		Policy:  affinity.Prefer,
+		Prefers: []affinity.Preferred{{Name: "", Weight: 500}},
+	}
+	for _, fault := range strategy.Validate(field.NewPath("spec", "runAfter", "affinityStrategy")) {
+		fmt.Println(fault)
+	}
+	// Output:
+	// spec.runAfter.affinityStrategy.prefers[0].name: Required value: the key of a node label, such as kubernetes.io/hostname
+	// spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive
+}
+
+func ExampleStrategy_Keys() {
+	fmt.Println(affinity.Strategy{Policy: affinity.Require}.Keys())
+	fmt.Println(affinity.Strategy{
+		Policy:   affinity.Require,
+		Requires: []affinity.Required{{Name: topology.Zone}, {Name: "example.com/rack"}, {Name: topology.Zone}},
+	}.Keys())
+	// Output:
+	// [kubernetes.io/hostname]
+	// [topology.kubernetes.io/zone example.com/rack]
+}

@@ -1,0 +1,240 @@
+package affinity_test
+
+import (
+	"errors"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// The words in which the tables below are written.
+
+func in(key string, values ...string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+}
+
+func term(expressions ...corev1.NodeSelectorRequirement) corev1.NodeSelectorTerm {
+	return corev1.NodeSelectorTerm{MatchExpressions: expressions}
+}
+
+// requiring is an affinity that requires one of the terms; not nil, if empty.
+func requiring(terms ...corev1.NodeSelectorTerm) *corev1.Affinity {
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms},
+	}}
+}
+
+func preferring(preferences ...corev1.PreferredSchedulingTerm) *corev1.Affinity {
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferences}}
+}
+
+func weighted(weight int32, expressions ...corev1.NodeSelectorRequirement) corev1.PreferredSchedulingTerm {
+	return corev1.PreferredSchedulingTerm{Weight: weight, Preference: term(expressions...)}
+}
+
+// awayFrom is an affinity that keeps away from the pods of an app.
+func awayFrom(app string) *corev1.PodAntiAffinity {
+	return &corev1.PodAntiAffinity{RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
+		TopologyKey:   "kubernetes.io/hostname",
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}},
+	}}}
+}
+
+func require(keys ...string) affinity.Strategy {
+	s := affinity.Strategy{Policy: affinity.Require}
+	for _, key := range keys {
+		s.Requires = append(s.Requires, affinity.Required{Name: key})
+	}
+	return s
+}
+
+func prefer(prefers ...affinity.Preferred) affinity.Strategy {
+	return affinity.Strategy{Policy: affinity.Prefer, Prefers: prefers}
+}
+
+func faults(err error) []*field.Error {
+	if err == nil {
+		return nil
+	}
+	var all utilerrors.Aggregate
+	if !errors.As(err, &all) {
+		return nil
+	}
+	var faults []*field.Error
+	for _, err := range all.Errors() {
+		var fault *field.Error
+		if errors.As(err, &fault) {
+			faults = append(faults, fault)
+		}
+	}
+	return faults
+}
+
+func TestInherit(t *testing.T) {
+	const hostname, zone, gpu = "kubernetes.io/hostname", "topology.kubernetes.io/zone", "example.com/gpu"
+	here := topology.NewLabelSet(map[string]string{hostname: "n1", zone: "east-a", gpu: "a100"})
+
+	both := requiring(term(in(gpu, "a100")))
+	both.PodAntiAffinity = awayFrom("web")
+	bothWithHostname := requiring(term(in(gpu, "a100"), in(hostname, "n1")))
+	bothWithHostname.PodAntiAffinity = awayFrom("web")
+
+	byName := corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{in("metadata.name", "n1")}}
+	byNameWithHostname := *byName.DeepCopy()
+	byNameWithHostname.MatchExpressions = []corev1.NodeSelectorRequirement{in(hostname, "n1")}
+
+	onlyPods := &corev1.Affinity{PodAntiAffinity: awayFrom("web")}
+	onlyPodsWithHostname := requiring(term(in(hostname, "n1")))
+	onlyPodsWithHostname.PodAntiAffinity = awayFrom("web")
+
+	for _, test := range []struct {
+		name     string
+		own      *corev1.Affinity
+		strategy affinity.Strategy
+		from     topology.LabelSet
+		want     *corev1.Affinity
+		missing  []string
+	}{
+		{name: "no policy, no affinity", from: here},
+		{name: "no policy keeps what is its own", own: both, from: here, want: both},
+		{name: "require without an affinity of its own", strategy: require(), from: here, want: requiring(term(in(hostname, "n1")))},
+		{name: "require in the strategy's order, each key once", strategy: require(zone, hostname, zone), from: here,
+			want: requiring(term(in(zone, "east-a"), in(hostname, "n1")))},
+		{name: "require beside affinity to pods alone", own: onlyPods, strategy: require(), from: here, want: onlyPodsWithHostname},
+		{name: "U1: a required term of its own does not swallow what is inherited", own: both, strategy: require(), from: here, want: bothWithHostname},
+		{name: "U1: nor do several, of which any may match",
+			own: requiring(term(in(gpu, "a100")), term(in(gpu, "h100"), in(zone, "east-b"))), strategy: require(), from: here,
+			want: requiring(term(in(gpu, "a100"), in(hostname, "n1")), term(in(gpu, "h100"), in(zone, "east-b"), in(hostname, "n1")))},
+		{name: "U1: nor does a term that only names a node", own: requiring(byName), strategy: require(), from: here, want: requiring(byNameWithHostname)},
+		{name: "U2: preferring twice prefers once", own: preferring(weighted(100, in(hostname, "n1"))), strategy: prefer(), from: here,
+			want: preferring(weighted(100, in(hostname, "n1")))},
+		{name: "U2: requiring twice requires once", own: requiring(term(in(hostname, "n1"))), strategy: require(), from: here,
+			want: requiring(term(in(hostname, "n1")))},
+		{name: "U3: prefer when nothing is exposed", own: both, strategy: prefer(), want: both, missing: []string{hostname}},
+		{name: "U5: a label that is not exposed is reported", strategy: require("tier", hostname, "disk", "tier"), from: here,
+			want: requiring(term(in(hostname, "n1"))), missing: []string{"tier", "disk"}},
+		{name: "U5: also if that leaves nothing to require", own: both, strategy: require("tier"), from: here, want: both, missing: []string{"tier"}},
+		{name: "U6: an empty list of terms matches no node, and still does", own: requiring([]corev1.NodeSelectorTerm{}...), strategy: require(), from: here,
+			want: requiring([]corev1.NodeSelectorTerm{}...)},
+		{name: "U6: so does an empty term, the other term inherits", own: requiring(term(), term(in(gpu, "a100"))), strategy: require(), from: here,
+			want: requiring(term(), term(in(gpu, "a100"), in(hostname, "n1")))},
+		{name: "the empty value is required like any other", strategy: require("tier"), from: topology.NewLabelSet(map[string]string{"tier": ""}),
+			want: requiring(term(in("tier", "")))},
+		{name: "prefer without an affinity of its own", strategy: prefer(), from: here, want: preferring(weighted(100, in(hostname, "n1")))},
+		{name: "prefer comes after what is its own", own: preferring(weighted(1, in(gpu, "a100"))),
+			strategy: prefer(affinity.Preferred{Name: zone, Weight: 50}, affinity.Preferred{Name: hostname, Weight: 20}), from: here,
+			want: preferring(weighted(1, in(gpu, "a100")), weighted(50, in(zone, "east-a")), weighted(20, in(hostname, "n1")))},
+		{name: "a preference of another weight, or for more, is another one",
+			own:      preferring(weighted(99, in(hostname, "n1")), weighted(100, in(hostname, "n1"), in(gpu, "a100"))),
+			strategy: prefer(), from: here,
+			want: preferring(weighted(99, in(hostname, "n1")), weighted(100, in(hostname, "n1"), in(gpu, "a100")), weighted(100, in(hostname, "n1")))},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := affinity.Inherit(test.own, test.strategy, test.from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustEqual(t, "affinity", test.want, got.Affinity)
+			mustEqual(t, "missing", test.missing, got.Missing)
+		})
+	}
+}
+
+// U9: Fluid puts the slices of the predecessor's status into the pod's affinity.
+func TestInheritSharesNothingWithTheStatus(t *testing.T) {
+	status := topology.NewLabelSet(map[string]string{topology.Hostname: "n1"}).NodeAffinity()
+	from, err := topology.FromNodeAffinity(status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := affinity.Inherit(nil, require(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Values[0] = "scribbled"
+	mustEqual(t, "status", from.NodeAffinity(), status)
+	mustEqual(t, "labels", "kubernetes.io/hostname=n1", from.String())
+}
+
+func TestLawB1EveryFaultAtOnceByItsPath(t *testing.T) {
+	const malformed = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
+		"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+	for _, test := range []struct {
+		name     string
+		strategy affinity.Strategy
+		want     []string
+	}{
+		{"a policy in lower case", affinity.Strategy{Policy: "require"}, []string{
+			`affinityStrategy.policy: Unsupported value: "require": supported values: "Require", "Prefer", or nothing to follow no label; typo of "Require"?`,
+		}},
+		{"a policy that is misspelt", affinity.Strategy{Policy: "Required"}, []string{
+			`affinityStrategy.policy: Unsupported value: "Required": supported values: "Require", "Prefer", or nothing to follow no label; typo of "Require"?`,
+		}},
+		{"a policy of another kind", affinity.Strategy{Policy: "Foo"}, []string{
+			`affinityStrategy.policy: Unsupported value: "Foo": supported values: "Require", "Prefer", or nothing to follow no label`,
+		}},
+		{"an empty required key", require(""), []string{
+			`affinityStrategy.requires[0].name: Required value: the key of a node label, such as kubernetes.io/hostname`,
+		}},
+		{"two malformed required keys around a good one", require("a b", "tier", "/x"), []string{
+			`affinityStrategy.requires[0].name: Invalid value: "a b": not a label key: ` + malformed,
+			`affinityStrategy.requires[2].name: Invalid value: "/x": not a label key: prefix part must be non-empty`,
+		}},
+		{"a preferred key and every bad weight",
+			prefer(affinity.Preferred{Name: "", Weight: 0}, affinity.Preferred{Name: "tier", Weight: 101}, affinity.Preferred{Name: "a b", Weight: -1},
+				affinity.Preferred{Name: "tier", Weight: 1}, affinity.Preferred{Name: "tier", Weight: 100}),
+			[]string{
+				`affinityStrategy.prefers[0].name: Required value: the key of a node label, such as kubernetes.io/hostname`,
+				`affinityStrategy.prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive`,
+				`affinityStrategy.prefers[1].weight: Invalid value: 101: must be between 1 and 100, inclusive`,
+				`affinityStrategy.prefers[2].name: Invalid value: "a b": not a label key: ` + malformed,
+				`affinityStrategy.prefers[2].weight: Invalid value: -1: must be between 1 and 100, inclusive`,
+			}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			own := requiring(term(in("tier", "gold")))
+			result, err := affinity.Inherit(own, test.strategy, topology.NewLabelSet(map[string]string{"tier": "gold"}))
+			mustEqual(t, "result", affinity.Result{}, result)
+
+			var first *field.Error
+			if !errors.As(err, &first) || first.Error() != test.want[0] {
+				t.Errorf("errors.As(*field.Error) = %v, want %s", first, test.want[0])
+			}
+			var messages []string
+			for _, fault := range faults(err) { // errors.As to utilerrors.Aggregate
+				messages = append(messages, fault.Error())
+			}
+			mustEqual(t, "faults", test.want, messages)
+		})
+	}
+}
+
+func TestValidatePathMayBeNil(t *testing.T) {
+	faults := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "tier"}}}.Validate(nil)
+	mustEqual(t, "faults", `prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive`, faults.ToAggregate().Error())
+	mustEqual(t, "faults of the zero strategy", field.ErrorList(nil), affinity.Strategy{}.Validate(nil))
+}
+
+func TestKeysOfAnUnknownPolicyAreNone(t *testing.T) {
+	s := require("tier")
+	s.Policy = "Required"
+	mustEqual(t, "keys", []string(nil), s.Keys())
+	mustEqual(t, "keys of the zero strategy", []string(nil), affinity.Strategy{}.Keys())
+}
+
+// Fluid's AffinityStrategy, from a manifest and back.
+func TestStrategyIsFluidsJSON(t *testing.T) {
+	for want, s := range map[string]affinity.Strategy{
+		`{}`: {},
+		`{"policy":"Require","requires":[{"name":"tier"}]}`:            require("tier"),
+		`{"policy":"Prefer","prefers":[{"name":"tier","weight":100}]}`: prefer(affinity.Preferred{Name: "tier", Weight: 100}),
+	} {
+		mustEqual(t, "JSON", want, encode(s))
+	}
+}

@@ -1,0 +1,300 @@
+package dataflow_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// run is a flow that is being run on a few nodes: a state machine whose steps are
+// those of a cluster. Operations start in any order that Resolve allows, on any
+// node that their affinity matches; they complete or fail; labels come and go
+// between nodes all the while.
+type run struct {
+	ops   chain
+	flow  *dataflow.Flow
+	nodes []map[string]string
+	seen  map[dataflow.Ref]dataflow.Observation
+	ran   map[dataflow.Ref]placement
+}
+
+// placement is where an operation ran, what the node was like then, and what the
+// operation had been told.
+type placement struct {
+	node     map[string]string
+	decision dataflow.Decision
+}
+
+func newRun(t *rapid.T) *run {
+	ops := runnable().Draw(t, "ops")
+	r := &run{
+		ops:  newChain(ops),
+		flow: mustFlow(t, ops...),
+		seen: map[dataflow.Ref]dataflow.Observation{},
+		ran:  map[dataflow.Ref]placement{},
+	}
+	for i := range rapid.IntRange(1, 4).Draw(t, "nodes") {
+		node := rapid.MapOfN(rapid.SampledFrom(keys()), rapid.SampledFrom([]string{"", "1", "2"}), 0, 4).Draw(t, "node")
+		if rapid.IntRange(0, 4).Draw(t, "has hostname") > 0 {
+			node[topology.Hostname] = fmt.Sprintf("node-%d", i)
+		}
+		r.nodes = append(r.nodes, node)
+	}
+	return r
+}
+
+// runnable draws flows that can be run: predecessors are there, and what an
+// operation depends on is one of its ancestors, near or far.
+func runnable() *rapid.Generator[[]dataflow.Operation] {
+	return rapid.Custom(func(t *rapid.T) []dataflow.Operation {
+		var ops []dataflow.Operation
+		for i := range rapid.IntRange(1, 7).Draw(t, "n") {
+			op := dataflow.Operation{
+				Ref:         named(i),
+				Distributed: rapid.IntRange(0, 6).Draw(t, "distributed") == 0,
+				Recurring:   rapid.IntRange(0, 6).Draw(t, "recurring") == 0,
+				Exposes:     rapid.SliceOfN(rapid.SampledFrom(keys()), 0, 2).Draw(t, "exposes"),
+			}
+			if rapid.IntRange(0, 2).Draw(t, "own affinity") == 0 {
+				op.Affinity = requiring(rapid.SampledFrom(keys()[1:]).Draw(t, "own key"), "1", "2")
+			}
+			if i > 0 && rapid.IntRange(0, 7).Draw(t, "follows") > 0 {
+				op.RunAfter = &dataflow.RunAfter{
+					Ref:      named(rapid.IntRange(0, i-1).Draw(t, "after")),
+					Strategy: strategies().Draw(t, "strategy"),
+				}
+				ancestors := newChain(ops).ancestors(op)
+				if rapid.IntRange(0, 2).Draw(t, "depends") == 0 {
+					on := rapid.SampledFrom(ancestors).Draw(t, "on")
+					op.RunAfter.DependOn = &on
+				}
+			}
+			ops = append(ops, op)
+		}
+		return ops
+	})
+}
+
+// admits is the scheduler's verdict, as far as these affinities go: every
+// expression is an In.
+func admits(a *corev1.Affinity, node map[string]string) bool {
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return true
+	}
+	terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	return slices.ContainsFunc(terms, func(term corev1.NodeSelectorTerm) bool {
+		for _, e := range term.MatchExpressions {
+			if value, ok := node[e.Key]; !ok || !slices.Contains(e.Values, value) {
+				return false
+			}
+		}
+		return len(term.MatchExpressions) > 0
+	})
+}
+
+// start lets an operation run that may, if there is a node for it.
+func (r *run) start(t *rapid.T) {
+	ref := rapid.SampledFrom(slices.Collect(refsOf(r.flow))).Draw(t, "operation")
+	decision, err := r.flow.Resolve(ref, r.seen)
+	if _, started := r.ran[ref]; started || err != nil || decision.State != dataflow.Ready {
+		return
+	}
+	var matching []map[string]string
+	for _, node := range r.nodes {
+		if admits(decision.Affinity, node) {
+			matching = append(matching, node)
+		}
+	}
+	if len(matching) == 0 {
+		return
+	}
+	node := maps.Clone(rapid.SampledFrom(matching).Draw(t, "node"))
+	r.ran[ref] = placement{node, decision}
+	r.seen[ref] = dataflow.Observation{Phase: dataflow.Executing}
+}
+
+// finish ends an operation that runs, most of the time well. What it records is
+// what its node was like when it started.
+func (r *run) finish(t *rapid.T) {
+	var running []dataflow.Ref
+	for ref := range refsOf(r.flow) {
+		if r.seen[ref].Phase == dataflow.Executing {
+			running = append(running, ref)
+		}
+	}
+	if len(running) == 0 {
+		return
+	}
+	ref := rapid.SampledFrom(running).Draw(t, "operation")
+	o := dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(r.ran[ref].node, r.ops[ref].Exposes...)}
+	if rapid.IntRange(0, 9).Draw(t, "fails") == 0 {
+		o.Phase = dataflow.Failed
+	}
+	r.seen[ref] = o
+}
+
+// relabel changes, adds or removes a label of a node, and so may swap two nodes' zones.
+func (r *run) relabel(t *rapid.T) {
+	node := rapid.SampledFrom(r.nodes).Draw(t, "node")
+	key := rapid.SampledFrom(keys()[1:]).Draw(t, "key")
+	if rapid.Bool().Draw(t, "remove") {
+		delete(node, key)
+	} else {
+		node[key] = rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "value")
+	}
+}
+
+func refsOf(f *dataflow.Flow) func(yield func(dataflow.Ref) bool) {
+	return func(yield func(dataflow.Ref) bool) {
+		for op := range f.Operations() {
+			if !yield(op.Ref) {
+				return
+			}
+		}
+	}
+}
+
+// exposed is what an operation that ran shows to others (laws E1, F5).
+func (r *run) exposed(ref dataflow.Ref) map[string]string {
+	op := r.ops[ref]
+	exposed := map[string]string{}
+	if op.Distributed || op.Recurring {
+		return exposed
+	}
+	for _, key := range append([]string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, op.Exposes...) {
+		if value, ok := r.ran[ref].node[key]; ok {
+			exposed[key] = value
+		}
+	}
+	return exposed
+}
+
+// required is the set of keys that op must follow (law D1).
+func required(op dataflow.Operation) []string {
+	if op.RunAfter.Strategy.Policy != affinity.Require {
+		return nil
+	}
+	if len(op.RunAfter.Strategy.Requires) == 0 {
+		return []string{"kubernetes.io/hostname"}
+	}
+	var keys []string
+	for _, r := range op.RunAfter.Strategy.Requires {
+		keys = append(keys, r.Name)
+	}
+	return keys
+}
+
+// steps runs the machine and calls check after every step.
+func steps(t *testing.T, check func(t *rapid.T, r *run)) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := newRun(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"start":   r.start,
+			"finish":  r.finish,
+			"relabel": r.relabel,
+			"":        func(t *rapid.T) { check(t, r) },
+		})
+	})
+}
+
+func TestLawF6CoLocation(t *testing.T) {
+	steps(t, func(t *rapid.T, r *run) {
+		for ref, placed := range r.ran {
+			op := r.ops[ref]
+			if !admits(op.Affinity, placed.node) {
+				t.Fatalf("%s ran on %v, against its own affinity", ref, placed.node)
+			}
+			from, ok := source(op)
+			if !ok {
+				continue
+			}
+			exposed := r.exposed(from)
+			for _, key := range required(op) {
+				value, ok := exposed[key]
+				if got, has := placed.node[key]; ok && (got != value || !has) {
+					t.Fatalf("%s ran where %s=%q, its source %s where it was %q", ref, key, got, from, value)
+				}
+			}
+		}
+	})
+}
+
+func TestLawF7OnlyWhatTheSourceExposesIsSeen(t *testing.T) {
+	steps(t, func(t *rapid.T, r *run) {
+		for ref, placed := range r.ran {
+			from, ok := source(r.ops[ref])
+			if !ok && placed.decision.Inherited.Len() > 0 {
+				t.Fatalf("%s has no source and inherits %v", ref, placed.decision.Inherited)
+			}
+			exposed := r.exposed(from)
+			for key, value := range placed.decision.Inherited.All() {
+				if got, ok := exposed[key]; !ok || got != value {
+					t.Fatalf("%s inherits %s=%s, its source %s exposes %v", ref, key, value, from, exposed)
+				}
+			}
+		}
+	})
+}
+
+// The other half of F4: what ran, ran after all of its ancestors.
+func TestLawF4NothingRunsBeforeItsAncestors(t *testing.T) {
+	steps(t, func(t *rapid.T, r *run) {
+		for ref := range r.ran {
+			for _, ancestor := range r.ops.ancestors(r.ops[ref]) {
+				if r.seen[ancestor].Phase != dataflow.Complete {
+					t.Fatalf("%s ran although %s is %q", ref, ancestor, r.seen[ancestor].Phase)
+				}
+			}
+		}
+	})
+}
+
+// A label that C follows through B must be exposed by B itself (requirement M9).
+func TestLawF7ThroughAnIntermediateOperation(t *testing.T) {
+	const disk = "example.com/disk"
+	follow := func(name, after string, exposes ...string) dataflow.Operation {
+		op := load(name, after)
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: disk}}}
+		op.Exposes = exposes
+		return op
+	}
+	a := load("a")
+	a.Exposes = []string{disk}
+	node := map[string]string{disk: "fast"}
+	for _, c := range []struct {
+		name string
+		b    dataflow.Operation
+		c    dataflow.Operation
+		want string
+	}{
+		{"B exposes it", follow("b", "a", disk), follow("c", "b"), "example.com/disk=fast"},
+		{"B inherits but does not expose it", follow("b", "a"), follow("c", "b"), ""},
+		{"C depends on A", follow("b", "a"), func() dataflow.Operation {
+			c := follow("c", "b")
+			c.RunAfter.DependOn = &a.Ref
+			return c
+		}(), "example.com/disk=fast"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			seen := map[dataflow.Ref]dataflow.Observation{}
+			for _, op := range []dataflow.Operation{a, c.b} {
+				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node, op.Exposes...)}
+			}
+			decision, err := mustFlow(t, a, c.b, c.c).Resolve(c.c.Ref, seen)
+			if err != nil || decision.Inherited.String() != c.want {
+				t.Errorf("C inherits %v, %v; want %q", decision.Inherited, err, c.want)
+			}
+			if missing := len(decision.Missing) == 1; missing != (c.want == "") {
+				t.Errorf("missing: %v", decision.Missing)
+			}
+		})
+	}
+}

@@ -1,0 +1,276 @@
+// Package testgen draws the inputs that the laws quantify over, for the property
+// tests of several packages: affinities, strategies, label sets and nodes.
+//
+// All of them share a small alphabet of label keys and values, so that what one
+// asks for another often has. Simple inputs come first, as rapid shrinks to them.
+package testgen
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// Keys returns the label keys that the generators use.
+func Keys() []string { return []string{topology.Hostname, topology.Zone, "example.com/gpu", "tier"} }
+
+// Values returns the label values that the generators use: words, the empty value,
+// and numbers, some of them equal, one just beyond 64 bits.
+func Values() []string { return []string{"a", "b", "", "3", "03", "9223372036854775808"} }
+
+// Names returns the names of nodes that the generators use.
+func Names() []string { return []string{"node-a", "node-b"} }
+
+func key() *rapid.Generator[string]   { return rapid.SampledFrom(Keys()) }
+func value() *rapid.Generator[string] { return rapid.SampledFrom(Values()) }
+
+// Labels draws the labels of a node, or those that an operation exposes.
+func Labels() *rapid.Generator[map[string]string] {
+	return rapid.MapOfN(key(), value(), 0, len(Keys()))
+}
+
+// LabelSet draws what an operation exposes.
+func LabelSet() *rapid.Generator[topology.LabelSet] {
+	return rapid.Map(Labels(), topology.NewLabelSet)
+}
+
+// Node draws a node that has a name and labels.
+func Node() *rapid.Generator[*corev1.Node] { return NodeLike(topology.LabelSet{}) }
+
+// NodeLike draws a node that has each of the given labels as often as not, in
+// place of any other value for its key.
+func NodeLike(labels topology.LabelSet) *rapid.Generator[*corev1.Node] {
+	return rapid.Custom(func(t *rapid.T) *corev1.Node {
+		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
+			Name:   rapid.SampledFrom(Names()).Draw(t, "name"),
+			Labels: Labels().Draw(t, "labels"),
+		}}
+		all := rapid.Bool().Draw(t, "like in all")
+		for key, value := range labels.All() {
+			if all || rapid.Bool().Draw(t, "like") {
+				node.Labels[key] = value
+			}
+		}
+		return node
+	})
+}
+
+// Strategy draws any strategy, valid or not: with unknown policies, empty and
+// malformed keys, weights out of bounds, repeated keys, and lists that the policy
+// does not read.
+func Strategy() *rapid.Generator[affinity.Strategy] {
+	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
+		policies := []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None, "require", "Required"}
+		return strategy(t, rapid.SampledFrom(policies).Draw(t, "policy"), anyRequires(), anyPrefers())
+	})
+}
+
+// ValidStrategy draws a valid strategy with one of the policies; without an
+// argument, with any of the three. The list that the policy reads may be empty or
+// repeat a key. The other list has no effect, and may be malformed.
+func ValidStrategy(policies ...affinity.Policy) *rapid.Generator[affinity.Strategy] {
+	if len(policies) == 0 {
+		policies = []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None}
+	}
+	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
+		policy := rapid.SampledFrom(policies).Draw(t, "policy")
+		requires, prefers := anyRequires(), anyPrefers()
+		switch policy {
+		case affinity.Require:
+			requires = Requires()
+		case affinity.Prefer:
+			prefers = Prefers()
+		}
+		return strategy(t, policy, requires, prefers)
+	})
+}
+
+func strategy(t *rapid.T, policy affinity.Policy, requires *rapid.Generator[[]affinity.Required], prefers *rapid.Generator[[]affinity.Preferred]) affinity.Strategy {
+	return affinity.Strategy{Policy: policy, Requires: requires.Draw(t, "requires"), Prefers: prefers.Draw(t, "prefers")}
+}
+
+// Requires draws a valid list of required labels, which may be empty or repeat a key.
+func Requires() *rapid.Generator[[]affinity.Required] { return requires(key()) }
+
+// Prefers draws a valid list of preferred labels, which may be empty or repeat a
+// key, with the same or another weight.
+func Prefers() *rapid.Generator[[]affinity.Preferred] { return prefers(key(), weight()) }
+
+func anyRequires() *rapid.Generator[[]affinity.Required] { return requires(anyKey()) }
+
+func anyPrefers() *rapid.Generator[[]affinity.Preferred] {
+	return prefers(anyKey(), rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1})))
+}
+
+func requires(key *rapid.Generator[string]) *rapid.Generator[[]affinity.Required] {
+	return several(3, rapid.Custom(func(t *rapid.T) affinity.Required {
+		return affinity.Required{Name: key.Draw(t, "name")}
+	}))
+}
+
+func prefers(key *rapid.Generator[string], weight *rapid.Generator[int32]) *rapid.Generator[[]affinity.Preferred] {
+	return several(3, rapid.Custom(func(t *rapid.T) affinity.Preferred {
+		return affinity.Preferred{Name: key.Draw(t, "name"), Weight: weight.Draw(t, "weight")}
+	}))
+}
+
+func anyKey() *rapid.Generator[string] {
+	return rapid.OneOf(key(), key(), rapid.SampledFrom([]string{"", "not a key", "a/b/c"}))
+}
+
+// weight has few values, one of them the default, so that weights collide too.
+func weight() *rapid.Generator[int32] { return rapid.SampledFrom([]int32{100, 1, 7}) }
+
+// Affinity draws an operation's own affinity, as an API server accepts it: also
+// nil; empty at every level; with several ORed terms, and with terms that are
+// empty, that contradict themselves, that name one key twice, that match fields;
+// with every operator; with Gt and Lt of what is no 64-bit integer, which the API
+// server lets through and which matches no node; and with the parts on pods.
+func Affinity() *rapid.Generator[*corev1.Affinity] {
+	return rapid.Custom(func(t *rapid.T) *corev1.Affinity {
+		if rarely(t, "nil affinity") {
+			return nil
+		}
+		a := &corev1.Affinity{}
+		if !rarely(t, "no node affinity") {
+			a.NodeAffinity = nodeAffinity().Draw(t, "node affinity")
+		}
+		if rarely(t, "pod affinity") {
+			a.PodAffinity = &corev1.PodAffinity{
+				RequiredDuringSchedulingIgnoredDuringExecution:  several(2, podAffinityTerm()).Draw(t, "required"),
+				PreferredDuringSchedulingIgnoredDuringExecution: several(2, weightedPodAffinityTerm()).Draw(t, "preferred"),
+			}
+		}
+		if rarely(t, "pod anti-affinity") {
+			a.PodAntiAffinity = &corev1.PodAntiAffinity{
+				RequiredDuringSchedulingIgnoredDuringExecution:  several(2, podAffinityTerm()).Draw(t, "required"),
+				PreferredDuringSchedulingIgnoredDuringExecution: several(2, weightedPodAffinityTerm()).Draw(t, "preferred"),
+			}
+		}
+		return a
+	})
+}
+
+func nodeAffinity() *rapid.Generator[*corev1.NodeAffinity] {
+	return rapid.Custom(func(t *rapid.T) *corev1.NodeAffinity {
+		a := &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: several(3, preference()).Draw(t, "preferred")}
+		if !rarely(t, "nothing required") {
+			a.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: several(3, term()).Draw(t, "terms")}
+		}
+		return a
+	})
+}
+
+func term() *rapid.Generator[corev1.NodeSelectorTerm] {
+	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorTerm {
+		term := corev1.NodeSelectorTerm{MatchExpressions: several(3, expression()).Draw(t, "expressions")}
+		if rarely(t, "fields") {
+			term.MatchFields = several(2, nameField()).Draw(t, "fields")
+		}
+		return term
+	})
+}
+
+// preference draws weighted terms, half of them like those that are inherited.
+func preference() *rapid.Generator[corev1.PreferredSchedulingTerm] {
+	return rapid.Custom(func(t *rapid.T) corev1.PreferredSchedulingTerm {
+		p := corev1.PreferredSchedulingTerm{Weight: weight().Draw(t, "weight")}
+		if rapid.Bool().Draw(t, "any term") {
+			p.Preference = term().Draw(t, "term")
+		} else {
+			p.Preference.MatchExpressions = []corev1.NodeSelectorRequirement{equality().Draw(t, "expression")}
+		}
+		return p
+	})
+}
+
+func expression() *rapid.Generator[corev1.NodeSelectorRequirement] {
+	return rapid.OneOf(equality(), anyExpression())
+}
+
+// equality draws expressions to the letter as those that are inherited.
+func equality() *rapid.Generator[corev1.NodeSelectorRequirement] {
+	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{
+			Key: key().Draw(t, "key"), Operator: corev1.NodeSelectorOpIn, Values: []string{value().Draw(t, "value")},
+		}
+	})
+}
+
+func anyExpression() *rapid.Generator[corev1.NodeSelectorRequirement] {
+	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
+		e := corev1.NodeSelectorRequirement{
+			Key: key().Draw(t, "key"),
+			Operator: rapid.SampledFrom([]corev1.NodeSelectorOperator{
+				corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn, corev1.NodeSelectorOpExists,
+				corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt,
+			}).Draw(t, "operator"),
+		}
+		switch e.Operator {
+		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+			e.Values = rapid.SliceOfN(value(), 1, 3).Draw(t, "values")
+		case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+			bounds := []string{"2", "4", "3", "003", "0", "9223372036854775807", "9223372036854775808", "many", ""}
+			e.Values = []string{rapid.SampledFrom(bounds).Draw(t, "bound")}
+		default:
+			e.Values = several(0, value()).Draw(t, "values")
+		}
+		return e
+	})
+}
+
+func nameField() *rapid.Generator[corev1.NodeSelectorRequirement] {
+	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{
+			Key:      metav1.ObjectNameField,
+			Operator: rapid.SampledFrom([]corev1.NodeSelectorOperator{corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn}).Draw(t, "operator"),
+			Values:   []string{rapid.SampledFrom(Names()).Draw(t, "name")},
+		}
+	})
+}
+
+func podAffinityTerm() *rapid.Generator[corev1.PodAffinityTerm] {
+	return rapid.Custom(func(t *rapid.T) corev1.PodAffinityTerm {
+		return corev1.PodAffinityTerm{
+			TopologyKey: key().Draw(t, "topology key"),
+			Namespaces:  several(2, rapid.SampledFrom([]string{"default", "other"})).Draw(t, "namespaces"),
+			LabelSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{"app": value().Draw(t, "app")},
+				MatchExpressions: []metav1.LabelSelectorRequirement{{
+					Key: "app", Operator: metav1.LabelSelectorOpIn, Values: []string{value().Draw(t, "app")},
+				}},
+			},
+		}
+	})
+}
+
+func weightedPodAffinityTerm() *rapid.Generator[corev1.WeightedPodAffinityTerm] {
+	return rapid.Custom(func(t *rapid.T) corev1.WeightedPodAffinityTerm {
+		return corev1.WeightedPodAffinityTerm{Weight: weight().Draw(t, "weight"), PodAffinityTerm: podAffinityTerm().Draw(t, "term")}
+	})
+}
+
+// several draws up to n elements; none is nil or empty, as often as not. Spare
+// capacity is left behind the elements at times, where an append would land.
+func several[E any](n int, elem *rapid.Generator[E]) *rapid.Generator[[]E] {
+	return rapid.Custom(func(t *rapid.T) []E {
+		some := rapid.SliceOfN(elem, 0, n).Draw(t, "elements")
+		switch {
+		case len(some) == 0 && rapid.Bool().Draw(t, "nil"):
+			return nil
+		case rapid.Bool().Draw(t, "spare capacity"):
+			return slices.Grow(some, 2)
+		}
+		return slices.Clip(some)
+	})
+}
+
+// rarely is true once in four times.
+func rarely(t *rapid.T, what string) bool {
+	return rapid.Bool().Draw(t, what) && rapid.Bool().Draw(t, what)
+}
