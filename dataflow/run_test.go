@@ -41,7 +41,7 @@ func newRun(t *rapid.T) *run {
 		seen: map[dataflow.Ref]dataflow.Observation{},
 		ran:  map[dataflow.Ref]placement{},
 	}
-	for i := range rapid.IntRange(1, 4).Draw(t, "nodes") {
+	for i := range rapid.IntRange(2, 4).Draw(t, "nodes") {
 		node := rapid.MapOfN(rapid.SampledFrom(keys()), rapid.SampledFrom([]string{"", "1", "2"}), 0, 4).Draw(t, "node")
 		if rapid.IntRange(0, 4).Draw(t, "has hostname") > 0 {
 			node[topology.Hostname] = fmt.Sprintf("node-%d", i)
@@ -102,14 +102,21 @@ func admits(a *corev1.Affinity, node map[string]string) bool {
 
 // start lets an operation run that may, if there is a node for it.
 func (r *run) start(t *rapid.T) {
-	ref := rapid.SampledFrom(slices.Collect(refsOf(r.flow))).Draw(t, "operation")
-	decision, err := r.flow.Resolve(ref, r.seen)
-	if _, started := r.ran[ref]; started || err != nil || decision.State != dataflow.Ready {
+	ready := map[dataflow.Ref]dataflow.Decision{}
+	var startable []dataflow.Ref
+	for resolution := range r.flow.ResolveAll(r.seen) {
+		if _, started := r.ran[resolution.Ref]; !started && resolution.Err == nil && resolution.State == dataflow.Ready {
+			ready[resolution.Ref] = resolution.Decision
+			startable = append(startable, resolution.Ref)
+		}
+	}
+	if len(startable) == 0 {
 		return
 	}
+	ref := rapid.SampledFrom(startable).Draw(t, "operation")
 	var matching []map[string]string
 	for _, node := range r.nodes {
-		if admits(decision.Affinity, node) {
+		if admits(ready[ref].Affinity, node) {
 			matching = append(matching, node)
 		}
 	}
@@ -117,7 +124,7 @@ func (r *run) start(t *rapid.T) {
 		return
 	}
 	node := maps.Clone(rapid.SampledFrom(matching).Draw(t, "node"))
-	r.ran[ref] = placement{node, decision}
+	r.ran[ref] = placement{node, ready[ref]}
 	r.seen[ref] = dataflow.Observation{Phase: dataflow.Executing}
 }
 
@@ -135,7 +142,7 @@ func (r *run) finish(t *rapid.T) {
 	}
 	ref := rapid.SampledFrom(running).Draw(t, "operation")
 	o := dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(r.ran[ref].node, r.ops[ref].Exposes...)}
-	if rapid.IntRange(0, 9).Draw(t, "fails") == 0 {
+	if rapid.IntRange(0, 19).Draw(t, "fails") == 0 {
 		o.Phase = dataflow.Failed
 	}
 	r.seen[ref] = o
@@ -192,20 +199,27 @@ func required(op dataflow.Operation) []string {
 	return keys
 }
 
-// steps runs the machine and calls check after every step.
+// steps runs many machines and calls check after every step of each. Most flows
+// have nothing that could go wrong, so it takes more of them than rapid's default.
 func steps(t *testing.T, check func(t *rapid.T, r *run)) {
-	rapid.Check(t, func(t *rapid.T) {
-		r := newRun(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"start":   r.start,
-			"finish":  r.finish,
-			"relabel": r.relabel,
-			"":        func(t *rapid.T) { check(t, r) },
-		})
+	for range 20 {
+		rapid.Check(t, func(t *rapid.T) { newRun(t).repeat(t, check) })
+	}
+}
+
+func (r *run) repeat(t *rapid.T, check func(t *rapid.T, r *run)) {
+	t.Repeat(map[string]func(*rapid.T){
+		"start and finish": func(t *rapid.T) { r.start(t); r.finish(t) },
+		"start":            r.start,
+		"finish":           r.finish,
+		"relabel":          r.relabel,
+		"":                 func(t *rapid.T) { check(t, r) },
 	})
 }
 
 func TestLawF6CoLocation(t *testing.T) {
+	checked := map[string]int{}
+	defer func() { t.Logf("followed labels checked: %v", checked) }()
 	steps(t, func(t *rapid.T, r *run) {
 		for ref, placed := range r.ran {
 			op := r.ops[ref]
@@ -219,8 +233,18 @@ func TestLawF6CoLocation(t *testing.T) {
 			exposed := r.exposed(from)
 			for _, key := range required(op) {
 				value, ok := exposed[key]
-				if got, has := placed.node[key]; ok && (got != value || !has) {
+				if !ok {
+					continue
+				}
+				if got, has := placed.node[key]; got != value || !has {
 					t.Fatalf("%s ran where %s=%q, its source %s where it was %q", ref, key, got, from, value)
+				}
+				checked["in all"]++
+				if op.Affinity != nil {
+					checked["beside an own affinity"]++
+				}
+				if op.RunAfter.DependOn != nil {
+					checked["of what is depended on"]++
 				}
 			}
 		}
