@@ -1,0 +1,26 @@
+// Package manifest reads operations from manifests in YAML and JSON: what a person
+// wrote, or what kubectl get prints of live objects.
+//
+//	flow.yaml ──Read──▶ Manifests ──▶ dataflow.New
+//	                      │
+//	                      └─▶ what is known of live operations, the nodes, and where each field stands
+//
+// [Read] takes DataLoad, DataMigrate, DataProcess and DataBackup of the group
+// data.fluid.io in any version, and Node of v1. It passes over and counts every
+// other object.
+//
+// Nothing that matters for the dataflow is lost silently. Inside runAfter,
+// affinity, nodeSelector, tolerations and status.nodeAffinity, a field that does
+// not exist is an error. Elsewhere the fields are Fluid's own, so only one that is
+// a misspelling of a field that is read here is an error. A key that stands twice
+// is an error too.
+//
+// Read collects errors, each with its place: one bad object does not hide the
+// others. What [dataflow.New] checks (policies, weights, label keys, duplicate
+// operations) is left to it.
+//
+// Three limits keep hostile input within two gigabytes of memory. They hold for one
+// document (one object or one List) of a stream, which may have any number: its
+// size ([MaxSize]), its number of lines and of flow-style elements if it is YAML
+// ([MaxElements]), and what its YAML aliases could make of it.
+package manifest

@@ -1,0 +1,45 @@
+package manifest
+
+import (
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
+
+// DocumentError says that a document, or an object in it, could not be read at
+// all: it is malformed, too large, not text, or no Kubernetes object.
+type DocumentError struct {
+	Place Place
+	Err   error
+}
+
+func (e *DocumentError) Error() string { return e.Place.String() + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *DocumentError) Unwrap() error { return e.Err }
+
+// FieldError is one faulty field of an operation.
+type FieldError struct {
+	Place     Place        // of the field, or of what is known to be around it
+	Operation dataflow.Ref // without a name if that is missing
+
+	// Fault says what is wrong. Its type is ErrorTypeForbidden for a field that
+	// does not exist, ErrorTypeTypeInvalid for a value of the wrong type,
+	// ErrorTypeDuplicate for a key that stands twice, ErrorTypeRequired for a
+	// missing field, and ErrorTypeInvalid or another for a value that cannot be.
+	Fault *field.Error
+}
+
+func (e *FieldError) Error() string {
+	return e.Place.String() + ": " + e.Operation.String() + ": " + e.Fault.Error()
+}
+
+// Unwrap returns Fault.
+func (e *FieldError) Unwrap() error { return e.Fault }
+
+// Unknown reports whether the field is one that does not exist there, rather than
+// one with a faulty value.
+func (e *FieldError) Unknown() bool {
+	// topology.FromNodeAffinity forbids fields too, but they exist.
+	return e.Fault.Type == field.ErrorTypeForbidden && e.Fault.BadValue == unknownField
+}

@@ -1,0 +1,224 @@
+package manifest
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// group is the API group of the operations.
+const group = "data.fluid.io"
+
+// The types below are the parts of Fluid's API that are read. What each kind's
+// spec says is passed on by its method fill.
+
+type object struct {
+	_          open
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Metadata   metadata `json:"metadata"`
+	Spec       raw      `json:"spec"`
+	Status     status   `json:"status"`
+}
+
+type metadata struct {
+	_           open
+	Name        string      `json:"name"`
+	Namespace   string      `json:"namespace"`
+	Annotations annotations `json:"annotations"`
+}
+
+type annotations struct {
+	_      keyed
+	Labels string `json:"affinity.dataflow.fluid.io/labels"` // topology.LabelsAnnotation
+}
+
+type status struct {
+	_            open
+	Phase        dataflow.Phase       `json:"phase"`
+	NodeAffinity *corev1.NodeAffinity `json:"nodeAffinity"`
+}
+
+type dataLoad struct {
+	_ open
+	pod
+	RunAfter *runAfter `json:"runAfter"`
+	Policy   string    `json:"policy"`
+}
+
+func (s *dataLoad) fill(op *dataflow.Operation) *runAfter {
+	s.pod.fill(op)
+	op.Recurring = s.Policy == cron
+	return s.RunAfter
+}
+
+type dataMigrate struct {
+	_ open
+	dataLoad
+	Parallelism int32 `json:"parallelism"`
+}
+
+func (s *dataMigrate) fill(op *dataflow.Operation) *runAfter {
+	op.Distributed = s.Parallelism > 1
+	return s.dataLoad.fill(op)
+}
+
+type dataProcess struct {
+	_         open
+	RunAfter  *runAfter `json:"runAfter"`
+	Policy    string    `json:"policy"`
+	Processor struct {
+		_   open
+		Job struct {
+			_       open
+			PodSpec pod `json:"podSpec"`
+		} `json:"job"`
+	} `json:"processor"`
+}
+
+func (s *dataProcess) fill(op *dataflow.Operation) *runAfter {
+	s.Processor.Job.PodSpec.fill(op)
+	op.Recurring = s.Policy == cron
+	return s.RunAfter
+}
+
+type dataBackup struct {
+	_        open
+	RunAfter *runAfter `json:"runAfter"`
+}
+
+func (s *dataBackup) fill(*dataflow.Operation) *runAfter { return s.RunAfter }
+
+// cron is the policy of an operation that runs by a schedule.
+const cron = "Cron"
+
+// pod is what an operation asks of a node.
+type pod struct {
+	_            open
+	Affinity     *corev1.Affinity    `json:"affinity"`
+	NodeSelector map[string]string   `json:"nodeSelector"`
+	Tolerations  []corev1.Toleration `json:"tolerations"`
+}
+
+func (p pod) fill(op *dataflow.Operation) {
+	op.Affinity, op.NodeSelector, op.Tolerations = p.Affinity, p.NodeSelector, p.Tolerations
+}
+
+// The types from here on have no other fields than these.
+
+type runAfter struct {
+	reference
+	AffinityStrategy struct {
+		Policy   affinity.Policy      `json:"policy"`
+		DependOn *reference           `json:"dependOn"`
+		Requires []affinity.Required  `json:"requires"`
+		Prefers  []affinity.Preferred `json:"prefers"`
+	} `json:"affinityStrategy"`
+}
+
+type reference struct {
+	Kind       dataflow.Kind `json:"kind"`
+	Name       string        `json:"name"`
+	Namespace  string        `json:"namespace"`
+	APIVersion string        `json:"apiVersion"`
+}
+
+func (r reference) ref() dataflow.Ref {
+	return dataflow.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
+}
+
+// isOperation reports whether the reader takes objects of that kind for
+// operations. One that lacks its apiVersion is taken too, to be told so.
+func isOperation(apiVersion, kind string) bool {
+	of, _, _ := strings.Cut(apiVersion, "/")
+	return (of == group || apiVersion == "") && slices.Contains(dataflow.Kinds(), dataflow.Kind(kind))
+}
+
+// operation decodes an operation of the given kind. Its name is empty if it has
+// none.
+func (d *decoder) operation(kind dataflow.Kind, r raw) (dataflow.Operation, dataflow.Observation) {
+	var o object
+	d.decode(nil, r, reflect.ValueOf(&o).Elem())
+	op := dataflow.Operation{Ref: dataflow.Ref{Kind: kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}}
+	if op.Namespace == "" {
+		op.Namespace = corev1.NamespaceDefault
+	}
+	if op.Name == "" {
+		d.reject(field.Required(field.NewPath("metadata", "name"), "a name that later operations can run after"))
+	}
+	var spec interface {
+		fill(*dataflow.Operation) *runAfter
+	}
+	switch kind {
+	case dataflow.DataLoad:
+		spec = new(dataLoad)
+	case dataflow.DataMigrate:
+		spec = new(dataMigrate)
+	case dataflow.DataProcess:
+		spec = new(dataProcess)
+	default:
+		spec = new(dataBackup)
+	}
+	d.decode(field.NewPath("spec"), o.Spec, reflect.ValueOf(spec).Elem())
+	op.RunAfter = d.runAfter(spec.fill(&op))
+
+	var err error
+	op.Exposes, err = topology.ParseKeys(o.Metadata.Annotations.Labels)
+	d.rejectAll("", err)
+	seen := dataflow.Observation{Phase: o.Status.Phase}
+	seen.Labels, err = topology.FromNodeAffinity(o.Status.NodeAffinity)
+	d.rejectAll("status.nodeAffinity.", err)
+	return op, seen
+}
+
+func (d *decoder) runAfter(r *runAfter) *dataflow.RunAfter {
+	if r == nil {
+		return nil
+	}
+	path := field.NewPath("spec", "runAfter")
+	d.require(path, r.reference)
+	s := &r.AffinityStrategy
+	after := &dataflow.RunAfter{
+		Ref:      r.ref(),
+		Strategy: affinity.Strategy{Policy: s.Policy, Requires: s.Requires, Prefers: s.Prefers},
+	}
+	if s.DependOn != nil {
+		d.require(path.Child("affinityStrategy", "dependOn"), *s.DependOn)
+		on := s.DependOn.ref()
+		after.DependOn = &on
+	}
+	return after
+}
+
+// require rejects a reference without a kind or a name.
+func (d *decoder) require(path *field.Path, r reference) {
+	if r.Kind == "" {
+		d.reject(field.Required(path.Child("kind"), "the kind of an operation, such as "+string(dataflow.DataLoad)))
+	}
+	if r.Name == "" {
+		d.reject(field.Required(path.Child("name"), "the name of an operation"))
+	}
+}
+
+// rejectAll rejects every *field.Error in err, whose paths start below prefix.
+func (d *decoder) rejectAll(prefix string, err error) {
+	var list interface{ Unwrap() []error }
+	if !errors.As(err, &list) {
+		return
+	}
+	for _, err := range list.Unwrap() {
+		var fault *field.Error
+		if errors.As(err, &fault) {
+			fault.Field = prefix + fault.Field
+			d.reject(fault)
+		}
+	}
+}

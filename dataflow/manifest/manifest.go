@@ -1,0 +1,67 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
+
+// Manifests is what one stream holds that matters for a dataflow.
+type Manifests struct {
+	Operations []Operation   // in the order in which they stand
+	Nodes      []corev1.Node // the nodes, in the order in which they stand
+	Skipped    int           // how many objects are of other kinds
+}
+
+// Operation is an operation as a manifest describes it.
+type Operation struct {
+	dataflow.Operation
+
+	// Observation is what the status says; zero if there is none.
+	Observation dataflow.Observation
+
+	// Place is where the object starts.
+	Place Place
+
+	text text // the object itself, to find its fields
+}
+
+// maxErrors is how many errors Read lists of one stream.
+const maxErrors = 1000
+
+// Read reads every object of one stream of YAML or JSON. The name of the file, "-"
+// for standard input, stands in places and errors. An empty stream holds nothing,
+// which is no error.
+//
+// YAML may have many documents, and JSON objects may follow each other. A List, of
+// v1 or of one kind, counts as the objects in it. The namespace of an operation
+// that names none is "default".
+//
+// With an error, Read still returns all that it could read. Unwrap() []error lists
+// the faults in the order of their places, each a [*DocumentError] or a
+// [*FieldError]; of more than a thousand, the last one only says how many more
+// there are. An operation with a FieldError is returned without the faulty field,
+// if its kind and name are known. What r itself fails with comes last, and ends
+// the reading.
+func Read(name string, r io.Reader) (*Manifests, error) {
+	in := newReader(name)
+	err := in.readAll(r)
+	return in.result(err)
+}
+
+// result returns what was read, and every error there was; failure is that of the
+// stream itself.
+func (in *reader) result(failure error) (*Manifests, error) {
+	errs := in.sortedErrors()
+	if in.unlisted > 0 {
+		errs = append(errs, fmt.Errorf("%s: %d more errors are not listed", in.file, in.unlisted))
+	}
+	if failure != nil {
+		errs = append(errs, fmt.Errorf("%s: %w", in.file, failure))
+	}
+	return &in.manifests, errors.Join(errs...)
+}

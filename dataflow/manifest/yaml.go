@@ -1,0 +1,173 @@
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// MaxElements is how many lines, and elements in flow style, a document in YAML may
+// have. Each costs up to a kilobyte while it is parsed.
+const MaxElements = 1 << 20
+
+// maxExpansion is how large aliases may make a document.
+const maxExpansion = 64 << 20
+
+// syntaxError is what is wrong with a document, and on which of its lines, from 0.
+type syntaxError struct {
+	line    int
+	message string
+}
+
+func (e *syntaxError) Error() string { return e.message }
+
+// repeated is a key that stands twice in one mapping of a document.
+type repeated struct {
+	line int // of its value, from 0
+	key  string
+}
+
+// fromYAML returns a document as JSON, and the keys that stand twice in it.
+func fromYAML(d *document) (raw, []repeated, *syntaxError) {
+	start := lines(d.bytes[:d.start])
+	if err := checkCost(d.bytes); err != nil {
+		return nil, nil, &syntaxError{start, err.Error()}
+	}
+	source := d.bytes
+	wrapped := !d.inBlocks()
+	if wrapped {
+		// The parser ignores what follows the end of such an object. As an item of
+		// a list it can be followed by nothing but another item.
+		source = bytes.Join([][]byte{d.bytes[:d.start], d.bytes[d.start:]}, []byte("- "))
+	} else if line := outdented(d); line > 0 {
+		// The parser ignores what follows here, too.
+		return nil, nil, &syntaxError{line, "less indented than the first line of the document"}
+	}
+	var value json.RawMessage
+	err := yaml.UnmarshalStrict(source, &value)
+	twice := repeatedKeys(err)
+	if len(twice) > 0 {
+		value, err = yaml.ToJSON(source)
+	}
+	if err != nil {
+		return nil, nil, parserError(err, start, lines(d.bytes))
+	}
+	object := raw(value)
+	if wrapped {
+		for i, item := range raw(value).elements() {
+			if i > 0 {
+				return nil, nil, &syntaxError{start, "another value follows the object"}
+			}
+			object = item
+		}
+	}
+	return object, twice, nil
+}
+
+// outdented returns the first line, from 0, that is less indented than the first
+// line of the document's content, or 0 if there is none.
+func outdented(d *document) int {
+	if d.column <= 0 {
+		return 0
+	}
+	line := lines(d.bytes[:d.start])
+	for rest := nextLine(d.bytes[d.start:]); len(rest) > 0; rest = nextLine(rest) {
+		line++
+		if !blank(rest) && len(rest)-len(bytes.TrimLeft(rest, " ")) < d.column {
+			return line
+		}
+	}
+	return 0
+}
+
+// repeatedKeys returns the keys that stand twice, if that is what err is about.
+func repeatedKeys(err error) []repeated {
+	if err == nil {
+		return nil
+	}
+	var keys []repeated
+	for _, match := range regexp.MustCompile(`line (\d+): key (.*) already set in map`).FindAllStringSubmatch(err.Error(), maxErrors) {
+		line, _ := strconv.Atoi(match[1])
+		key, err := strconv.Unquote(match[2])
+		if err != nil {
+			key = match[2]
+		}
+		keys = append(keys, repeated{line - 1, key})
+	}
+	return keys
+}
+
+// parserError makes an error of the YAML parser, or of the conversion to JSON, one
+// that tells its line. Without one it is about the whole document, from start on.
+func parserError(err error, start, last int) *syntaxError {
+	message := strings.TrimPrefix(err.Error(), "error converting YAML to JSON: ")
+	message = strings.TrimPrefix(message, "yaml: ")
+	match := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(message)
+	if match == nil {
+		return &syntaxError{start, message}
+	}
+	message = strings.TrimPrefix(message, match[0])
+	line, _ := strconv.Atoi(match[1])
+	// The scanner counts lines from 1, the parser behind it from 0.
+	if !regexp.MustCompile(`expected (key|node content|'-' indicator|',' or|<document start>)|undefined tag handle`).MatchString(message) {
+		line--
+	}
+	return &syntaxError{min(line, last), message}
+}
+
+// checkCost rejects a document that would take more memory than it is worth.
+func checkCost(document []byte) error {
+	if len(document) > MaxElements {
+		elements := 0
+		for _, separator := range []string{"\n", ",", "[", "{", "- ", "? "} {
+			elements += bytes.Count(document, []byte(separator))
+		}
+		if elements > MaxElements {
+			return fmt.Errorf("more than %d lines and elements in one document; split it, or write it as JSON", MaxElements)
+		}
+	}
+	if expansion(document) > maxExpansion {
+		return errors.New("its aliases could make the document too large; write some of them out")
+	}
+	return nil
+}
+
+// expansion returns a size that the document does not exceed by more than twice
+// once its aliases are replaced by what they stand for.
+//
+// The parser's own protection counts values, not their size: a large text that is
+// repeated often passes it.
+func expansion(document []byte) float64 {
+	if bytes.IndexByte(document, '*') < 0 || bytes.IndexByte(document, '&') < 0 {
+		return 0
+	}
+	// Whatever looks like an anchor or an alias counts as one.
+	anchors := map[string]int{} // those of a name that have not been used
+	levels, aliases := 0, 0     // used anchors, and uses
+	for _, match := range regexp.MustCompile(`([&*])([0-9A-Za-z_-]+)`).FindAllSubmatch(document, -1) {
+		name := string(match[2])
+		unused, known := anchors[name]
+		switch {
+		case match[1][0] == '&':
+			anchors[name]++
+		case known:
+			aliases++
+			levels += unused
+			anchors[name] = 0
+		}
+	}
+	// The worst are anchors within each other, the uses shared evenly among them.
+	factor := 1.0
+	for level := 1; level <= min(levels, aliases); level++ {
+		factor = max(factor, math.Pow(float64(aliases)/float64(level), float64(level)))
+	}
+	const most = 400_000 // values out of aliases, by the parser's own limit
+	return min(factor, most) * float64(len(document))
+}
