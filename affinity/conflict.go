@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -90,7 +91,7 @@ func (r Refusal) demand(podSpec string, several bool) string {
 func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherited topology.LabelSet) *ConflictError {
 	everywhere, refused := refusedByAll(nodeSelector, inherited)
 	terms := []corev1.NodeSelectorTerm{{}} // no required part: one way, which asks for nothing
-	required := requiredPart(own)
+	required := nodeselector.Required(own)
 	if required != nil {
 		terms = required.NodeSelectorTerms
 	}
@@ -98,17 +99,17 @@ func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherite
 		return nil // the common case, without parsing what has nothing to do with it
 	}
 
-	selector, faults := parseSelector(nodeSelector)
+	selector, faults := nodeselector.ParseSelector(nodeSelector)
 	if len(faults) > 0 {
 		return nil // matches no node
 	}
 	var refusals []Refusal
 	for i := range terms {
-		if required != nil && isEmpty(terms[i]) {
+		if required != nil && nodeselector.IsEmpty(terms[i]) {
 			continue
 		}
-		parsed, faults := parseTerm(&terms[i], nil)
-		if len(faults) > 0 || !parsed.and(selector).satisfiable() {
+		parsed, faults := nodeselector.ParseTerm(terms[i], nil)
+		if len(faults) > 0 || !parsed.And(selector).Satisfiable() {
 			continue
 		}
 		if refused {

@@ -5,6 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -69,9 +70,9 @@ func missing(keys []string, from topology.LabelSet) []string {
 // required part without terms; to add to them would make them match some.
 func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
-	if required := requiredPart(result); required != nil {
+	if required := nodeselector.Required(result); required != nil {
 		for i := range required.NodeSelectorTerms {
-			if term := &required.NodeSelectorTerms[i]; !isEmpty(*term) {
+			if term := &required.NodeSelectorTerms[i]; !nodeselector.IsEmpty(*term) {
 				addEqualities(term, keys, from)
 			}
 		}
@@ -79,7 +80,7 @@ func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *cor
 	}
 	var term corev1.NodeSelectorTerm
 	addEqualities(&term, keys, from)
-	if isEmpty(term) {
+	if nodeselector.IsEmpty(term) {
 		return result
 	}
 	result, node := nodeAffinity(result)

@@ -21,20 +21,6 @@ func hasEquality(term corev1.NodeSelectorTerm, key, value string) bool {
 	return slices.ContainsFunc(term.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isEquality(e, key, value) })
 }
 
-// isEmpty reports whether a term has neither expressions nor fields. Such a term
-// matches no node.
-func isEmpty(term corev1.NodeSelectorTerm) bool {
-	return len(term.MatchExpressions) == 0 && len(term.MatchFields) == 0
-}
-
-// requiredPart returns the required node affinity of a, nil if it has none.
-func requiredPart(a *corev1.Affinity) *corev1.NodeSelector {
-	if a == nil || a.NodeAffinity == nil {
-		return nil
-	}
-	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-}
-
 // nodeAffinity returns the node affinity of a, for writing, and a itself. Either
 // is made if it is not there.
 func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {

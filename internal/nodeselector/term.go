@@ -1,0 +1,142 @@
+// Package nodeselector holds what a pod asks of its node as a logical formula: node
+// selector AND (term OR term OR …), each term a conjunction of requirements.
+package nodeselector
+
+import (
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/requirement"
+)
+
+// Term is a conjunction of requirements. Without any it matches every node: the
+// empty terms of a node affinity, which match none, are never parsed.
+type Term []requirement.Requirement
+
+// Required returns the required node affinity of a. It is nil if there is none,
+// which asks for nothing.
+func Required(a *corev1.Affinity) *corev1.NodeSelector {
+	if a == nil || a.NodeAffinity == nil {
+		return nil
+	}
+	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+}
+
+// IsEmpty reports whether a term has neither expressions nor fields. Such a term
+// matches no node.
+func IsEmpty(t corev1.NodeSelectorTerm) bool {
+	return len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0
+}
+
+// ParseSelector returns a node selector as a term. Its faults have paths that start
+// at nodeSelector.
+func ParseSelector(nodeSelector map[string]string) (Term, field.ErrorList) {
+	var selector Term
+	var faults field.ErrorList
+	for _, key := range slices.Sorted(maps.Keys(nodeSelector)) {
+		e := corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeSelector[key]}}
+		r, wrong := requirement.Parse(e, field.NewPath("nodeSelector").Key(key))
+		selector, faults = append(selector, r), append(faults, wrong...)
+	}
+	return selector, faults
+}
+
+// ParseTerms parses all terms but the empty ones, or returns every fault by its
+// path below path.
+func ParseTerms(terms []corev1.NodeSelectorTerm, path *field.Path) ([]Term, field.ErrorList) {
+	parsed := make([]Term, 0, len(terms))
+	var faults field.ErrorList
+	for i, t := range terms {
+		if !IsEmpty(t) {
+			p, wrong := ParseTerm(t, path.Index(i))
+			parsed, faults = append(parsed, p), append(faults, wrong...)
+		}
+	}
+	return parsed, faults
+}
+
+// ParseTerm parses one term, or returns every fault by its path below path.
+func ParseTerm(t corev1.NodeSelectorTerm, path *field.Path) (Term, field.ErrorList) {
+	parsed := make(Term, 0, len(t.MatchExpressions)+len(t.MatchFields))
+	var faults field.ErrorList
+	for i, e := range t.MatchExpressions {
+		r, wrong := requirement.Parse(e, path.Child("matchExpressions").Index(i))
+		parsed, faults = append(parsed, r), append(faults, wrong...)
+	}
+	for i, e := range t.MatchFields {
+		r, wrong := requirement.ParseField(e, path.Child("matchFields").Index(i))
+		parsed, faults = append(parsed, r), append(faults, wrong...)
+	}
+	return parsed, faults
+}
+
+// Matches is kube-scheduler's verdict on a node. It does not allocate. A node
+// without a name satisfies every requirement on the name.
+func (t Term) Matches(nodeName string, labels map[string]string) bool {
+	for i := range t {
+		value, present := nodeName, nodeName != ""
+		if !t[i].IsField() {
+			value, present = labels[t[i].Key()]
+		}
+		if !t[i].Matches(value, present) {
+			return false
+		}
+	}
+	return true
+}
+
+// And returns the conjunction of t and o.
+func (t Term) And(o Term) Term { return slices.Concat(t, o) }
+
+// Set returns what t allows of the label with the given key.
+func (t Term) Set(key string) requirement.Set {
+	return requirement.Of(slices.DeleteFunc(slices.Clone(t), func(r requirement.Requirement) bool { return r.IsField() || r.Key() != key })...)
+}
+
+// Satisfiable reports whether some node could match t. It decides each key by
+// itself: labels do not depend on each other, nor on the node's name.
+func (t Term) Satisfiable() bool {
+	type subject struct {
+		field bool
+		key   string
+	}
+	bySubject := make(map[subject]Term)
+	for _, r := range t {
+		s := subject{r.IsField(), r.Key()}
+		bySubject[s] = append(bySubject[s], r)
+	}
+	for _, requirements := range bySubject {
+		if requirement.Of(requirements...).Empty() {
+			return false
+		}
+	}
+	return true
+}
+
+// Ways returns the ways of meeting both a node selector and the required part of
+// an affinity: their terms ORed, without those that no node could match. There is
+// none if nothing can meet both. A malformed term is no way, as for the scheduler,
+// and a malformed node selector leaves none.
+func Ways(nodeSelector map[string]string, a *corev1.Affinity) []Term {
+	selector, faults := ParseSelector(nodeSelector)
+	if len(faults) > 0 {
+		return nil
+	}
+	required := Required(a)
+	if required == nil {
+		return []Term{selector}
+	}
+	var ways []Term
+	for _, t := range required.NodeSelectorTerms {
+		if IsEmpty(t) {
+			continue
+		}
+		if parsed, faults := ParseTerm(t, nil); len(faults) == 0 && parsed.And(selector).Satisfiable() {
+			ways = append(ways, parsed.And(selector))
+		}
+	}
+	return ways
+}
