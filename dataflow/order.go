@@ -75,3 +75,22 @@ func cycleThrough(i int32, predecessor []int32) []int32 {
 	}
 	return cycle
 }
+
+// kin returns, for operations in the order of predecessorsFirst, the first of each
+// one's chain, and the last of its descendants, or itself if it has none. Everything
+// between an operation and its last descendant runs after it.
+func kin(predecessor []int32) (root, last []int32) {
+	root, last = make([]int32, len(predecessor)), make([]int32, len(predecessor))
+	for i, p := range predecessor {
+		root[i], last[i] = int32(i), int32(i)
+		if p != none {
+			root[i] = root[p]
+		}
+	}
+	for i := len(predecessor) - 1; i >= 0; i-- {
+		if p := predecessor[i]; p != none {
+			last[p] = max(last[p], last[i])
+		}
+	}
+	return root, last
+}

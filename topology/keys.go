@@ -23,6 +23,14 @@ const (
 // that it exposes beside the built-in three, separated by commas.
 const LabelsAnnotation = "affinity.dataflow.fluid.io/labels"
 
+// ExposedKeys returns the keys that an operation exposes, sorted, each once: the
+// built-in three and the custom ones that it names.
+func ExposedKeys(custom ...string) []string {
+	keys := append([]string{Hostname, Region, Zone}, custom...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 // ParseKeys reads the value of [LabelsAnnotation]: label keys separated by
 // commas. Blanks around a key and empty items are ignored, so the empty
 // annotation names no key (nil). The keys come sorted, each once.

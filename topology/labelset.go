@@ -29,30 +29,26 @@ func NewLabelSet(labels map[string]string) LabelSet {
 }
 
 // Expose returns the labels of a node that an operation which ran there exposes:
-// [Hostname], [Zone], [Region], and the custom keys, as far as the node has them
-// (law E1). A key that the node lacks is absent, not empty.
+// those with an exposed key ([ExposedKeys]) that the node has (law E1). A key that
+// the node lacks is absent, not empty.
 func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
 	exposed := make([]label, 0, 3+len(custom))
-	expose := func(keys ...string) {
-		for _, key := range keys {
-			if value, ok := nodeLabels[key]; ok && key != "" {
-				exposed = append(exposed, label{key, value})
-			}
+	for _, key := range ExposedKeys(custom...) {
+		if value, ok := nodeLabels[key]; ok && key != "" {
+			exposed = append(exposed, label{key, value})
 		}
 	}
-	expose(Hostname, Zone, Region)
-	expose(custom...)
 	return newSorted(exposed)
 }
 
-// newSorted makes labels a set. It takes over the slice, in which a key may
-// stand more than once, always with the same value.
+// newSorted makes labels, in which each key stands once, a set. It takes over the
+// slice.
 func newSorted(labels []label) LabelSet {
 	if len(labels) == 0 {
 		return LabelSet{}
 	}
 	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.key, b.key) })
-	return LabelSet{slices.Compact(labels)}
+	return LabelSet{labels}
 }
 
 // Only returns the labels of s whose key is among keys; keys that s lacks and

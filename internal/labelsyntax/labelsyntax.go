@@ -1,4 +1,5 @@
-// Package labelsyntax decides whether a string is a Kubernetes label key or value.
+// Package labelsyntax decides whether a string is a label key, a label value or a
+// name in Kubernetes.
 //
 // It accepts exactly what [validation.IsQualifiedName] and
 // [validation.IsValidLabelValue] accept, without their regular expressions:
@@ -13,7 +14,7 @@ import "k8s.io/apimachinery/pkg/util/validation"
 func IsKey(key string) bool {
 	for i := 0; i < len(key); i++ {
 		if key[i] == '/' {
-			return isSubdomain(key[:i]) && isName(key[i+1:])
+			return IsSubdomain(key[:i]) && isName(key[i+1:])
 		}
 	}
 	return isName(key)
@@ -38,9 +39,10 @@ func isName(s string) bool {
 	return true
 }
 
-// isSubdomain reports whether s is a DNS-1123 subdomain: words of lower-case
-// letters, digits and inner dashes, separated by dots.
-func isSubdomain(s string) bool {
+// IsSubdomain reports whether s is a DNS-1123 subdomain: words of lower-case
+// letters, digits and inner dashes, separated by dots. It accepts what
+// [validation.IsDNS1123Subdomain] accepts. Names of nodes and of operations are such.
+func IsSubdomain(s string) bool {
 	if len(s) > validation.DNS1123SubdomainMaxLength {
 		return false
 	}

@@ -24,6 +24,9 @@ func check(t interface{ Errorf(string, ...any) }, s string) {
 	if got, want := labelsyntax.IsKey(s), len(validation.IsQualifiedName(s)) == 0; got != want {
 		t.Errorf("IsKey(%q) = %v, apimachinery says %v", s, got, want)
 	}
+	if got, want := labelsyntax.IsSubdomain(s), len(validation.IsDNS1123Subdomain(s)) == 0; got != want {
+		t.Errorf("IsSubdomain(%q) = %v, apimachinery says %v", s, got, want)
+	}
 	if got, want := labelsyntax.IsValue(s), len(validation.IsValidLabelValue(s)) == 0; got != want {
 		t.Errorf("IsValue(%q) = %v, apimachinery says %v", s, got, want)
 	}

@@ -5,6 +5,7 @@ package nodeselector
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -91,9 +92,27 @@ func (t Term) Matches(nodeName string, labels map[string]string) bool {
 // And returns the conjunction of t and o.
 func (t Term) And(o Term) Term { return slices.Concat(t, o) }
 
-// Set returns what t allows of the label with the given key.
-func (t Term) Set(key string) requirement.Set {
-	return requirement.Of(slices.DeleteFunc(slices.Clone(t), func(r requirement.Requirement) bool { return r.IsField() || r.Key() != key })...)
+// On returns the requirements of t on the label with the given key.
+func (t Term) On(key string) Term {
+	var on Term
+	for _, r := range t {
+		if !r.IsField() && r.Key() == key {
+			on = append(on, r)
+		}
+	}
+	return on
+}
+
+// Set returns what t, whose requirements must all be on one label, allows of it.
+func (t Term) Set() requirement.Set { return requirement.Of(t...) }
+
+// String returns the requirements of t with "and" between them.
+func (t Term) String() string {
+	words := make([]string, len(t))
+	for i, r := range t {
+		words[i] = r.String()
+	}
+	return strings.Join(words, " and ")
 }
 
 // Satisfiable reports whether some node could match t. It decides each key by

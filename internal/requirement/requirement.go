@@ -195,6 +195,5 @@ func contains(values []string, value string) bool {
 	return false
 }
 
-// isNodeName reports whether s is a DNS-1123 subdomain, which is just what may
-// stand before the slash of a label key.
-func isNodeName(s string) bool { return labelsyntax.IsKey(s + "/a") }
+// isNodeName reports whether s can be the name of a node.
+func isNodeName(s string) bool { return labelsyntax.IsSubdomain(s) }

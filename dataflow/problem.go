@@ -1,0 +1,100 @@
+package dataflow
+
+import "fmt"
+
+// Problem is something about an operation that a person should know before it runs.
+type Problem struct {
+	Code      Code
+	Severity  Severity
+	Operation Ref
+	Field     string // its path in the operation's manifest
+	Message   string // what is wrong and what to do
+}
+
+// String returns "Error NotExposed: DataLoad default/b: spec.…: message".
+func (p Problem) String() string {
+	return fmt.Sprintf("%s %s: %s: %s: %s", p.Severity, p.Code, p.Operation, p.Field, p.Message)
+}
+
+// Severity says how bad a problem is.
+type Severity string
+
+// The severities of problems.
+const (
+	Error   Severity = "Error"   // it cannot work
+	Warning Severity = "Warning" // it will not do what it says
+)
+
+// Code is the stable name of a kind of problem.
+type Code string
+
+// The problems that [Flow.Problems] finds.
+const (
+	// UnknownPredecessor: runAfter names an operation that is not there, so that
+	// this one waits for ever. Example: runAfter names "load-a", but only "loada"
+	// exists. Mend the name, or add the operation.
+	UnknownPredecessor Code = "UnknownPredecessor"
+
+	// NotAnAncestor: dependOn names an operation that this one does not run after,
+	// not even through others. Example: b runs after a and depends on c. It would
+	// follow a stranger, or wait for ever. Name one that comes before it.
+	NotAnAncestor Code = "NotAnAncestor"
+
+	// NotExposed: a followed label is not exposed by the source. Example: requires
+	// names example.com/disk, and the source's annotation does not. The label would
+	// be left out, so that Require demands less than it says. Add the key to the
+	// annotation affinity.dataflow.fluid.io/labels of the source.
+	NotExposed Code = "NotExposed"
+
+	// DistributedSource: the operation to follow runs as several pods and exposes
+	// nothing. Example: it runs after a DataMigrate with parallelism 4 and policy
+	// Require. Follow another operation by dependOn, or drop the policy.
+	DistributedSource Code = "DistributedSource"
+
+	// DistributedTarget: the operation runs as several pods and inherits nothing.
+	// Example: a DataMigrate with parallelism 4 has policy Require. Drop the policy.
+	DistributedTarget Code = "DistributedTarget"
+
+	// RecurringSource: the operation to follow runs by a schedule, on another node
+	// each time, and exposes nothing. Example: it runs after a DataLoad with policy
+	// Cron and requires its node. Follow another operation, or drop the policy.
+	RecurringSource Code = "RecurringSource"
+
+	// IgnoredList: the policy does not read a list that is there. Example: policy
+	// Require beside prefers. Move the entries to the other list, or change the policy.
+	IgnoredList Code = "IgnoredList"
+
+	// NoPolicy: something is to be inherited, and there is no policy. Example:
+	// dependOn without policy. Set policy to Require or Prefer.
+	NoPolicy Code = "NoPolicy"
+
+	// Contradiction: no node can satisfy what the operation asks for, by itself or
+	// together with what its source's own demands force on a label that it must
+	// follow. Example: the source requires zone In [a], this one requires the zone of
+	// its source and zone In [b]. Change one of the two.
+	Contradiction Code = "Contradiction"
+
+	// InvalidName: an API server rejects the name or the namespace. Example: loadA,
+	// which has an upper-case letter. Rename the operation.
+	InvalidName Code = "InvalidName"
+
+	// Invalid: a field has a value that cannot be. Example: a weight of 0, or
+	// operator Near in a node affinity.
+	Invalid Code = "Invalid"
+)
+
+// The problems that [New] finds, and that reading a manifest may find. [Check]
+// reports them.
+const (
+	// Cycle: operations run after each other in a circle. Example: a runs after b,
+	// and b after a. Remove one runAfter.
+	Cycle Code = "Cycle"
+
+	// Duplicate: an operation is there twice. Example: two files hold the same
+	// DataLoad. Remove one of them, or rename it.
+	Duplicate Code = "Duplicate"
+
+	// UnknownField: a field does not exist. Example: require instead of requires.
+	// Mend its name.
+	UnknownField Code = "UnknownField"
+)
