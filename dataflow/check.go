@@ -94,8 +94,8 @@ func (c *checker) checkName() {
 	if !labelsyntax.IsSubdomain(c.op.Name) {
 		c.report(InvalidName, Error, "metadata.name", "an API server rejects the name %q: %s", c.op.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Name), "; "))
 	}
-	if c.op.Namespace != "" && (!labelsyntax.IsSubdomain(c.op.Namespace) || len(validation.IsDNS1123Label(c.op.Namespace)) > 0) {
-		c.report(InvalidName, Error, "metadata.namespace", "an API server rejects the namespace %q: %s", c.op.Namespace, strings.Join(validation.IsDNS1123Label(c.op.Namespace), "; "))
+	if ns := c.op.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
+		c.report(InvalidName, Error, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
 	}
 }
 
@@ -127,8 +127,23 @@ func (c *checker) checkDemands() {
 	}
 	c.ways[c.i] = nodeselector.Ways(c.op.NodeSelector, c.op.Affinity)
 	if len(c.ways[c.i]) == 0 {
-		c.report(Contradiction, Error, podSpec+".affinity", "no node can satisfy the node selector and the required node affinity; change one of the requirements that exclude each other")
+		c.report(Contradiction, Error, podSpec+".affinity", "no node can meet %s; change it, or none will ever be found", impossible(c.op))
 	}
+}
+
+// impossible says which demands of an operation, for which there is no node, exclude
+// each other.
+func impossible(op *Operation) string {
+	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
+	terms, _ := nodeselector.ParseTerms(nodeselector.Required(op.Affinity).NodeSelectorTerms, nil)
+	if len(terms) == 0 {
+		return "a required node affinity without terms, or with only empty ones"
+	}
+	ways := make([]string, len(terms))
+	for i, t := range terms {
+		ways[i] = t.And(selector).Impossible().String()
+	}
+	return strings.Join(slices.Compact(ways), ", nor ")
 }
 
 func (c *checker) checkPredecessor() {
@@ -138,23 +153,15 @@ func (c *checker) checkPredecessor() {
 	}
 }
 
-// hint guesses which operation was meant. In a large flow it only looks for those
-// of the same name, since to compare all names for each mistake would take too long.
+// hint guesses which operation was meant.
 func (c *checker) hint(ref Ref) string {
 	if !slices.Contains(Kinds(), ref.Kind) {
 		return fmt.Sprintf("; its kind must be one of %v", Kinds())
 	}
-	for _, kind := range Kinds() {
-		if other := (Ref{kind, ref.Namespace, ref.Name}); c.has(other) {
-			return "; meant " + other.String() + "?"
-		}
+	if meant, ok := c.flow.nearest(ref, c.op.Ref); ok {
+		return "; typo of " + meant.String() + "?"
 	}
-	const few = 1000
-	var names []string
-	for i := range c.flow.operations[:min(few, len(c.flow.operations))] {
-		names = append(names, c.flow.operations[i].Ref.String())
-	}
-	return typo.Hint(ref.String(), names...)
+	return ""
 }
 
 func (c *checker) has(ref Ref) bool {

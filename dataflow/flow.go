@@ -142,13 +142,28 @@ func (f *Flow) Source(ref Ref) (Ref, bool) {
 // unknown returns the error for an operation that is not in the flow.
 func (f *Flow) unknown(ref Ref) error {
 	err := &UnknownOperationError{Operation: ref}
-	names := make([]string, len(f.operations))
-	for i := range f.operations {
-		names[i] = f.operations[i].Ref.String()
-	}
-	if nearest, ok := typo.Nearest(ref.String(), names...); ok {
-		ref := f.operations[slices.Index(names, nearest)].Ref
-		err.Nearest = &ref
+	if meant, ok := f.nearest(ref, ref); ok {
+		err.Nearest = &meant
 	}
 	return err
+}
+
+// nearest guesses which operation other than self was meant by ref: one of the same
+// name, or else one of the same kind and namespace with a similar name. It looks
+// through the first of the flow only, so that a large flow with many mistakes does
+// not take long.
+func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
+	const most = 1000
+	var names []string
+	for i := range f.operations[:min(most, len(f.operations))] {
+		other := f.operations[i].Ref
+		if other.Name == ref.Name && other != self {
+			return other, true
+		}
+		if other.Kind == ref.Kind && other.Namespace == ref.Namespace && other != self {
+			names = append(names, other.Name)
+		}
+	}
+	name, ok := typo.Nearest(ref.Name, names...)
+	return Ref{ref.Kind, ref.Namespace, name}, ok
 }

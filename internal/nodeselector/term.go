@@ -115,24 +115,28 @@ func (t Term) String() string {
 	return strings.Join(words, " and ")
 }
 
-// Satisfiable reports whether some node could match t. It decides each key by
-// itself: labels do not depend on each other, nor on the node's name.
-func (t Term) Satisfiable() bool {
+// Satisfiable reports whether some node could match t.
+func (t Term) Satisfiable() bool { return t.Impossible() == nil }
+
+// Impossible returns the requirements of t that no node can meet together, or nil.
+// They are all on one label, the first that is impossible, or on the node's name:
+// labels do not depend on each other, nor on the name.
+func (t Term) Impossible() Term {
 	type subject struct {
 		field bool
 		key   string
 	}
-	bySubject := make(map[subject]Term)
+	bySubject := make(map[subject]Term, len(t))
 	for _, r := range t {
 		s := subject{r.IsField(), r.Key()}
 		bySubject[s] = append(bySubject[s], r)
 	}
-	for _, requirements := range bySubject {
-		if requirement.Of(requirements...).Empty() {
-			return false
+	for _, r := range t {
+		if same := bySubject[subject{r.IsField(), r.Key()}]; same.Set().Empty() {
+			return same
 		}
 	}
-	return true
+	return nil
 }
 
 // Ways returns the ways of meeting both a node selector and the required part of

@@ -1,0 +1,441 @@
+package dataflow_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares what was printed with what people agreed to read.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := "testdata/" + name
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s, -want +got:\n%s", file, diff)
+	}
+}
+
+// following is an operation b that runs after a, with a strategy.
+func following(policy affinity.Policy, keys ...string) dataflow.Operation {
+	op := load("b", "a")
+	op.RunAfter.Strategy.Policy = policy
+	for _, key := range keys {
+		if policy == affinity.Prefer {
+			op.RunAfter.Strategy.Prefers = append(op.RunAfter.Strategy.Prefers, affinity.Preferred{Name: key, Weight: 1})
+		} else {
+			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.Required{Name: key})
+		}
+	}
+	return op
+}
+
+func with(op dataflow.Operation, change func(*dataflow.Operation)) dataflow.Operation {
+	if op.RunAfter != nil {
+		runAfter := *op.RunAfter
+		op.RunAfter = &runAfter
+	}
+	change(&op)
+	return op
+}
+
+func TestProblemsReadWell(t *testing.T) {
+	distributed := func(op *dataflow.Operation) { op.Distributed = true }
+	recurring := func(op *dataflow.Operation) { op.Recurring = true }
+	exposing := func(keys ...string) dataflow.Operation {
+		return with(load("a"), func(op *dataflow.Operation) { op.Exposes = keys })
+	}
+	dependingOn := func(op dataflow.Operation, ref dataflow.Ref) dataflow.Operation {
+		return with(op, func(op *dataflow.Operation) { op.RunAfter.DependOn = &ref })
+	}
+	own := func(op dataflow.Operation, a *corev1.Affinity) dataflow.Operation {
+		return with(op, func(op *dataflow.Operation) { op.Affinity = a })
+	}
+	near := requiring("zone", "a")
+	near.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Operator = "Near"
+
+	var got bytes.Buffer
+	for _, c := range []struct {
+		what string
+		ops  []dataflow.Operation
+	}{
+		{"a clean chain", []dataflow.Operation{load("a"), following(affinity.Require), load("c", "b")}},
+		{"a clean chain on a custom label", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk")}},
+		{"no operation", nil},
+		{"a predecessor that is not there", []dataflow.Operation{load("b", "nowhere-to-be-found")}},
+		{"a misspelt predecessor", []dataflow.Operation{load("load-a"), load("b", "loada")}},
+		{"a predecessor of another kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = dataflow.DataMigrate })}},
+		{"a predecessor of no kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Dataload" })}},
+		{"a predecessor in another namespace", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Namespace = "other" })}},
+		{"dependOn a stranger", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x")), load("x")}},
+		{"dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x"))}},
+		{"dependOn itself", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("b"))}},
+		{"dependOn what comes later", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "b")}},
+		{"dependOn a sibling", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
+		{"dependOn the predecessor", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("a"))}},
+		{"dependOn the missing predecessor of a predecessor", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("gone"))}},
+		{"a label that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, topology.Zone, "disk")}},
+		{"a misspelt label", []dataflow.Operation{exposing("example.com/disk"), following(affinity.Require, "example.com/disc")}},
+		{"a preferred label that is not exposed", []dataflow.Operation{load("a"), following(affinity.Prefer, topology.Zone, "disk")}},
+		{"a label that only an ancestor exposes", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk"), with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Name, op.RunAfter.Name = "c", "b" })}},
+		{"a distributed source", []dataflow.Operation{with(load("a"), distributed), following(affinity.Require, "disk")}},
+		{"a distributed target", []dataflow.Operation{load("a"), with(following(affinity.Require, "disk"), distributed)}},
+		{"a recurring source", []dataflow.Operation{with(load("a"), recurring), following(affinity.Prefer, "disk")}},
+		{"a recurring target", []dataflow.Operation{load("a"), with(following(affinity.Require), recurring)}},
+		{"Require with prefers", []dataflow.Operation{load("a"), with(following(affinity.Require), func(op *dataflow.Operation) {
+			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk"}}
+		})}},
+		{"Prefer with requires", []dataflow.Operation{load("a"), with(following(affinity.Prefer), func(op *dataflow.Operation) {
+			op.RunAfter.Strategy.Requires = []affinity.Required{{Name: "disk"}}
+		})}},
+		{"requires without a policy", []dataflow.Operation{load("a"), following(affinity.None, "disk")}},
+		{"dependOn without a policy", []dataflow.Operation{load("a"), dependingOn(following(affinity.None), ref("x"))}},
+		{"an affinity that no node can meet", []dataflow.Operation{own(load("a"), &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}})}},
+		{"an affinity against the node selector", []dataflow.Operation{with(own(load("a"), requiring("zone", "b")), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"zone": "a"} })}},
+		{"an affinity against what the source's forces", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b", "c"))}},
+		{"an affinity against what the source's node selector forces", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Zone: "a"} }), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b"))}},
+		{"an affinity against the source's, but on another label", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require), requiring(topology.Zone, "b"))}},
+		{"an affinity against the source's, but only preferred", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Prefer, topology.Zone), requiring(topology.Zone, "b"))}},
+		{"an affinity with an unknown operator", []dataflow.Operation{own(load("a"), near)}},
+		{"an affinity with an unknown operator, in a process", []dataflow.Operation{with(own(load("a"), near), func(op *dataflow.Operation) { op.Kind = dataflow.DataProcess })}},
+		{"a malformed node selector", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"zone": "not valid"} })}},
+		{"a malformed exposed key", []dataflow.Operation{exposing("not a key")}},
+		{"a name in upper case", []dataflow.Operation{load("loadA")}},
+		{"an invalid namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "a.b" })}},
+		{"no namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "" })}},
+		{"a cycle", []dataflow.Operation{load("a", "b"), load("b", "a")}},
+		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
+			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk", Weight: 1000}}
+		})}},
+	} {
+		fmt.Fprintf(&got, "%s\n", c.what)
+		problems := dataflow.Check(c.ops...)
+		for _, p := range problems {
+			fmt.Fprintf(&got, "  %s\n", p)
+		}
+		if len(problems) == 0 {
+			fmt.Fprintf(&got, "  no problem\n")
+		}
+		got.WriteString("\n")
+	}
+	golden(t, "problems.golden", got.Bytes())
+}
+
+// A flow in which nothing is wrong by the rules, told here once more in short, has
+// no problem; and then it runs to its end, as long as every operation finds a node.
+func TestFlowsWithoutErrorsRunToTheirEnd(t *testing.T) {
+	ended := 0
+	for range 20 {
+		rapid.Check(t, func(t *rapid.T) {
+			ops := flows().Draw(t, "ops")
+			f := mustFlow(t, ops...)
+			if slices.ContainsFunc(f.Problems(), func(p dataflow.Problem) bool { return p.Severity == dataflow.Error }) {
+				return
+			}
+			node := map[string]string{}
+			for _, key := range keys() {
+				node[key] = "1"
+			}
+			seen := map[dataflow.Ref]dataflow.Observation{}
+			for progress := true; progress; {
+				progress = false
+				for r := range f.ResolveAll(seen) {
+					if _, ran := seen[r.Ref]; !ran && r.Err == nil && r.State == dataflow.Ready {
+						op := newChain(ops)[r.Ref]
+						seen[r.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node, op.Exposes...)}
+						progress = true
+					}
+				}
+			}
+			if len(seen) < len(ops) {
+				t.Fatalf("%d of %d operations ran", len(seen), len(ops))
+			}
+			for r := range f.ResolveAll(seen) {
+				if c := newChain(ops); len(r.Missing) > 0 && c[r.Ref].RunAfter.Strategy.Policy == affinity.Require && hasPlace(c, r.Ref) {
+					t.Fatalf("%s misses %v, and nothing was said", r.Ref, r.Missing)
+				}
+			}
+			ended++
+		})
+	}
+	t.Logf("%d flows ran to their end", ended)
+}
+
+func hasPlace(c chain, ref dataflow.Ref) bool {
+	from, _ := source(c[ref])
+	return !c[from].Distributed && !c[from].Recurring
+}
+
+// Every kind of mistake, put into a flow that has none, is found where it is.
+func TestSeededMistakesAreFound(t *testing.T) {
+	const disk = "example.com/disk"
+	clean := func(t *rapid.T) []dataflow.Operation {
+		n := rapid.IntRange(2, 6).Draw(t, "n")
+		ops := make([]dataflow.Operation, n)
+		for i := range ops {
+			ops[i] = dataflow.Operation{Ref: named(i), Exposes: []string{disk}}
+			if i > 0 {
+				ops[i].RunAfter = &dataflow.RunAfter{Ref: named(rapid.IntRange(0, i-1).Draw(t, "after")), Strategy: affinity.Strategy{
+					Policy:   affinity.Require,
+					Requires: []affinity.Required{{Name: topology.Zone}, {Name: disk}},
+				}}
+			}
+		}
+		return ops
+	}
+	type seeded struct {
+		code  dataflow.Code
+		field string
+		seed  func(op, source *dataflow.Operation)
+	}
+	mistakes := []seeded{
+		{dataflow.UnknownPredecessor, "spec.runAfter.name", func(op, _ *dataflow.Operation) { op.RunAfter.Name = "nowhere" }},
+		{dataflow.NotAnAncestor, "spec.runAfter.affinityStrategy.dependOn.name", func(op, _ *dataflow.Operation) { op.RunAfter.DependOn = &op.Ref }},
+		{dataflow.NotExposed, "spec.runAfter.affinityStrategy.requires[1].name", func(_, source *dataflow.Operation) { source.Exposes = nil }},
+		{dataflow.DistributedSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Distributed = true }},
+		{dataflow.DistributedTarget, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.Distributed = true }},
+		{dataflow.RecurringSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Recurring = true }},
+		{dataflow.IgnoredList, "spec.runAfter.affinityStrategy.prefers", func(op, _ *dataflow.Operation) {
+			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: disk, Weight: 1}}
+		}},
+		{dataflow.IgnoredList, "spec.runAfter.affinityStrategy.requires", func(op, _ *dataflow.Operation) {
+			op.RunAfter.Strategy.Policy = affinity.Prefer
+		}},
+		{dataflow.NoPolicy, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.None }},
+		{dataflow.Contradiction, "spec.runAfter.affinityStrategy", func(op, source *dataflow.Operation) {
+			source.Affinity, op.Affinity = requiring(disk, "fast"), requiring(disk, "slow")
+		}},
+		{dataflow.Contradiction, "spec.affinity", func(op, _ *dataflow.Operation) {
+			op.Kind = dataflow.DataLoad
+			op.Affinity, op.NodeSelector = requiring("x", "1"), map[string]string{"x": "2"}
+		}},
+		{dataflow.InvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Name = "Upper" }},
+		{dataflow.Invalid, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, "a/b/c") }},
+		{dataflow.Invalid, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = "Must" }},
+		{dataflow.Cycle, "spec.runAfter", func(op, source *dataflow.Operation) { source.RunAfter = &dataflow.RunAfter{Ref: op.Ref} }},
+		{dataflow.Duplicate, "metadata.name", func(op, source *dataflow.Operation) { op.Ref = source.Ref; op.RunAfter = nil }},
+	}
+	found := map[dataflow.Code]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		ops := clean(t)
+		if problems := dataflow.Check(ops...); problems != nil {
+			t.Fatalf("a clean flow has problems: %v", problems)
+		}
+		for _, m := range mistakes {
+			mistaken := clean(t)
+			op := &mistaken[len(mistaken)-1] // which nothing follows
+			source := &mistaken[slices.IndexFunc(mistaken, func(o dataflow.Operation) bool { return o.Ref == op.RunAfter.Ref })]
+			m.seed(op, source)
+			problems := dataflow.Check(mistaken...)
+			if !slices.ContainsFunc(problems, func(p dataflow.Problem) bool {
+				return p.Code == m.code && p.Field == m.field && (p.Operation == op.Ref || m.code == dataflow.Cycle)
+			}) {
+				t.Fatalf("%s at %s of %s is not among %v", m.code, m.field, op.Ref, problems)
+			}
+			found[m.code]++
+		}
+	})
+	t.Logf("mistakes found: %v", found)
+}
+
+// A contradiction between an operation and its source is reported exactly when
+// there are no two nodes on which they could run. The nodes are all that can make
+// a difference: each key absent or with one of the values there are.
+func TestContradictionIsExact(t *testing.T) {
+	var nodes []map[string]string
+	values := []string{"-", "1", "2"}
+	for _, zone := range values {
+		for _, disk := range values {
+			node := map[string]string{"zone": zone, "disk": disk}
+			maps.DeleteFunc(node, func(_, value string) bool { return value == "-" })
+			nodes = append(nodes, node)
+		}
+	}
+	affinities := rapid.Custom(func(t *rapid.T) *corev1.Affinity {
+		a := requiring("zone", "1")
+		required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		required.NodeSelectorTerms = nil
+		for range rapid.IntRange(1, 2).Draw(t, "terms") {
+			var term corev1.NodeSelectorTerm
+			for range rapid.IntRange(1, 2).Draw(t, "expressions") {
+				e := corev1.NodeSelectorRequirement{
+					Key:      rapid.SampledFrom([]string{"zone", "disk"}).Draw(t, "key"),
+					Operator: rapid.SampledFrom([]corev1.NodeSelectorOperator{corev1.NodeSelectorOpIn, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist}).Draw(t, "operator"),
+				}
+				if e.Operator == corev1.NodeSelectorOpIn {
+					e.Values = []string{rapid.SampledFrom(values[1:]).Draw(t, "value")}
+				}
+				term.MatchExpressions = append(term.MatchExpressions, e)
+			}
+			required.NodeSelectorTerms = append(required.NodeSelectorTerms, term)
+		}
+		return a
+	})
+	hits := map[bool]int{}
+	for range 20 {
+		rapid.Check(t, func(t *rapid.T) {
+			a := load("a")
+			a.Exposes = rapid.SampledFrom([][]string{{"zone"}, {"zone", "disk"}, nil}).Draw(t, "exposes")
+			a.Affinity = affinities.Draw(t, "source's")
+			b := following(affinity.Require, rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"zone", "disk"}), 1, 2, rapid.ID[string]).Draw(t, "keys")...)
+			b.Affinity = affinities.Draw(t, "own")
+
+			possible, own := false, map[string]bool{}
+			for _, there := range nodes {
+				for _, here := range nodes {
+					admitsThere, admitsHere := admitsAll(a.Affinity, there), admitsAll(b.Affinity, here)
+					own["a"], own["b"] = own["a"] || admitsThere, own["b"] || admitsHere
+					agree := true
+					for _, r := range b.RunAfter.Strategy.Requires {
+						value, exposed := there[r.Name]
+						exposed = exposed && slices.Contains(a.Exposes, r.Name)
+						agree = agree && (!exposed || here[r.Name] == value)
+					}
+					possible = possible || admitsThere && admitsHere && agree
+				}
+			}
+			got := slices.ContainsFunc(dataflow.Check(a, b), func(p dataflow.Problem) bool { return p.Code == dataflow.Contradiction })
+			if got == possible {
+				t.Fatalf("a contradiction is reported: %v; two nodes for it exist: %v", got, possible)
+			}
+			hits[got]++
+		})
+	}
+	t.Logf("contradictions drawn: %v", hits)
+}
+
+// admitsAll is the scheduler's verdict for In, Exists and DoesNotExist.
+func admitsAll(a *corev1.Affinity, node map[string]string) bool {
+	return slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(term corev1.NodeSelectorTerm) bool {
+		for _, e := range term.MatchExpressions {
+			value, ok := node[e.Key]
+			if ok == (e.Operator == corev1.NodeSelectorOpDoesNotExist) || e.Operator == corev1.NodeSelectorOpIn && !slices.Contains(e.Values, value) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestMermaid(t *testing.T) {
+	odd := load(`a"]-->x["<b>#quot;`)
+	convert := following(affinity.Require, topology.Zone, "disk")
+	serve := with(load("serve", "b"), func(op *dataflow.Operation) {
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: topology.Hostname, Weight: 5}}}
+		op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}
+	})
+	ignored := with(load("ignored", "gone"), func(op *dataflow.Operation) {
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Prefers: []affinity.Preferred{{Name: "disk"}}}
+	})
+	warned := with(load("warned", "a"), func(op *dataflow.Operation) {
+		op.RunAfter.Strategy.Requires = []affinity.Required{{Name: "disk"}}
+	})
+	f := mustFlow(t, load("a"), convert, serve, ignored, warned, odd)
+	golden(t, "mermaid.golden", []byte(f.Mermaid()))
+	if f.Mermaid() != f.Mermaid() {
+		t.Error("the picture of a flow changes")
+	}
+}
+
+func TestSplit(t *testing.T) {
+	depends := with(following(affinity.Require), func(op *dataflow.Operation) { op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "x"} })
+	stranger := with(load("s", "nowhere"), func(op *dataflow.Operation) {
+		op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "no"}
+	})
+	var got []string
+	for _, part := range dataflow.Split(load("y", "x"), load("lone"), depends, load("x"), load("a"), load("lone"), stranger, load("c", "nowhere")) {
+		var names []string
+		for _, op := range part {
+			names = append(names, op.Name)
+		}
+		got = append(got, strings.Join(names, " "))
+	}
+	if diff := cmp.Diff([]string{"y b x a", "lone lone", "s", "c"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if parts := dataflow.Split(); parts != nil {
+		t.Errorf("no operations make parts: %v", parts)
+	}
+}
+
+// The oracle is the closure of "has to do with", grown until it grows no more.
+func TestSplitPartsAreConnectedAndComplete(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ops := operations().Draw(t, "ops")
+		part := make([]int, len(ops))
+		for i := range part {
+			part[i] = i
+		}
+		for grown := true; grown; {
+			grown = false
+			for i, op := range ops {
+				related := []dataflow.Ref{op.Ref}
+				if op.RunAfter != nil {
+					related = append(related, inNamespaceOf(op, op.RunAfter.Ref))
+					if op.RunAfter.DependOn != nil {
+						related = append(related, inNamespaceOf(op, *op.RunAfter.DependOn))
+					}
+				}
+				for j := range ops {
+					if slices.Contains(related, ops[j].Ref) && part[i] != part[j] {
+						lower := min(part[i], part[j])
+						part[i], part[j], grown = lower, lower, true
+					}
+				}
+			}
+		}
+		var want [][]dataflow.Operation
+		for first := range ops {
+			var members []dataflow.Operation
+			for i := range ops {
+				if part[i] == first {
+					members = append(members, ops[i])
+				}
+			}
+			if members != nil {
+				want = append(want, members)
+			}
+		}
+		if diff := cmp.Diff(want, dataflow.Split(ops...)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func BenchmarkNewAndProblems(b *testing.B) {
+	ops := chainOf(100_000)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if problems := mustFlow(b, ops...).Problems(); problems != nil {
+			b.Fatal(problems[0])
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(ops)), "ns/operation")
+}
