@@ -1,7 +1,7 @@
 package topology
 
 import (
-	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -50,7 +50,7 @@ func FromNodeAffinity(a *corev1.NodeAffinity) (LabelSet, error) {
 	if required := a.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
 		path := field.NewPath("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
 		if n := len(required.NodeSelectorTerms); n > 1 {
-			faults = append(faults, field.TooMany(path, n, 1))
+			faults = append(faults, field.Invalid(path, n, "must be at most one term"))
 		}
 		for i, term := range required.NodeSelectorTerms {
 			read, wrong := fromTerm(term, path.Index(i))
@@ -80,10 +80,10 @@ func fromTerm(term corev1.NodeSelectorTerm, path *field.Path) ([]label, field.Er
 		}
 		seen[e.Key] = true
 		if e.Operator != corev1.NodeSelectorOpIn {
-			faults = append(faults, field.NotSupported(path.Child("operator"), e.Operator, []corev1.NodeSelectorOperator{corev1.NodeSelectorOpIn}))
+			faults = append(faults, field.NotSupported(path.Child("operator"), e.Operator, []string{string(corev1.NodeSelectorOpIn)}))
 		}
 		if len(e.Values) != 1 {
-			faults = append(faults, field.Invalid(path.Child("values"), slices.Clone(e.Values), "must be the one value of the label"))
+			faults = append(faults, field.Invalid(path.Child("values"), strings.Join(e.Values, ", "), "must be the one value of the label"))
 			continue
 		}
 		labels = append(labels, label{e.Key, e.Values[0]})

@@ -117,7 +117,7 @@ func invalidValues(e corev1.NodeSelectorRequirement, path *field.Path, accepted 
 	if len(e.Values) == 0 {
 		return field.Required(path.Child("values"), accepted)
 	}
-	return field.Invalid(path.Child("values"), slices.Clone(e.Values), accepted)
+	return field.Invalid(path.Child("values"), strings.Join(e.Values, ", "), accepted)
 }
 
 func unsupported(path *field.Path, word string, supported ...string) *field.Error {
