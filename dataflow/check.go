@@ -147,8 +147,8 @@ func impossible(op *Operation) string {
 }
 
 func (c *checker) checkPredecessor() {
-	predecessor, _ := c.op.Predecessor()
-	if !c.has(predecessor) {
+	if c.flow.predecessor[c.i] == none {
+		predecessor, _ := c.op.Predecessor()
 		c.report(UnknownPredecessor, Error, runAfterField+".name", "no %s, so this waits for ever; mend the reference or add the operation%s", predecessor, c.hint(predecessor))
 	}
 }
@@ -162,11 +162,6 @@ func (c *checker) hint(ref Ref) string {
 		return "; typo of " + meant.String() + "?"
 	}
 	return ""
-}
-
-func (c *checker) has(ref Ref) bool {
-	_, ok := c.flow.index[ref]
-	return ok
 }
 
 // checkStrategy looks for what in a strategy has no effect.
@@ -199,9 +194,12 @@ func (c *checker) checkSource() {
 		c.report(NotAnAncestor, Error, strategyField+".dependOn.name", "this does not run after %s, neither directly nor through others; name an operation that comes before it in its chain", ref)
 		return
 	}
-	i, ok := c.flow.index[ref]
-	if !ok {
-		return // reported as an unknown predecessor, of this operation or of the one whose predecessor it is
+	i := c.flow.predecessor[c.i]
+	if c.op.RunAfter.DependOn != nil {
+		i = c.flow.find(ref)
+	}
+	if i == none {
+		return // reported as an unknown predecessor, of this operation or of its first ancestor
 	}
 	source := &c.flow.operations[i]
 	switch {
@@ -212,7 +210,7 @@ func (c *checker) checkSource() {
 	default:
 		c.checkKeys(source)
 		if c.op.RunAfter.Strategy.Policy == affinity.Require {
-			c.checkTogether(source)
+			c.checkTogether(source, c.ways[i])
 		}
 	}
 }
@@ -223,7 +221,7 @@ func (c *checker) isAncestor(ref Ref) bool {
 	if c.last == nil {
 		c.root, c.last = kin(c.flow.predecessor)
 	}
-	if i, ok := c.flow.index[ref]; ok {
+	if i := c.flow.find(ref); i != none {
 		return i < c.i && c.i <= c.last[i]
 	}
 	stranger, ok := c.flow.operations[c.root[c.i]].Predecessor()
@@ -233,6 +231,10 @@ func (c *checker) isAncestor(ref Ref) bool {
 // checkKeys looks for labels that are to be followed and that the source does not
 // expose. The hostname, which is followed if none is named, always is.
 func (c *checker) checkKeys(source *Operation) {
+	s := c.op.RunAfter.Strategy
+	if len(s.Requires)+len(s.Prefers) == 0 {
+		return
+	}
 	exposed := topology.ExposedKeys(source.Exposes...)
 	check := func(severity Severity, list string, i int, key string) {
 		if !slices.Contains(exposed, key) {
@@ -240,7 +242,7 @@ func (c *checker) checkKeys(source *Operation) {
 				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.Hint(key, exposed...))
 		}
 	}
-	switch s := c.op.RunAfter.Strategy; s.Policy {
+	switch s.Policy {
 	case affinity.Require:
 		for i, r := range s.Requires {
 			check(Error, "requires", i, r.Name)
@@ -256,8 +258,11 @@ func (c *checker) checkKeys(source *Operation) {
 // must follow it, cannot. There is none as long as one way of meeting the source's
 // demands goes with one way of meeting the operation's. A source that may run on
 // a node without a followed label forces nothing on it.
-func (c *checker) checkTogether(source *Operation) {
-	forced, ways := c.ways[c.flow.index[source.Ref]], c.ways[c.i]
+func (c *checker) checkTogether(source *Operation, forced []nodeselector.Term) {
+	ways := c.ways[c.i]
+	if len(forced) == 0 || len(ways) == 0 {
+		return // nothing asked for, or nothing possible, which is reported by itself
+	}
 	keys, exposed := c.op.RunAfter.Strategy.Keys(), topology.ExposedKeys(source.Exposes...)
 	keys = slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(exposed, key) })
 	var refused string
@@ -272,9 +277,7 @@ func (c *checker) checkTogether(source *Operation) {
 			}
 		}
 	}
-	if refused != "" {
-		c.report(Contradiction, Error, strategyField, "this must run where %s ran, but they exclude each other: %s; change one of the two, or follow another label", source.Ref, refused)
-	}
+	c.report(Contradiction, Error, strategyField, "this must run where %s ran, but they exclude each other: %s; change one of the two, or follow another label", source.Ref, refused)
 }
 
 // disagreement returns a key of which no value meets both terms, and whether there

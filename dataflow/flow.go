@@ -15,9 +15,18 @@ import (
 //
 // Operations that have nothing to do with each other may be in one flow.
 type Flow struct {
-	operations  []Operation // every operation after its predecessor
-	predecessor []int32     // of each operation, the index of its predecessor, or none
-	index       map[Ref]int32
+	operations  []Operation   // every operation after its predecessor
+	predecessor []int32       // of each operation, the index of its predecessor, or none
+	given       map[Ref]int32 // where each operation stood among those given to New
+	position    []int32       // and where that one is now
+}
+
+// find returns the index of an operation, or none.
+func (f *Flow) find(ref Ref) int32 {
+	if i, ok := f.given[ref]; ok {
+		return f.position[i]
+	}
+	return none
 }
 
 // none is the index of no operation.
@@ -60,22 +69,20 @@ func New(operations ...Operation) (*Flow, error) {
 	return arrange(operations, predecessor, order, index), nil
 }
 
-// arrange builds the flow of operations in the given order. It takes over index
-// and order.
-func arrange(operations []Operation, predecessor, order []int32, index map[Ref]int32) *Flow {
+// arrange builds the flow of operations in the given order. It takes over given.
+func arrange(operations []Operation, predecessor, order []int32, given map[Ref]int32) *Flow {
 	f := &Flow{
 		operations:  make([]Operation, len(order)),
 		predecessor: make([]int32, len(order)),
-		index:       index,
+		given:       given,
+		position:    make([]int32, len(order)),
 	}
-	position := make([]int32, len(order))
 	for to, from := range order {
-		position[from] = int32(to)
+		f.position[from] = int32(to)
 		f.operations[to] = operations[from].clone()
-		f.index[operations[from].Ref] = int32(to)
 		f.predecessor[to] = none
 		if p := predecessor[from]; p != none {
-			f.predecessor[to] = position[p]
+			f.predecessor[to] = f.position[p]
 		}
 	}
 	return f
@@ -85,6 +92,7 @@ func arrange(operations []Operation, predecessor, order []int32, index map[Ref]i
 // have by itself or by having another's reference.
 func check(operations []Operation) (index map[Ref]int32, faults []error) {
 	index = make(map[Ref]int32, len(operations))
+	path := field.NewPath("spec", "runAfter", "affinityStrategy")
 	for i := range operations {
 		op := &operations[i]
 		reject := func(fault *field.Error) { faults = append(faults, &OperationError{op.Ref, i, fault}) }
@@ -97,7 +105,7 @@ func check(operations []Operation) (index map[Ref]int32, faults []error) {
 			index[op.Ref] = int32(i)
 		}
 		if op.RunAfter != nil {
-			for _, fault := range op.RunAfter.Strategy.Validate(field.NewPath("spec", "runAfter", "affinityStrategy")) {
+			for _, fault := range op.RunAfter.Strategy.Validate(path) {
 				reject(fault)
 			}
 		}
@@ -132,8 +140,8 @@ func (f *Flow) Operations() iter.Seq[Operation] {
 // (law F3, [Operation.Source]). It need not be in the flow. Of an operation that
 // is not in the flow nothing is known: there is none.
 func (f *Flow) Source(ref Ref) (Ref, bool) {
-	i, ok := f.index[ref]
-	if !ok {
+	i := f.find(ref)
+	if i == none {
 		return Ref{}, false
 	}
 	return f.operations[i].Source()

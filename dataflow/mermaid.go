@@ -17,7 +17,7 @@ func (f *Flow) Mermaid() string {
 	codes, severity := f.marks()
 	strangers := map[Ref]string{}
 	id := func(ref Ref) string {
-		if i, ok := f.index[ref]; ok {
+		if i := f.find(ref); i != none {
 			return fmt.Sprintf("op%d", i)
 		}
 		if _, ok := strangers[ref]; !ok {

@@ -70,8 +70,8 @@ type Decision struct {
 // cost is that of looking at every ancestor; ResolveAll shares it among all
 // operations.
 func (f *Flow) Resolve(ref Ref, seen map[Ref]Observation) (Decision, error) {
-	i, ok := f.index[ref]
-	if !ok {
+	i := f.find(ref)
+	if i == none {
 		return Decision{}, f.unknown(ref)
 	}
 	a := f.parentage(i, seen)
@@ -182,7 +182,7 @@ func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Res
 
 // exposed returns the labels that others can follow to where the operation ran.
 func (f *Flow) exposed(ref Ref, seen map[Ref]Observation) topology.LabelSet {
-	if i, ok := f.index[ref]; ok && !f.operations[i].hasPlace() {
+	if i := f.find(ref); i != none && !f.operations[i].hasPlace() {
 		return topology.LabelSet{}
 	}
 	return seen[ref].Labels
