@@ -222,3 +222,50 @@ func TestPreferNeverConflicts(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What the check for conflicts costs where there is none, beside the Inherit that
+// contains it.
+func BenchmarkFindConflict(b *testing.B) {
+	from := topology.NewLabelSet(map[string]string{topology.Hostname: "gpu-a1", topology.Zone: "east-a"})
+	s := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Hostname}, {Name: topology.Zone}}}
+	for _, own := range []string{"example.com/gpu In a100", "topology.kubernetes.io/zone In east-a,east-b"} {
+		a := parseAffinity(own)
+		b.Run(own, func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				if affinity.FindConflict(nil, a, from) != nil {
+					b.Fatal("conflict")
+				}
+			}
+		})
+		b.Run(own+"/Inherit", func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				if _, err := affinity.Inherit(a, s, from); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkSatisfiable(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10000} {
+		text := "cores Gt 3; cores Lt 4"
+		for i := range n {
+			text += fmt.Sprintf("; key-%d In a,b,c", i/2)
+		}
+		m, err := affinity.Compile(nil, parseAffinity(text))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for range b.N {
+				if m.Satisfiable() {
+					b.Fatal("satisfiable")
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/expression")
+		})
+	}
+}

@@ -1,6 +1,8 @@
 package affinity
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -35,10 +37,10 @@ type Result struct {
 // together with own, although some can meet own, are a [*ConflictError] (law C1).
 // The Result is then zero.
 func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, error) {
-	if faults := s.Validate(field.NewPath("affinityStrategy")); len(faults) > 0 {
-		return Result{}, fielderror.Join(faults)
+	if len(s.Validate(nil)) > 0 {
+		return Result{}, fielderror.Join(s.Validate(field.NewPath("affinityStrategy")))
 	}
-	keys := s.Keys()
+	keys := s.appendKeys(make([]string, 0, 8)) // on the stack, unless there are many
 	result := Result{Inherited: from.Only(keys...), Missing: missing(keys, from)}
 	switch s.Policy {
 	case Require:
@@ -91,9 +93,9 @@ func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *cor
 // addEqualities adds to term an expression for every exposed key, unless the term
 // has it to the letter (law I3).
 func addEqualities(term *corev1.NodeSelectorTerm, keys []string, from topology.LabelSet) {
-	for _, key := range keys {
+	for i, key := range keys {
 		if value, ok := from.Get(key); ok && !hasEquality(*term, key, value) {
-			term.MatchExpressions = append(term.MatchExpressions, equality(key, value))
+			term.MatchExpressions = append(slices.Grow(term.MatchExpressions, len(keys)-i), equality(key, value))
 		}
 	}
 }
@@ -102,18 +104,18 @@ func addEqualities(term *corev1.NodeSelectorTerm, keys []string, from topology.L
 // unless own has it to the letter (laws P2, I3).
 func preferring(own *corev1.Affinity, prefers []Preferred, from topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
-	for _, p := range prefers {
+	for i, p := range prefers {
 		value, ok := from.Get(p.Name)
 		if !ok || prefersAlready(own, p, value) {
 			continue
 		}
 		var node *corev1.NodeAffinity
 		result, node = nodeAffinity(result)
-		node.PreferredDuringSchedulingIgnoredDuringExecution = append(node.PreferredDuringSchedulingIgnoredDuringExecution,
-			corev1.PreferredSchedulingTerm{
-				Weight:     p.Weight,
-				Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{equality(p.Name, value)}},
-			})
+		preferred := slices.Grow(node.PreferredDuringSchedulingIgnoredDuringExecution, len(prefers)-i)
+		node.PreferredDuringSchedulingIgnoredDuringExecution = append(preferred, corev1.PreferredSchedulingTerm{
+			Weight:     p.Weight,
+			Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{equality(p.Name, value)}},
+		})
 	}
 	return result
 }

@@ -2,6 +2,7 @@ package affinity_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -112,6 +113,8 @@ func TestInherit(t *testing.T) {
 			own: requiring(term(in(gpu, "a100")), term(in(gpu, "h100"), in(zone, "east-b"))), strategy: require(), from: here,
 			want: requiring(term(in(gpu, "a100"), in(hostname, "n1")), term(in(gpu, "h100"), in(zone, "east-b"), in(hostname, "n1")))},
 		{name: "U1: nor does a term that only names a node", own: requiring(byName), strategy: require(), from: here, want: requiring(byNameWithHostname)},
+		{name: "N2: no empty shell is made in a term that only names a node", own: requiring(byName), strategy: require("tier"), from: here,
+			want: requiring(byName), missing: []string{"tier"}},
 		{name: "U2: preferring twice prefers once", own: preferring(weighted(100, in(hostname, "n1"))), strategy: prefer(), from: here,
 			want: preferring(weighted(100, in(hostname, "n1")))},
 		{name: "U2: requiring twice requires once", own: requiring(term(in(hostname, "n1"))), strategy: require(), from: here,
@@ -226,6 +229,15 @@ func TestKeysOfAnUnknownPolicyAreNone(t *testing.T) {
 	s.Policy = "Required"
 	mustEqual(t, "keys", []string(nil), s.Keys())
 	mustEqual(t, "keys of the zero strategy", []string(nil), affinity.Strategy{}.Keys())
+}
+
+func TestKeysOfALongListInItsOrderEachOnce(t *testing.T) {
+	var names, want []string
+	for i := range 40 {
+		want = append(want, fmt.Sprintf("key-%d", 40-i))
+		names = append(names, want[i], want[i/2], want[i])
+	}
+	mustEqual(t, "keys", want, require(names...).Keys())
 }
 
 // Fluid's AffinityStrategy, from a manifest and back.

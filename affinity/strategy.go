@@ -57,14 +57,6 @@ const (
 	MaxWeight = 100
 )
 
-// requires is the list that Require reads, defaults applied.
-func (s Strategy) requires() []Required {
-	if len(s.Requires) == 0 {
-		return []Required{{Name: topology.Hostname}}
-	}
-	return s.Requires
-}
-
 // prefers is the list that Prefer reads, defaults applied.
 func (s Strategy) prefers() []Preferred {
 	if len(s.Prefers) == 0 {
@@ -76,32 +68,46 @@ func (s Strategy) prefers() []Preferred {
 // Keys returns the label keys that s follows, defaults applied: in the order of
 // the list that the policy reads, each once. None, and an unknown policy, follow
 // no key: nil.
-func (s Strategy) Keys() []string {
-	var keys []string
+func (s Strategy) Keys() []string { return s.appendKeys(nil) }
+
+// appendKeys appends to keys, which is empty, what Keys returns.
+func (s Strategy) appendKeys(keys []string) []string {
 	switch s.Policy {
 	case Require:
-		for _, r := range s.requires() {
+		for _, r := range s.Requires {
 			keys = append(keys, r.Name)
 		}
 	case Prefer:
-		for _, p := range s.prefers() {
+		for _, p := range s.Prefers {
 			keys = append(keys, p.Name)
 		}
+	default:
+		return keys
+	}
+	if len(keys) == 0 {
+		return append(keys, topology.Hostname)
 	}
 	return unique(keys)
 }
 
 // unique drops repeats from keys, in place.
 func unique(keys []string) []string {
-	if len(keys) < 2 {
-		return keys
+	const few = 16 // are faster looked through than put in a set
+	if len(keys) > few {
+		seen := sets.New[string]()
+		return slices.DeleteFunc(keys, func(key string) bool {
+			repeated := seen.Has(key)
+			seen.Insert(key)
+			return repeated
+		})
 	}
-	seen := sets.New[string]()
-	return slices.DeleteFunc(keys, func(key string) bool {
-		repeated := seen.Has(key)
-		seen.Insert(key)
-		return repeated
-	})
+	kept := keys[:0]
+	for _, key := range keys {
+		if !slices.Contains(kept, key) {
+			kept = append(kept, key)
+		}
+	}
+	return kept
 }
 
 // Validate returns every fault of s, each with its path below path, which may be

@@ -60,7 +60,7 @@ func (s LabelSet) Only(keys ...string) LabelSet {
 			only = append(only, l)
 		}
 	}
-	return newSorted(only)
+	return LabelSet{only}
 }
 
 // Get returns the value of the label with the given key, and whether s has it.
