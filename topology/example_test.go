@@ -1,8 +1,11 @@
 package topology_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -57,4 +60,27 @@ func ExampleFromAnnotations() {
 	// true
 	// map[affinity.dataflow.fluid.io.topology.kubernetes.io/zone:a affinity.dataflow.fluid.io/inject:true]
 	// topology.kubernetes.io/zone=a <nil>
+}
+
+// Fluid writes the expressions in any order; a set has none.
+func ExampleFromNodeAffinity() {
+	status := `{"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [
+		{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["east-a"]},
+		{"key": "kubernetes.io/hostname", "operator": "In", "values": ["gpu-a1"]}
+	]}]}}`
+	var recorded corev1.NodeAffinity
+	if err := json.Unmarshal([]byte(status), &recorded); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(topology.FromNodeAffinity(&recorded))
+	// Output:
+	// kubernetes.io/hostname=gpu-a1,topology.kubernetes.io/zone=east-a <nil>
+}
+
+func ExampleLabelSet_Annotations() {
+	ranOn := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
+	fmt.Println(ranOn.Annotations())
+	// Output:
+	// map[affinity.dataflow.fluid.io.topology.kubernetes.io/zone:east-a affinity.dataflow.fluid.io/inject:true]
 }
