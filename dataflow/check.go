@@ -24,20 +24,57 @@ const (
 	exposesField  = "metadata.annotations[" + topology.LabelsAnnotation + "]"
 )
 
-// Check returns everything that is wrong with operations: the problems of their
-// flow or, if they make none, the faults for which [New] rejects them.
+// Check returns everything that is wrong with operations: the faults for which [New]
+// rejects them, and the problems of their flow, which is looked at without what is
+// at fault. So one mistake does not hide another.
 func Check(operations ...Operation) []Problem {
 	f, err := New(operations...)
-	if err != nil {
-		return rejections(err)
+	if err == nil {
+		return f.Problems()
 	}
-	return f.Problems()
+	problems := rejections(err)
+	if f, err = New(withoutFaults(operations, err)...); err == nil {
+		problems = append(problems, f.Problems()...)
+	}
+	return problems
 }
+
+// withoutFaults returns operations that New accepts: without repeated ones and those
+// of unknown kinds, without invalid strategies, and each cycle cut open.
+func withoutFaults(operations []Operation, err error) []Operation {
+	operations = slices.Clone(operations)
+	drop, cut := make([]bool, len(operations)), map[Ref]bool{}
+	for _, fault := range parts(err) {
+		var of *OperationError
+		var cycle *CycleError
+		switch {
+		case errors.As(fault, &cycle):
+			cut[cycle.Operations[0]] = true
+		case errors.As(fault, &of) && strings.HasPrefix(of.Fault.Field, strategyField):
+			operations[of.Index].RunAfter = &RunAfter{Ref: operations[of.Index].RunAfter.Ref}
+		case errors.As(fault, &of):
+			drop[of.Index] = true
+		}
+	}
+	kept := operations[:0]
+	for i, op := range operations {
+		if cut[op.Ref] {
+			op.RunAfter = nil
+		}
+		if !drop[i] {
+			kept = append(kept, op)
+		}
+	}
+	return kept
+}
+
+// parts returns what New has joined.
+func parts(err error) []error { return err.(interface{ Unwrap() []error }).Unwrap() }
 
 // rejections translates an error of New.
 func rejections(err error) []Problem {
 	var problems []Problem
-	for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
+	for _, fault := range parts(err) {
 		var of *OperationError
 		var cycle *CycleError
 		switch {

@@ -133,6 +133,10 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
 			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk", Weight: 1000}}
 		})}},
+		{"everything for which New rejects, and other mistakes beside it", []dataflow.Operation{
+			load("a", "gone"), load("a"), following("Must"), load("c", "d"), load("d", "c"), load("e", "d"), load("Upper", "c"),
+			with(load("job"), func(op *dataflow.Operation) { op.Kind = "Job" }),
+		}},
 	} {
 		fmt.Fprintf(&got, "%s\n", c.what)
 		problems := dataflow.Check(c.ops...)
