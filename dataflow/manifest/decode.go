@@ -17,11 +17,22 @@ import (
 // faulty stays zero, and the rest is decoded.
 //
 // It knows what the types of kinds.go and those of corev1 below them are made of:
-// pointers, structs, slices, maps of strings, strings and signed integers.
+// pointers, structs, slices, maps of strings to strings, strings and signed
+// integers, and interfaces that hold a pointer.
 type decoder struct {
-	structs map[reflect.Type]structure
-	faults  []*field.Error // at most maxErrors
-	dropped int            // further faults
+	structs map[reflect.Type]*structure
+
+	rest    raw    // what is still to be decoded
+	path    []step // to there
+	faults  []*field.Error
+	dropped int // how many faults there were beyond maxErrors
+}
+
+// step is one part of the path to a field.
+type step struct {
+	name  string // of a field, or a key if the field is in a map
+	inMap bool
+	index int // of an item, if there is no name
 }
 
 // open marks a struct that has more fields than those that are read. They are
@@ -38,8 +49,8 @@ type structure struct {
 	index       [][]int  // where each stands in the struct
 }
 
-func structureOf(t reflect.Type) structure {
-	var s structure
+func structureOf(t reflect.Type) *structure {
+	s := new(structure)
 	for _, f := range reflect.VisibleFields(t) {
 		switch f.Type {
 		case reflect.TypeFor[open]():
@@ -54,21 +65,18 @@ func structureOf(t reflect.Type) structure {
 	return s
 }
 
-// child returns the path of a field of the struct.
-func (s structure) child(path *field.Path, name string) *field.Path {
-	if s.keyed {
-		return path.Key(name)
-	}
-	return path.Child(name)
-}
-
-func (d *decoder) structure(t reflect.Type) structure {
+func (d *decoder) structure(t reflect.Type) *structure {
 	s, ok := d.structs[t]
 	if !ok {
 		s = structureOf(t)
 		d.structs[t] = s
 	}
 	return s
+}
+
+// begin makes d ready to decode r.
+func (d *decoder) begin(r raw) {
+	d.rest, d.path, d.faults, d.dropped = r, d.path[:0], nil, 0
 }
 
 func (d *decoder) reject(fault *field.Error) {
@@ -79,108 +87,175 @@ func (d *decoder) reject(fault *field.Error) {
 	d.faults = append(d.faults, fault)
 }
 
-// decode decodes r into a zero value. Null leaves it zero, as an API server does.
-func (d *decoder) decode(path *field.Path, r raw, into reflect.Value) {
-	if r.null() {
-		return
-	}
-	if into.Type() == reflect.TypeFor[raw]() {
-		into.SetBytes(r)
-		return
-	}
-	switch into.Kind() {
-	case reflect.Pointer:
-		into.Set(reflect.New(into.Type().Elem()))
-		d.decode(path, r, into.Elem())
-	case reflect.Struct:
-		d.decodeStruct(path, r, into)
-	case reflect.Map:
-		d.decodeMap(path, r, into)
-	case reflect.Slice:
-		d.decodeSlice(path, r, into)
-	case reflect.String:
-		if !r.isString() {
-			d.reject(wrongType(path, r, "a string"))
-			return
+// at returns the path to what is being decoded.
+func (d *decoder) at() *field.Path {
+	var path *field.Path
+	for _, s := range d.path {
+		switch {
+		case s.inMap:
+			path = path.Key(excerpt(s.name))
+		case s.name != "":
+			path = path.Child(excerpt(s.name))
+		default:
+			path = path.Index(s.index)
 		}
-		into.SetString(string(r.text()))
-	default: // an integer
-		n, err := strconv.ParseInt(string(r), 10, into.Type().Bits())
-		if err != nil {
-			d.reject(wrongType(path, r, fmt.Sprintf("a whole number of %d bits", into.Type().Bits())))
-			return
-		}
-		into.SetInt(n)
+	}
+	return path
+}
+
+// take returns the value that comes next.
+func (d *decoder) take() raw {
+	value := first(d.rest)
+	d.rest = d.rest[len(value):]
+	return value
+}
+
+// more reports whether anything comes before the given end of a list or object,
+// which it takes.
+func (d *decoder) more(end byte) bool {
+	d.rest = skip(d.rest)
+	if d.rest[0] != end {
+		return true
+	}
+	d.rest = d.rest[1:]
+	return false
+}
+
+// opens takes the given start of a list or object. If something else comes next,
+// that is a fault, except for null.
+func (d *decoder) opens(start byte, accepted string) bool {
+	if d.rest[0] != start {
+		d.wrongType(accepted)
+		return false
+	}
+	d.rest = d.rest[1:]
+	return true
+}
+
+// wrongType rejects the value that comes next, except for null, which an API server
+// takes for nothing.
+func (d *decoder) wrongType(accepted string) {
+	if value := d.take(); !value.null() {
+		d.reject(field.TypeInvalid(d.at(), excerpted(excerpt(string(value))), "must be "+accepted))
 	}
 }
 
-func (d *decoder) decodeStruct(path *field.Path, r raw, into reflect.Value) {
-	if !r.isObject() {
-		d.reject(wrongType(path, r, "an object"))
+// decode decodes what comes next into a zero value.
+func (d *decoder) decode(into reflect.Value) {
+	switch into.Kind() {
+	case reflect.Interface:
+		d.decode(into.Elem().Elem())
+	case reflect.Pointer:
+		if d.rest.null() {
+			d.take()
+			return
+		}
+		into.Set(reflect.New(into.Type().Elem()))
+		d.decode(into.Elem())
+	case reflect.Struct:
+		d.decodeStruct(into)
+	case reflect.Map:
+		d.decodeMap(into)
+	case reflect.Slice:
+		d.decodeSlice(into)
+	case reflect.String:
+		if !d.rest.isString() {
+			d.wrongType("a string")
+			return
+		}
+		into.SetString(string(d.take().text()))
+	default:
+		value := first(d.rest)
+		n, err := strconv.ParseInt(string(value), 10, into.Type().Bits())
+		if err != nil {
+			d.wrongType(fmt.Sprintf("a whole number of %d bits", into.Type().Bits()))
+			return
+		}
+		into.SetInt(n)
+		d.take()
+	}
+}
+
+func (d *decoder) decodeStruct(into reflect.Value) {
+	if !d.opens('{', "an object") {
 		return
 	}
 	s := d.structure(into.Type())
 	var seen uint64 // bit i: names[i]
-	for key, value := range r.members() {
-		name := key.text()
+	depth := len(d.path)
+	for d.more('}') {
+		name := d.take().text()
+		d.rest = skip(d.rest)
 		i := slices.IndexFunc(s.names, func(known string) bool { return known == string(name) })
-		switch {
-		case i < 0:
-			if nearest := s.misspelt(string(name)); !s.open || nearest != "" {
-				d.reject(s.unknown(path, string(name)))
-			}
-		case seen&(1<<i) != 0:
-			d.reject(duplicate(s.child(path, s.names[i]), value))
-		default:
-			seen |= 1 << i
-			d.decode(s.child(path, s.names[i]), value, into.FieldByIndex(s.index[i]))
-		}
-	}
-}
-
-func (d *decoder) decodeMap(path *field.Path, r raw, into reflect.Value) {
-	if !r.isObject() {
-		d.reject(wrongType(path, r, "an object"))
-		return
-	}
-	into.Set(reflect.MakeMap(into.Type()))
-	for key, value := range r.members() {
-		name := reflect.ValueOf(string(key.text()))
-		path := path.Key(excerpt(name.String()))
-		if into.MapIndex(name).IsValid() {
-			d.reject(duplicate(path, value))
+		if i < 0 {
+			d.take()
+			d.unknown(s, string(name))
 			continue
 		}
-		element := reflect.New(into.Type().Elem()).Elem()
-		d.decode(path, value, element)
-		into.SetMapIndex(name, element)
+		d.path = append(d.path, step{name: s.names[i], inMap: s.keyed})
+		if seen&(1<<i) != 0 {
+			d.duplicate()
+		} else {
+			seen |= 1 << i
+			d.decode(into.FieldByIndex(s.index[i]))
+		}
+		d.path = d.path[:depth]
 	}
 }
 
-func (d *decoder) decodeSlice(path *field.Path, r raw, into reflect.Value) {
-	if !r.isArray() {
-		d.reject(wrongType(path, r, "a list"))
+func (d *decoder) decodeMap(into reflect.Value) {
+	if !d.opens('{', "an object") {
 		return
 	}
-	n := 0
-	for range r.elements() {
-		n++
-	}
-	into.Set(reflect.MakeSlice(into.Type(), n, n))
-	for i, element := range r.elements() {
-		d.decode(path.Index(i), element, into.Index(i))
+	m := map[string]string{}
+	into.Set(reflect.ValueOf(m))
+	depth := len(d.path)
+	for d.more('}') {
+		key := string(d.take().text())
+		d.rest = skip(d.rest)
+		d.path = append(d.path, step{name: key, inMap: true})
+		if _, ok := m[key]; ok {
+			d.duplicate()
+		} else {
+			var value string
+			d.decode(reflect.ValueOf(&value).Elem())
+			m[key] = value
+		}
+		d.path = d.path[:depth]
 	}
 }
 
-// misspelt returns the name that the unknown name was probably meant to be: up to
-// two letters, of at least three each, and any cases may differ. It is stricter
-// than [typo.Nearest], because in an open struct the name may well be right.
-func (s structure) misspelt(name string) string {
-	nearest, ok := typo.Nearest(name, s.names...)
-	if !ok || !within(strings.ToLower(name), strings.ToLower(nearest), 2) {
-		return ""
+func (d *decoder) decodeSlice(into reflect.Value) {
+	if !d.opens('[', "a list") {
+		return
 	}
-	return nearest
+	into.Set(reflect.MakeSlice(into.Type(), 0, 1))
+	depth := len(d.path)
+	for i := 0; d.more(']'); i++ {
+		d.path = append(d.path, step{index: i})
+		into.Grow(1)
+		into.SetLen(i + 1)
+		d.decode(into.Index(i))
+		d.path = d.path[:depth]
+	}
+}
+
+// duplicate rejects what comes next because its key has stood before.
+func (d *decoder) duplicate() {
+	d.reject(field.Duplicate(d.at(), excerpted(excerpt(string(d.take())))))
+}
+
+// misspells reports whether an unknown name was probably meant to be one that s has:
+// up to two letters, in words that are not short, and any cases may differ. It is
+// stricter than [typo.Nearest], because in an open struct the name may well be right.
+func (s *structure) misspells(name string) bool {
+	for _, known := range s.names {
+		if len(name)-len(known) <= 2 && len(known)-len(name) <= 2 && within(strings.ToLower(name), strings.ToLower(known), 2) {
+			_, ok := typo.Nearest(name, known)
+			return ok
+		}
+	}
+	return false
 }
 
 // within reports whether a and b differ by at most so many inserted, deleted or
@@ -202,24 +277,23 @@ func within(a, b string, edits int) bool {
 // exist: the field itself is the mistake.
 const unknownField = excerpted("unknown field")
 
-func (s structure) unknown(path *field.Path, name string) *field.Error {
-	name = excerpt(name)
-	fault := field.Forbidden(s.child(path, name), "")
+// unknown rejects a field that s does not have, unless s may have others and it is
+// no misspelling.
+func (d *decoder) unknown(s *structure, name string) {
+	if s.open && !s.misspells(name) {
+		return
+	}
+	path := d.at().Child(excerpt(name))
+	if s.keyed {
+		path = d.at().Key(excerpt(name))
+	}
+	fault := field.Forbidden(path, "no such field")
 	fault.BadValue = unknownField
-	fault.Detail = "no such field"
 	if !s.open {
 		fault.Detail += ", but " + strings.Join(s.names, ", ")
 	}
 	fault.Detail += typo.Hint(name, s.names...)
-	return fault
-}
-
-func wrongType(path *field.Path, value raw, accepted string) *field.Error {
-	return field.TypeInvalid(path, excerpted(excerpt(string(value))), "must be "+accepted)
-}
-
-func duplicate(path *field.Path, value raw) *field.Error {
-	return field.Duplicate(path, excerpted(excerpt(string(value))))
+	d.reject(fault)
 }
 
 // excerpted is a piece of a manifest, which errors print as it is.

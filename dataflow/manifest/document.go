@@ -79,7 +79,7 @@ func (s *splitter) next() (document, error) {
 			s.directive = true
 		default:
 			s.held = true
-			s.column = len(line) - len(bytes.TrimLeft(line, " "))
+			s.column = indentation(line)
 			s.start = begin + s.column
 		}
 		if err != nil {

@@ -17,16 +17,34 @@ import (
 // group is the API group of the operations.
 const group = "data.fluid.io"
 
-// The types below are the parts of Fluid's API that are read. What each kind's
-// spec says is passed on by its method fill.
+// The types below are the parts of Fluid's API that are read.
 
 type object struct {
 	_          open
 	APIVersion string   `json:"apiVersion"`
 	Kind       string   `json:"kind"`
 	Metadata   metadata `json:"metadata"`
-	Spec       raw      `json:"spec"`
+	Spec       spec     `json:"spec"`
 	Status     status   `json:"status"`
+}
+
+// spec is the spec of one kind. It fills the operation, and returns what it runs
+// after.
+type spec interface {
+	fill(*dataflow.Operation) *runAfter
+}
+
+func newSpec(kind dataflow.Kind) spec {
+	switch kind {
+	case dataflow.DataLoad:
+		return new(dataLoad)
+	case dataflow.DataMigrate:
+		return new(dataMigrate)
+	case dataflow.DataProcess:
+		return new(dataProcess)
+	default:
+		return new(dataBackup)
+	}
 }
 
 type metadata struct {
@@ -142,11 +160,15 @@ func isOperation(apiVersion, kind string) bool {
 	return (of == group || apiVersion == "") && slices.Contains(dataflow.Kinds(), dataflow.Kind(kind))
 }
 
-// operation decodes an operation of the given kind. Its name is empty if it has
-// none.
-func (d *decoder) operation(kind dataflow.Kind, r raw) (dataflow.Operation, dataflow.Observation) {
-	var o object
-	d.decode(nil, r, reflect.ValueOf(&o).Elem())
+// operation decodes an operation. It has no name if that is missing or faulty.
+func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Observation) {
+	kind := dataflow.Kind(is.kind)
+	d.begin(r)
+	o := object{Spec: newSpec(kind)}
+	d.decode(reflect.ValueOf(&o).Elem())
+	if is.apiVersion == "" {
+		d.reject(field.Required(field.NewPath("apiVersion"), group+"/v1alpha1"))
+	}
 	op := dataflow.Operation{Ref: dataflow.Ref{Kind: kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}}
 	if op.Namespace == "" {
 		op.Namespace = corev1.NamespaceDefault
@@ -154,21 +176,7 @@ func (d *decoder) operation(kind dataflow.Kind, r raw) (dataflow.Operation, data
 	if op.Name == "" {
 		d.reject(field.Required(field.NewPath("metadata", "name"), "a name that later operations can run after"))
 	}
-	var spec interface {
-		fill(*dataflow.Operation) *runAfter
-	}
-	switch kind {
-	case dataflow.DataLoad:
-		spec = new(dataLoad)
-	case dataflow.DataMigrate:
-		spec = new(dataMigrate)
-	case dataflow.DataProcess:
-		spec = new(dataProcess)
-	default:
-		spec = new(dataBackup)
-	}
-	d.decode(field.NewPath("spec"), o.Spec, reflect.ValueOf(spec).Elem())
-	op.RunAfter = d.runAfter(spec.fill(&op))
+	op.RunAfter = d.runAfter(o.Spec.fill(&op))
 
 	var err error
 	op.Exposes, err = topology.ParseKeys(o.Metadata.Annotations.Labels)

@@ -57,17 +57,19 @@ func fieldPath(way []node) string {
 //
 // It knows just enough of YAML to find its way around, and passes over what is in
 // flow style and over quoted, folded and literal text. The text has been parsed
-// before, so that it need not tell what is malformed.
-func outline(t text, visit func(way []node, line int, from text) bool) {
+// before, so that it need not tell what is malformed. It reports whether it visited
+// every key of what it went through: whether what it passed over has none.
+func outline(t text, visit func(way []node, line int, from text) bool) bool {
 	const none = -1
-	var way []node
+	whole := true
+	way := make([]node, 0, 16)
 	value := none // lines deeper than this column belong to a value that was passed over
 	rest, column := t.bytes, t.column
 	for line := 0; len(rest) > 0; {
 		after := rest // what comes after this line, or after the value that starts in it
 		if !blank(rest) && (value == none || column <= value) {
 			if column < t.column {
-				return
+				return whole
 			}
 			value = none
 			parent := column
@@ -81,12 +83,13 @@ func outline(t text, visit func(way []node, line int, from text) bool) {
 				default:
 					value = parent
 					after = here[valueLength(here):]
+					whole = whole && len(here) < len(rest) && isKeyless(here[:len(here)-len(after)], here[0])
 				}
 				if value != none {
 					break
 				}
 				if !visit(way, line, text{here, column}) {
-					return
+					return whole
 				}
 				parent = column
 				length += propertiesLength(here[length:])
@@ -95,9 +98,22 @@ func outline(t text, visit func(way []node, line int, from text) bool) {
 		}
 		after = nextLine(after)
 		line += bytes.Count(rest[:len(rest)-len(after)], []byte("\n"))
-		column = len(after) - len(bytes.TrimLeft(after, " "))
+		column = indentation(after)
 		rest = after[column:]
 	}
+	return whole
+}
+
+// isKeyless reports whether a value that starts with the given character certainly
+// has no keys; inline is all of it if it is in flow style.
+func isKeyless(inline []byte, start byte) bool {
+	switch start {
+	case '*', '?':
+		return false
+	case '[', '{':
+		return !bytes.ContainsAny(inline, ":?") && bytes.Count(inline, []byte("{")) == bytes.Count(inline, []byte("{}"))
+	}
+	return true
 }
 
 // enterItem returns the way to the next item whose dash is in the given column.
@@ -129,14 +145,30 @@ func nextLine(b []byte) []byte {
 	return b[i+1:]
 }
 
+// indentation returns how many spaces b starts with.
+func indentation(b []byte) int {
+	for i, c := range b {
+		if c != ' ' {
+			return i
+		}
+	}
+	return len(b)
+}
+
 // blank reports whether nothing but a comment stands in the rest of the line.
 func blank(b []byte) bool {
-	b = bytes.TrimLeft(b, " \t\r")
-	return len(b) == 0 || b[0] == '\n' || b[0] == '#'
+	for _, c := range b {
+		if c != ' ' && c != '\t' && c != '\r' {
+			return c == '\n' || c == '#'
+		}
+	}
+	return true
 }
 
 // endsWord reports whether b starts with what may follow a dash or a colon.
-func endsWord(b []byte) bool { return len(b) == 0 || strings.IndexByte(" \t\r\n", b[0]) >= 0 }
+func endsWord(b []byte) bool { return len(b) == 0 || isBlank(b[0]) }
+
+func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func isDash(b []byte) bool { return b[0] == '-' && endsWord(b[1:]) }
 
@@ -147,19 +179,23 @@ func cutKey(b []byte) (key []byte, length int) {
 	case '"', '\'':
 		length = quotedLength(b)
 		key = b[1:max(1, length-1)]
-		length += len(b[length:]) - len(bytes.TrimLeft(b[length:], " "))
+		length += indentation(b[length:])
 		if length == len(b) || b[length] != ':' || !endsWord(b[length+1:]) {
 			return nil, 0
 		}
 		return key, length + 1
-	case '[', '{', '|', '>', '&', '*', '!', '#':
+	case '[', '{', '|', '>', '&', '*', '!', '#', ':':
 		return nil, 0
+	case '?':
+		if endsWord(b[1:]) {
+			return nil, 0
+		}
 	}
-	for i := 0; i < len(b) && b[i] != '\n'; i++ {
+	for i, c := range b {
 		switch {
-		case b[i] == ':' && endsWord(b[i+1:]):
+		case c == ':' && endsWord(b[i+1:]):
 			return bytes.TrimRight(b[:i], " \t"), i + 1
-		case b[i] == '#' && b[i-1] == ' ':
+		case c == '\n', c == '#' && isBlank(b[i-1]):
 			return nil, 0
 		}
 	}
@@ -169,15 +205,18 @@ func cutKey(b []byte) (key []byte, length int) {
 // propertiesLength returns the length of the blanks, anchors and tags that stand
 // before a value.
 func propertiesLength(b []byte) int {
-	rest := bytes.TrimLeft(b, " \t")
-	for len(rest) > 0 && (rest[0] == '&' || rest[0] == '!') {
-		end := bytes.IndexAny(rest, " \t\r\n")
-		if end < 0 {
-			return len(b)
+	i := 0
+	for inWord := false; i < len(b) && b[i] != '\n'; i++ {
+		switch {
+		case isBlank(b[i]):
+			inWord = false
+		case b[i] == '&' || b[i] == '!':
+			inWord = true
+		case !inWord:
+			return i
 		}
-		rest = bytes.TrimLeft(rest[end:], " \t")
 	}
-	return len(b) - len(rest)
+	return i
 }
 
 // valueLength returns the length of the quoted text or flow-style value at the
@@ -224,11 +263,11 @@ func flowLength(b []byte) int {
 			}
 		case (c == '"' || c == '\'') && strings.IndexByte("[{,:", before) >= 0:
 			i += quotedLength(b[i:]) - 1
-		case c == '#' && endsWord(b[i-1:i]):
+		case c == '#' && isBlank(b[i-1]):
 			i += len(b[i:]) - len(nextLine(b[i:])) - 1
 			continue
 		}
-		if !endsWord(b[i : i+1]) {
+		if !isBlank(c) {
 			before = c
 		}
 	}

@@ -124,7 +124,7 @@ type itemStart struct {
 func (t text) items(items raw) []itemStart {
 	var starts []itemStart
 	outline(t, func(way []node, line int, from text) bool {
-		if !way[0].is("items") || len(way) == 1 {
+		if len(way) == 1 || !way[0].is("items") || way[1].key != nil {
 			return true
 		}
 		last := len(starts) - 1

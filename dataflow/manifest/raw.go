@@ -58,11 +58,32 @@ func (r raw) elements() iter.Seq2[int, raw] {
 	}
 }
 
+// keys returns how many keys all objects in r have together.
+func (r raw) keys() int {
+	n := 0
+	for i := 0; i < len(r); i++ {
+		switch r[i] {
+		case '"':
+			i += len(first(r[i:])) - 1
+		case ':':
+			n++
+		}
+	}
+	return n
+}
+
 // offset returns how far into r the value inside it starts.
 func (r raw) offset(inside raw) int { return cap(r) - cap(inside) }
 
 // skip drops the blanks, commas and colons at the start of b.
-func skip(b raw) raw { return bytes.TrimLeft(b, " \t\r\n,:") }
+func skip(b raw) raw {
+	for i, c := range b {
+		if !isBlank(c) && c != ',' && c != ':' {
+			return b[i:]
+		}
+	}
+	return nil
+}
 
 // first returns the value at the start of b.
 func first(b raw) raw {

@@ -16,8 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
 // reader reads one stream.
@@ -36,7 +34,7 @@ type placed struct {
 }
 
 func newReader(file string) *reader {
-	return &reader{file: file, decoder: decoder{structs: map[reflect.Type]structure{}}}
+	return &reader{file: file, decoder: decoder{structs: map[reflect.Type]*structure{}}}
 }
 
 // readAll reads every document. The error is that of r.
@@ -94,11 +92,11 @@ func (in *reader) document(d *document) {
 			return
 		}
 	}
-	value, twice, err := fromYAML(d)
+	value, err := fromYAML(d)
 	place := in.begin(d.line + lines(d.bytes[:d.start]))
 	switch {
 	case err == nil:
-		in.yaml(d, place, value, twice)
+		in.yaml(d, place, value)
 	case notJSON != nil && looksLikeJSON(d.bytes[d.start:]):
 		place.Line = d.line + notJSON.line
 		in.reject(place, notJSON)
@@ -175,22 +173,25 @@ func (in *reader) json(d *document) *syntaxError {
 }
 
 // yaml reads the object of a document in YAML.
-func (in *reader) yaml(d *document, place Place, value raw, twice []repeated) {
+func (in *reader) yaml(d *document, place Place, value raw) {
 	before := len(in.manifests.Operations)
 	in.objects(place, d.text(), value)
-	if len(twice) == 0 {
+	operations := in.manifests.Operations[before:]
+	if len(operations) == 0 {
 		return
 	}
+	twice := repeatedKeys(d, value)
 	for i := range twice {
 		twice[i].line += d.line
 	}
-	operations := in.manifests.Operations[before:]
 	for i := range operations {
 		end := math.MaxInt
 		if i+1 < len(operations) {
 			end = operations[i+1].Place.Line
 		}
-		in.twice(&operations[i], twice, end)
+		if len(twice) > 0 {
+			in.twice(&operations[i], twice, end)
+		}
 	}
 }
 
@@ -290,6 +291,9 @@ type header struct {
 func headerOf(object raw) header {
 	var h header
 	for key, value := range object.members() {
+		if h.apiVersion != "" && h.kind != "" && !strings.HasSuffix(h.kind, "List") {
+			break // the usual case
+		}
 		switch string(key.text()) {
 		case "apiVersion":
 			h.apiVersion = textOf(value)
@@ -347,12 +351,8 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 
 func (in *reader) operation(place Place, t text, value raw, is header) {
 	d := &in.decoder
-	d.faults, d.dropped = nil, 0
-	if is.apiVersion == "" {
-		d.reject(field.Required(field.NewPath("apiVersion"), "an operation's is "+group+"/v1alpha1"))
-	}
 	o := Operation{Place: place, text: t}
-	o.Operation, o.Observation = d.operation(dataflow.Kind(is.kind), value)
+	o.Operation, o.Observation = d.operation(value, is)
 	if o.Name != "" {
 		in.manifests.Operations = append(in.manifests.Operations, o)
 	}

@@ -34,74 +34,87 @@ type repeated struct {
 	key  string
 }
 
-// fromYAML returns a document as JSON, and the keys that stand twice in it.
-func fromYAML(d *document) (raw, []repeated, *syntaxError) {
+// fromYAML returns a document as JSON. Of keys that stand twice in one mapping only
+// one is left.
+func fromYAML(d *document) (raw, *syntaxError) {
 	start := lines(d.bytes[:d.start])
 	if err := checkCost(d.bytes); err != nil {
-		return nil, nil, &syntaxError{start, err.Error()}
+		return nil, &syntaxError{start, err.Error()}
 	}
-	source := d.bytes
-	wrapped := !d.inBlocks()
-	if wrapped {
-		// The parser ignores what follows the end of such an object. As an item of
-		// a list it can be followed by nothing but another item.
-		source = bytes.Join([][]byte{d.bytes[:d.start], d.bytes[d.start:]}, []byte("- "))
-	} else if line := outdented(d); line > 0 {
-		// The parser ignores what follows here, too.
-		return nil, nil, &syntaxError{line, "less indented than the first line of the document"}
+	if line := outdented(d); line > 0 {
+		// The parser ignores what follows.
+		return nil, &syntaxError{line, "less indented than the first line of the document"}
 	}
-	var value json.RawMessage
-	err := yaml.UnmarshalStrict(source, &value)
-	twice := repeatedKeys(err)
-	if len(twice) > 0 {
-		value, err = yaml.ToJSON(source)
-	}
+	value, err := yaml.ToJSON(d.yaml())
 	if err != nil {
-		return nil, nil, parserError(err, start, lines(d.bytes))
+		return nil, parserError(err, start, lines(d.bytes))
 	}
 	object := raw(value)
-	if wrapped {
-		for i, item := range raw(value).elements() {
+	if !d.inBlocks() {
+		for i, item := range object.elements() {
 			if i > 0 {
-				return nil, nil, &syntaxError{start, "another value follows the object"}
+				return nil, &syntaxError{start, "another value follows the object"}
 			}
 			object = item
 		}
 	}
-	return object, twice, nil
+	return object, nil
+}
+
+// yaml returns the document for the parser. If it is not in block style it is made
+// the only item of a list: by itself, it would end with its object, and the parser
+// would ignore what follows.
+func (d *document) yaml() []byte {
+	if d.inBlocks() {
+		return d.bytes
+	}
+	return bytes.Join([][]byte{d.bytes[:d.start], d.bytes[d.start:]}, []byte("- "))
 }
 
 // outdented returns the first line, from 0, that is less indented than the first
 // line of the document's content, or 0 if there is none.
 func outdented(d *document) int {
-	if d.column <= 0 {
+	if d.column <= 0 || !d.inBlocks() {
 		return 0
 	}
 	line := lines(d.bytes[:d.start])
 	for rest := nextLine(d.bytes[d.start:]); len(rest) > 0; rest = nextLine(rest) {
 		line++
-		if !blank(rest) && len(rest)-len(bytes.TrimLeft(rest, " ")) < d.column {
+		if !blank(rest) && indentation(rest) < d.column {
 			return line
 		}
 	}
 	return 0
 }
 
-// repeatedKeys returns the keys that stand twice, if that is what err is about.
-func repeatedKeys(err error) []repeated {
+// repeatedKeys returns the keys that stand twice in one mapping of the document
+// whose JSON is value.
+func repeatedKeys(d *document, value raw) []repeated {
+	keys := 0
+	whole := outline(d.text(), func(way []node, _ int, _ text) bool {
+		if way[len(way)-1].key != nil {
+			keys++
+		}
+		return true
+	})
+	if whole && keys == value.keys() {
+		return nil // none of the keys was dropped
+	}
+	var discarded json.RawMessage
+	err := yaml.UnmarshalStrict(d.yaml(), &discarded)
 	if err == nil {
 		return nil
 	}
-	var keys []repeated
+	var twice []repeated
 	for _, match := range regexp.MustCompile(`line (\d+): key (.*) already set in map`).FindAllStringSubmatch(err.Error(), maxErrors) {
 		line, _ := strconv.Atoi(match[1])
 		key, err := strconv.Unquote(match[2])
 		if err != nil {
-			key = match[2]
+			key = match[2] // a number or word
 		}
-		keys = append(keys, repeated{line - 1, key})
+		twice = append(twice, repeated{line - 1, key})
 	}
-	return keys
+	return twice
 }
 
 // parserError makes an error of the YAML parser, or of the conversion to JSON, one
