@@ -85,10 +85,11 @@ func skip(b raw) raw {
 	return nil
 }
 
-// first returns the value at the start of b.
+// first returns the value at the start of b, which something must follow if it is a
+// number or a word.
 func first(b raw) raw {
 	depth := 0
-	for i := 0; i < len(b); i++ {
+	for i := 0; ; i++ {
 		switch b[i] {
 		case '"':
 			for i++; b[i] != '"'; i++ {
@@ -115,5 +116,4 @@ func first(b raw) raw {
 			return b[:i+1]
 		}
 	}
-	return b
 }

@@ -229,6 +229,9 @@ func (in *reader) repeated(o *Operation, line int, path, detail string) {
 	place := o.Place
 	place.Line = line
 	name := path[strings.LastIndexByte(path, '.')+1:]
+	if strings.HasSuffix(path, "]") {
+		name = strings.TrimSuffix(path[strings.LastIndexByte(path, '[')+1:], "]")
+	}
 	in.fault(place, &FieldError{place, o.Ref, &field.Error{Type: field.ErrorTypeDuplicate, Field: path, BadValue: name, Detail: detail}})
 }
 
