@@ -74,6 +74,11 @@ func (s *splitter) next() (document, error) {
 			if held {
 				return done, nil
 			}
+		case s.held && s.startsObject(begin):
+			done := s.document
+			done.bytes = done.bytes[:begin:begin]
+			s.document = document{line: s.line, bytes: bytes.Clone(line)}
+			return done, nil
 		case s.held || blank(line):
 		case line[0] == '%':
 			s.directive = true
@@ -91,6 +96,18 @@ func (s *splitter) next() (document, error) {
 			return document{}, io.EOF
 		}
 	}
+}
+
+// startsObject reports whether a stream of JSON objects, as kubectl and jq write
+// them, is to be cut before the line that begins there, so that its size does not
+// matter. Only between objects does a brace follow one without a comma.
+func (s *splitter) startsObject(begin int) bool {
+	const enough = 1 << 20
+	if begin-s.start < enough || s.bytes[s.start] != '{' || s.bytes[begin] != '{' {
+		return false
+	}
+	before := bytes.TrimRight(s.bytes[s.start:begin], " \t\r\n")
+	return before[len(before)-1] == '}'
 }
 
 // readLine appends a line to the document and returns where it begins. Of a

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"bytes"
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -44,6 +45,7 @@ const (
 )
 
 func main() {
+	debug.SetGCPercent(25) // a large input lives until the end: memory is dearer than time
 	terminals := terminals{out: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "", err: isTerminal(os.Stderr)}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, terminals))
 }
@@ -111,11 +113,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, terminals ter
 		fmt.Fprintln(stderr, "plan:", err)
 	}
 	r := newReport(&in, seen)
-	var out bytes.Buffer
-	if err := print(&out, r); err != nil {
-		return fail(err)
-	}
-	if _, err := stdout.Write(out.Bytes()); err != nil {
+	out := bufio.NewWriterSize(stdout, 1<<16)
+	if err := errors.Join(print(out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
 	switch {
@@ -196,7 +195,11 @@ func (in *input) read(name string) {
 		r, shown = f, name
 	}
 	read, err := manifest.Read(shown, r)
-	in.Operations = append(in.Operations, read.Operations...)
+	if in.Operations == nil {
+		in.Operations = read.Operations // which may be many
+	} else {
+		in.Operations = append(in.Operations, read.Operations...)
+	}
 	in.Nodes = append(in.Nodes, read.Nodes...)
 	in.Skipped += read.Skipped
 	for _, err := range parts(err) {
@@ -225,9 +228,11 @@ func parts(err error) []error {
 
 // observations returns what the operations' statuses say, and what --ran adds.
 func (in *input) observations(ran []string) (map[dataflow.Ref]dataflow.Observation, error) {
-	seen := make(map[dataflow.Ref]dataflow.Observation, len(in.Operations))
-	for _, op := range in.Operations {
-		seen[op.Ref] = op.Observation
+	seen := map[dataflow.Ref]dataflow.Observation{}
+	for i := range in.Operations {
+		if o := in.Operations[i].Observation; o.Phase != "" {
+			seen[in.Operations[i].Ref] = o
+		}
 	}
 	for _, flag := range ran {
 		name, nodeName, _ := strings.Cut(flag, "=")

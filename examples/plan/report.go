@@ -87,22 +87,30 @@ type reporter struct {
 	report
 	in    *input
 	seen  map[dataflow.Ref]dataflow.Observation
-	index map[dataflow.Ref][]int // where in the input each operation stands
-	flows map[dataflow.Ref]int   // and in which flow
+	known map[dataflow.Ref]known
+	again map[dataflow.Ref][]int32 // where operations stand that stand there several times
 }
 
+// known is where in the input an operation stands first, and in which flow it is.
+type known struct{ first, flow int32 }
+
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation) *report {
-	r := reporter{in: in, seen: seen, index: map[dataflow.Ref][]int{}, flows: map[dataflow.Ref]int{}}
-	r.Operations, r.Problems, r.Skipped = []operation{}, []problem{}, in.Skipped
+	r := reporter{in: in, seen: seen, known: make(map[dataflow.Ref]known, len(in.Operations)), again: map[dataflow.Ref][]int32{}}
+	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
 	operations := make([]dataflow.Operation, len(in.Operations))
-	for i, op := range in.Operations {
-		operations[i] = op.Operation
-		r.index[op.Ref] = append(r.index[op.Ref], i)
+	for i := range in.Operations {
+		ref := in.Operations[i].Ref
+		operations[i] = in.Operations[i].Operation
+		if _, ok := r.known[ref]; ok {
+			r.again[ref] = append(r.again[ref], int32(i))
+		} else {
+			r.known[ref] = known{first: int32(i)}
+		}
 	}
 	for _, part := range dataflow.Split(operations...) {
 		r.Flows++
-		for _, op := range part {
-			r.flows[op.Ref] = r.Flows
+		for i := range part {
+			r.known[part[i].Ref] = known{r.known[part[i].Ref].first, int32(r.Flows)}
 		}
 		r.flow(part)
 	}
@@ -181,15 +189,17 @@ func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 // stands.
 func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
 	if at == nil {
-		for _, i := range r.index[p.Operation] {
-			at = append(at, r.in.Operations[i].PlaceOf(p.Field))
+		if k, ok := r.known[p.Operation]; ok {
+			for _, i := range append([]int32{k.first}, r.again[p.Operation]...) {
+				at = append(at, r.in.Operations[i].PlaceOf(p.Field))
+			}
 		}
 	}
 	places := []place{}
 	for _, a := range at {
 		places = append(places, place{a.File, a.Line})
 	}
-	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, r.flows[p.Operation]})
+	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, int(r.known[p.Operation].flow)})
 }
 
 func (r *report) count(severity dataflow.Severity) int {

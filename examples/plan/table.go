@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
@@ -13,15 +14,26 @@ import (
 // printTable prints a report for people: a line an operation, flow by flow, and
 // below them what is wrong.
 func printTable(w io.Writer, r *report, colour bool) error {
-	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(columns, "FLOW\tOPERATION\tRUNS AFTER\tINHERITS\tSTATE")
-	for i := range r.Operations {
-		o := &r.Operations[i]
-		fmt.Fprintf(columns, "%d\t%s\t%s\t%s\t%s\n", o.flow, printable(o.String()), predecessor(o), inherits(o), state(o))
+	heads := row{"FLOW", "OPERATION", "RUNS AFTER", "INHERITS", "STATE"}
+	var widths [len(heads)]int
+	each := func(do func(row)) {
+		do(heads)
+		for i := range r.Operations {
+			do(rowOf(&r.Operations[i]))
+		}
 	}
-	if err := columns.Flush(); err != nil {
-		return err
-	}
+	each(func(cells row) {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	})
+	each(func(cells row) {
+		last := len(cells) - 1
+		for i, cell := range cells[:last] {
+			fmt.Fprintf(w, "%-*s  ", widths[i], cell)
+		}
+		fmt.Fprintln(w, cells[last])
+	})
 
 	for i := range r.Problems {
 		p := &r.Problems[i]
@@ -36,6 +48,13 @@ func printTable(w io.Writer, r *report, colour bool) error {
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
 		count(r.count(dataflow.Error), "error"), count(r.count(dataflow.Warning), "warning"), count(r.Skipped, "other object"))
 	return err
+}
+
+// row is one line of the table.
+type row [5]string
+
+func rowOf(o *operation) row {
+	return row{strconv.Itoa(o.flow), printable(o.String()), predecessor(o), inherits(o), state(o)}
 }
 
 func count(n int, what string) string {
