@@ -24,7 +24,7 @@ type report struct {
 	Flows      int         `json:"flows"`   // how many flows there are that have nothing to do with each other
 	Skipped    int         `json:"skipped"` // how many objects of other kinds were passed over
 
-	pictures []string // of each flow, in Mermaid
+	pictures []func() string // draw the flows, in Mermaid
 }
 
 type reference struct {
@@ -131,7 +131,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation) *report {
 func (r *reporter) flow(part []dataflow.Operation) {
 	f, err := dataflow.New(part...)
 	if err != nil {
-		r.pictures = append(r.pictures, "%% flow "+refer(part[0].Ref).String()+" is rejected: see its problems\n")
+		r.pictures = append(r.pictures, func() string { return "%% the flow of " + part[0].Ref.String() + " is rejected: see its problems\n" })
 		for _, op := range part {
 			r.Operations = append(r.Operations, r.describe(op))
 		}
@@ -140,7 +140,7 @@ func (r *reporter) flow(part []dataflow.Operation) {
 		}
 		return
 	}
-	r.pictures = append(r.pictures, f.Mermaid())
+	r.pictures = append(r.pictures, f.Mermaid)
 	for _, p := range f.Problems() {
 		r.problem(p)
 	}
@@ -239,7 +239,8 @@ func printYAML(w io.Writer, r *report) error {
 }
 
 func printMermaid(w io.Writer, r *report) error {
-	for i, picture := range r.pictures {
+	for i, draw := range r.pictures {
+		picture := draw()
 		if i > 0 {
 			picture = "\n" + picture
 		}
