@@ -95,7 +95,7 @@ func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherite
 	if required != nil {
 		terms = required.NodeSelectorTerms
 	}
-	if !refused && !slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool { return refusal(t, inherited) != nil }) {
+	if !refused && !anyRefuses(terms, inherited) {
 		return nil // the common case, without parsing what has nothing to do with it
 	}
 
@@ -115,7 +115,7 @@ func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherite
 		if refused {
 			return &ConflictError{Refusals: []Refusal{everywhere}}
 		}
-		r := refusal(terms[i], inherited)
+		r := refusal(&terms[i], inherited)
 		if r == nil {
 			return nil
 		}
@@ -141,13 +141,23 @@ func refusedByAll(nodeSelector map[string]string, inherited topology.LabelSet) (
 	return Refusal{}, false
 }
 
+// anyRefuses reports whether any term refuses an inherited label.
+func anyRefuses(terms []corev1.NodeSelectorTerm, inherited topology.LabelSet) bool {
+	for i := range terms {
+		if refusal(&terms[i], inherited) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // refusal returns what in term refuses an inherited label, or nil. A malformed
 // expression refuses nothing; it makes its term one that matches no node anyway.
-func refusal(term corev1.NodeSelectorTerm, inherited topology.LabelSet) *Refusal {
+func refusal(term *corev1.NodeSelectorTerm, inherited topology.LabelSet) *Refusal {
 	for i := range term.MatchExpressions {
 		e := &term.MatchExpressions[i]
 		value, ok := inherited.Get(e.Key)
-		if !ok || isEquality(*e, e.Key, value) {
+		if !ok || isEquality(e, e.Key, value) {
 			continue
 		}
 		if r, faults := requirement.Parse(*e, nil); len(faults) == 0 && !r.Matches(value, true) {

@@ -41,15 +41,18 @@ func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, 
 		return Result{}, fielderror.Join(s.Validate(field.NewPath("affinityStrategy")))
 	}
 	keys := s.appendKeys(make([]string, 0, 8)) // on the stack, unless there are many
-	result := Result{Inherited: from.Only(keys...), Missing: missing(keys, from)}
+	result := Result{Inherited: from.Only(keys...)}
+	if result.Inherited.Len() < len(keys) {
+		result.Missing = missing(keys, from)
+	}
 	switch s.Policy {
 	case Require:
 		if conflict := FindConflict(nil, own, result.Inherited); conflict != nil {
 			return Result{}, conflict
 		}
-		result.Affinity = requiring(own, keys, from)
+		result.Affinity = requiring(own, keys, result.Inherited)
 	case Prefer:
-		result.Affinity = preferring(own, s.prefers(), from)
+		result.Affinity = preferring(own, s.prefers(), result.Inherited)
 	default:
 		result.Affinity = own.DeepCopy()
 	}
@@ -70,18 +73,18 @@ func missing(keys []string, from topology.LabelSet) []string {
 // requiring returns own AND the exposed value of every key (law R1). Terms are
 // ORed, so each of them gets it. An empty term matches no node, and neither does a
 // required part without terms; to add to them would make them match some.
-func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *corev1.Affinity {
+func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
 	if required := nodeselector.Required(result); required != nil {
 		for i := range required.NodeSelectorTerms {
 			if term := &required.NodeSelectorTerms[i]; !nodeselector.IsEmpty(*term) {
-				addEqualities(term, keys, from)
+				addEqualities(term, keys, inherited)
 			}
 		}
 		return result
 	}
 	var term corev1.NodeSelectorTerm
-	addEqualities(&term, keys, from)
+	addEqualities(&term, keys, inherited)
 	if nodeselector.IsEmpty(term) {
 		return result
 	}
@@ -92,9 +95,9 @@ func requiring(own *corev1.Affinity, keys []string, from topology.LabelSet) *cor
 
 // addEqualities adds to term an expression for every exposed key, unless the term
 // has it to the letter (law I3).
-func addEqualities(term *corev1.NodeSelectorTerm, keys []string, from topology.LabelSet) {
+func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topology.LabelSet) {
 	for i, key := range keys {
-		if value, ok := from.Get(key); ok && !hasEquality(*term, key, value) {
+		if value, ok := inherited.Get(key); ok && !hasEquality(term, key, value) {
 			term.MatchExpressions = append(slices.Grow(term.MatchExpressions, len(keys)-i), equality(key, value))
 		}
 	}
@@ -102,10 +105,10 @@ func addEqualities(term *corev1.NodeSelectorTerm, keys []string, from topology.L
 
 // preferring returns own and a preference for the exposed value of every key,
 // unless own has it to the letter (laws P2, I3).
-func preferring(own *corev1.Affinity, prefers []Preferred, from topology.LabelSet) *corev1.Affinity {
+func preferring(own *corev1.Affinity, prefers []Preferred, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
 	for i, p := range prefers {
-		value, ok := from.Get(p.Name)
+		value, ok := inherited.Get(p.Name)
 		if !ok || prefersAlready(own, p, value) {
 			continue
 		}

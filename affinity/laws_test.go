@@ -20,6 +20,15 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
+// check runs a property over many more inputs than rapid's default. Most have
+// nothing that could go wrong: what a law is about takes several coincidences.
+func check(t *testing.T, property func(t *rapid.T)) {
+	t.Helper()
+	for range 8 {
+		rapid.Check(t, property)
+	}
+}
+
 // drawn is one instance of what the laws quantify over.
 type drawn struct {
 	own      *corev1.Affinity
@@ -34,8 +43,35 @@ func draw(t *rapid.T, policies ...affinity.Policy) drawn {
 		strategy: testgen.ValidStrategy(policies...).Draw(t, "strategy"),
 		from:     testgen.LabelSet().Draw(t, "from"),
 	}
+	if d.own != nil && d.own.NodeAffinity != nil && rapid.Bool().Draw(t, "holds some of it already") {
+		d.holdSome(t)
+	}
 	d.nodes = rapid.SliceOfN(testgen.NodeLike(d.from), 20, 20).Draw(t, "nodes")
 	return d
+}
+
+// holdSome puts some of what is to be inherited into own, as an earlier Inherit does.
+func (d drawn) holdSome(t *rapid.T) {
+	node := d.own.NodeAffinity
+	if d.strategy.Policy == affinity.Prefer {
+		for _, preference := range d.missingTerms() {
+			if rapid.Bool().Draw(t, "held preference") {
+				node.PreferredDuringSchedulingIgnoredDuringExecution = append(node.PreferredDuringSchedulingIgnoredDuringExecution, preference)
+			}
+		}
+		return
+	}
+	if node.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return
+	}
+	terms := node.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	for i, term := range terms {
+		for _, e := range d.missingExpressions(term) {
+			if rapid.Bool().Draw(t, "held expression") {
+				terms[i].MatchExpressions = append(terms[i].MatchExpressions, e)
+			}
+		}
+	}
 }
 
 // inherit inherits with a valid strategy. It is not ok if no node can satisfy both
@@ -172,7 +208,7 @@ func mustEqual(t interface {
 }
 
 func TestLawR1RequireMatchesOwnAndInherited(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require)
 		result, ok := d.inherit(t)
 		for _, n := range d.nodes {
@@ -186,7 +222,7 @@ func TestLawR1RequireMatchesOwnAndInherited(t *testing.T) {
 }
 
 func TestLawR2RequireLeavesScoreAndPods(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require)
 		result, ok := d.inherit(t)
 		if !ok {
@@ -200,7 +236,7 @@ func TestLawR2RequireLeavesScoreAndPods(t *testing.T) {
 }
 
 func TestLawP1PreferLeavesMatchAndPods(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Prefer)
 		result, ok := d.inherit(t)
 		if !ok {
@@ -216,7 +252,7 @@ func TestLawP1PreferLeavesMatchAndPods(t *testing.T) {
 // Each preference counts by itself, also where the list has it twice: what own
 // holds is not what an earlier entry of the list has just added.
 func TestLawP2PreferAddsTheWeights(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Prefer)
 		result, _ := d.inherit(t)
 		for _, n := range d.nodes {
@@ -235,7 +271,7 @@ func TestLawP2PreferAddsTheWeights(t *testing.T) {
 }
 
 func TestLawN1NoPolicyChangesNothing(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.None)
 		result, ok := d.inherit(t)
 		if !ok {
@@ -247,7 +283,7 @@ func TestLawN1NoPolicyChangesNothing(t *testing.T) {
 
 func TestLawN2NothingToAddChangesNothing(t *testing.T) {
 	reached := map[string]int{}
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require, affinity.Prefer)
 		if rapid.Bool().Draw(t, "nothing exposed") {
 			d.from = topology.LabelSet{}
@@ -279,7 +315,7 @@ func TestLawN2NothingToAddChangesNothing(t *testing.T) {
 }
 
 func TestLawI1InputsStayAndNoMemoryIsShared(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		input := func() any {
 			return []any{d.own.DeepCopy(), slices.Clone(d.strategy.Requires), slices.Clone(d.strategy.Prefers), maps.Collect(d.from.All())}
@@ -309,7 +345,7 @@ func TestLawI1InputsStayAndNoMemoryIsShared(t *testing.T) {
 
 // Two results are as far apart as a result and its inputs.
 func TestLawI1ResultsShareNoMemory(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		one, ok := d.inherit(t)
 		if !ok {
@@ -354,7 +390,7 @@ func scribble(v reflect.Value) {
 }
 
 func TestLawI2EqualInputsGiveTheSameBytes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		one, ok := d.inherit(t)
 		d.own = d.own.DeepCopy()
@@ -375,7 +411,7 @@ func TestLawI2EqualInputsGiveTheSameBytes(t *testing.T) {
 }
 
 func TestLawI2OwnExpressionsFirstThenTheStrategysOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require, affinity.Prefer)
 		result, ok := d.inherit(t)
 		if !ok {
@@ -404,7 +440,7 @@ func TestLawI2OwnExpressionsFirstThenTheStrategysOrder(t *testing.T) {
 }
 
 func TestLawI3TwiceIsOnce(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		once, ok := d.inherit(t)
 		if !ok {
@@ -420,7 +456,7 @@ func TestLawI3TwiceIsOnce(t *testing.T) {
 }
 
 func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require)
 		some, others := rapid.SliceOfN(rapid.SampledFrom(testgen.Keys()), 1, 3), "keys"
 		one, two := some.Draw(t, others), some.Draw(t, others)
@@ -456,7 +492,7 @@ func TestLawD1NoListIsHostname(t *testing.T) {
 		affinity.Require: {Policy: affinity.Require, Requires: []affinity.Required{{Name: "kubernetes.io/hostname"}}},
 		affinity.Prefer:  {Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "kubernetes.io/hostname", Weight: 100}}},
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require, affinity.Prefer)
 		d.strategy = hostname[d.strategy.Policy]
 		want, wantOK := d.inherit(t)
@@ -474,7 +510,7 @@ func TestLawD1NoListIsHostname(t *testing.T) {
 }
 
 func TestLawD2OnlyThePolicysListCounts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		want, wantOK := d.inherit(t)
 		keys := d.strategy.Keys()
@@ -493,7 +529,7 @@ func TestLawD2OnlyThePolicysListCounts(t *testing.T) {
 }
 
 func TestLawM1MissingAndInherited(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		d := draw(t)
 		result, ok := d.inherit(t)
 		if !ok {
@@ -515,7 +551,7 @@ func TestLawM1MissingAndInherited(t *testing.T) {
 }
 
 func TestLawB1ExactlyTheFaultyStrategiesAreRejected(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	check(t, func(t *rapid.T) {
 		s := testgen.Strategy().Draw(t, "strategy")
 		want := sets.New[string]()
 		key := func(path *field.Path, name string) {

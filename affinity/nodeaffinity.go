@@ -1,10 +1,6 @@
 package affinity
 
-import (
-	"slices"
-
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // equality is the expression that a label has a value.
 func equality(key, value string) corev1.NodeSelectorRequirement {
@@ -12,13 +8,18 @@ func equality(key, value string) corev1.NodeSelectorRequirement {
 }
 
 // isEquality reports whether e is equality(key, value) to the letter.
-func isEquality(e corev1.NodeSelectorRequirement, key, value string) bool {
+func isEquality(e *corev1.NodeSelectorRequirement, key, value string) bool {
 	return e.Key == key && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == value
 }
 
 // hasEquality reports whether term has that expression.
-func hasEquality(term corev1.NodeSelectorTerm, key, value string) bool {
-	return slices.ContainsFunc(term.MatchExpressions, func(e corev1.NodeSelectorRequirement) bool { return isEquality(e, key, value) })
+func hasEquality(term *corev1.NodeSelectorTerm, key, value string) bool {
+	for i := range term.MatchExpressions {
+		if isEquality(&term.MatchExpressions[i], key, value) {
+			return true
+		}
+	}
+	return false
 }
 
 // nodeAffinity returns the node affinity of a, for writing, and a itself. Either
@@ -39,10 +40,13 @@ func prefersAlready(a *corev1.Affinity, p Preferred, value string) bool {
 	if a == nil || a.NodeAffinity == nil {
 		return false
 	}
-	return slices.ContainsFunc(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution, func(term corev1.PreferredSchedulingTerm) bool {
-		return term.Weight == p.Weight &&
-			len(term.Preference.MatchFields) == 0 &&
-			len(term.Preference.MatchExpressions) == 1 &&
-			hasEquality(term.Preference, p.Name, value)
-	})
+	terms := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+	for i := range terms {
+		preference := &terms[i].Preference
+		if terms[i].Weight == p.Weight && len(preference.MatchFields) == 0 && len(preference.MatchExpressions) == 1 &&
+			hasEquality(preference, p.Name, value) {
+			return true
+		}
+	}
+	return false
 }

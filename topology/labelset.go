@@ -65,6 +65,15 @@ func (s LabelSet) Only(keys ...string) LabelSet {
 
 // Get returns the value of the label with the given key, and whether s has it.
 func (s LabelSet) Get(key string) (value string, ok bool) {
+	const few = 16 // are faster looked through than searched
+	if len(s.labels) <= few {
+		for i := range s.labels {
+			if s.labels[i].key == key {
+				return s.labels[i].value, true
+			}
+		}
+		return "", false
+	}
 	i, ok := slices.BinarySearchFunc(s.labels, key, func(l label, key string) int { return cmp.Compare(l.key, key) })
 	if !ok {
 		return "", false

@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -328,6 +329,25 @@ func TestLabelSet(t *testing.T) {
 	}{{nil, ""}, {[]string{"b", "c", "b"}, "b=2"}, {[]string{"b", "a"}, "a=1,b=2"}} {
 		if got := ab.Only(c.keys...).String(); got != c.want {
 			t.Errorf("Only(%q) = %q, want %q", c.keys, got, c.want)
+		}
+	}
+}
+
+// Small and large sets are looked through in different ways.
+func TestGetInSetsOfAnySize(t *testing.T) {
+	for _, n := range []int{1, 15, 16, 17, 100} {
+		labels := map[string]string{}
+		for i := range n {
+			labels[fmt.Sprintf("key-%03d", 2*i)] = fmt.Sprint(i)
+		}
+		s := topology.NewLabelSet(labels)
+		for i := range n {
+			if value, ok := s.Get(fmt.Sprintf("key-%03d", 2*i)); !ok || value != fmt.Sprint(i) {
+				t.Errorf("of %d labels, Get of number %d = %q, %v", n, i, value, ok)
+			}
+			if value, ok := s.Get(fmt.Sprintf("key-%03d", 2*i+1)); ok || value != "" {
+				t.Errorf("of %d labels, Get of an absent key = %q, %v", n, value, ok)
+			}
 		}
 	}
 }

@@ -272,5 +272,5 @@ func several[E any](n int, elem *rapid.Generator[E]) *rapid.Generator[[]E] {
 
 // rarely is true once in four times.
 func rarely(t *rapid.T, what string) bool {
-	return rapid.Bool().Draw(t, what) && rapid.Bool().Draw(t, what)
+	return rapid.IntRange(0, 3).Draw(t, what) == 3
 }
