@@ -96,10 +96,21 @@ func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet)
 // addEqualities adds to term an expression for every exposed key, unless the term
 // has it to the letter (law I3).
 func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topology.LabelSet) {
+	var values []string // of all expressions, next to each other
 	for i, key := range keys {
-		if value, ok := inherited.Get(key); ok && !hasEquality(term, key, value) {
-			term.MatchExpressions = append(slices.Grow(term.MatchExpressions, len(keys)-i), equality(key, value))
+		value, ok := inherited.Get(key)
+		if !ok || hasEquality(term, key, value) {
+			continue
 		}
+		if values == nil {
+			values = make([]string, 0, len(keys)-i)
+			term.MatchExpressions = slices.Grow(term.MatchExpressions, len(keys)-i)
+		}
+		n := len(values)
+		values = append(values, value)
+		term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{
+			Key: key, Operator: corev1.NodeSelectorOpIn, Values: values[n : n+1 : n+1],
+		})
 	}
 }
 
