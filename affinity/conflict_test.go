@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/golden"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -148,28 +147,7 @@ func TestConflictsReadWell(t *testing.T) {
 			fmt.Fprintf(&got, "           no conflict\n\n")
 		}
 	}
-	golden(t, "conflicts.golden", got.Bytes())
-}
-
-// golden compares what was printed with what people agreed to read.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s, -want +got:\n%s", file, diff)
-	}
+	golden.Compare(t, *update, "testdata/conflicts.golden", got.Bytes())
 }
 
 func TestConflictErrorNamesWhatItIsTold(t *testing.T) {

@@ -160,6 +160,7 @@ func TestInheritSharesNothingWithTheStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustEqual(t, "affinity", requiring(term(in(topology.Hostname, "n1"))), result.Affinity)
 	result.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Values[0] = "scribbled"
 	mustEqual(t, "status", from.NodeAffinity(), status)
 	mustEqual(t, "labels", "kubernetes.io/hostname=n1", from.String())
@@ -220,7 +221,7 @@ func TestLawB1EveryFaultAtOnceByItsPath(t *testing.T) {
 
 func TestValidatePathMayBeNil(t *testing.T) {
 	faults := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "tier"}}}.Validate(nil)
-	mustEqual(t, "faults", `prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive`, faults.ToAggregate().Error())
+	mustEqual(t, "faults", `[prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive]`, fmt.Sprint(faults))
 	mustEqual(t, "faults of the zero strategy", field.ErrorList(nil), affinity.Strategy{}.Validate(nil))
 }
 

@@ -14,6 +14,7 @@ type OperationError struct {
 	Fault     *field.Error // what is wrong
 }
 
+// Error says which operation has which fault.
 func (e *OperationError) Error() string { return e.Operation.String() + ": " + e.Fault.Error() }
 
 // Unwrap returns Fault.
@@ -46,6 +47,7 @@ type UnknownOperationError struct {
 	Nearest   *Ref // the one that was probably meant; nil if none is like it
 }
 
+// Error names the operation, and the one that was probably meant.
 func (e *UnknownOperationError) Error() string {
 	if e.Nearest == nil {
 		return "no " + e.Operation.String() + " in the flow"

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -16,31 +15,11 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/golden"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
-
-// golden compares what was printed with what people agreed to read.
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := "testdata/" + name
-	if *update {
-		if err := os.MkdirAll("testdata", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s, -want +got:\n%s", file, diff)
-	}
-}
 
 // following is an operation b that runs after a, with a strategy.
 func following(policy affinity.Policy, keys ...string) dataflow.Operation {
@@ -148,7 +127,7 @@ func TestProblemsReadWell(t *testing.T) {
 		}
 		got.WriteString("\n")
 	}
-	golden(t, "problems.golden", got.Bytes())
+	golden.Compare(t, *update, "testdata/problems.golden", got.Bytes())
 }
 
 // A flow in which nothing is wrong by the rules, told here once more in short, has
@@ -361,7 +340,7 @@ func TestMermaid(t *testing.T) {
 		op.RunAfter.Strategy.Requires = []affinity.Required{{Name: "disk"}}
 	})
 	f := mustFlow(t, load("a"), convert, serve, ignored, warned, odd)
-	golden(t, "mermaid.golden", []byte(f.Mermaid()))
+	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
 }
 
 func TestSplit(t *testing.T) {

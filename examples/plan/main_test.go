@@ -10,9 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/golden"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -22,23 +21,6 @@ func plan(stdin string, args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	status = run(args, strings.NewReader(stdin), &out, &err, terminals{})
 	return status, out.String(), err.String()
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name+".golden")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s, -want +got:\n%s", file, diff)
-	}
 }
 
 func TestOutputs(t *testing.T) {
@@ -63,7 +45,7 @@ func TestOutputs(t *testing.T) {
 				if status != c.status || stderr != "" {
 					t.Errorf("status %d, want %d; standard error %q", status, c.status, stderr)
 				}
-				golden(t, c.name+"."+format, stdout)
+				golden.Compare(t, *update, "testdata/"+c.name+"."+format+".golden", []byte(stdout))
 				if _, again, _ := plan("", args...); again != stdout {
 					t.Error("another output the second time")
 				}

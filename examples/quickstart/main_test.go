@@ -3,10 +3,9 @@ package main
 import (
 	"bytes"
 	"flag"
-	"os"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/fluid-cloudnative/slipstream/internal/golden"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden file")
@@ -16,17 +15,5 @@ func TestQuickstartPrintsTheGuidesDemos(t *testing.T) {
 	if err := run(&got); err != nil {
 		t.Fatal(err)
 	}
-	const golden = "testdata/quickstart.golden"
-	if *update {
-		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
+	golden.Compare(t, *update, "testdata/quickstart.golden", got.Bytes())
 }
