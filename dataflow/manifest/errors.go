@@ -13,6 +13,7 @@ type DocumentError struct {
 	Err   error
 }
 
+// Error starts with the place.
 func (e *DocumentError) Error() string { return e.Place.String() + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
@@ -30,6 +31,7 @@ type FieldError struct {
 	Fault *field.Error
 }
 
+// Error starts with the place, and names the operation and the field.
 func (e *FieldError) Error() string {
 	return e.Place.String() + ": " + e.Operation.String() + ": " + e.Fault.Error()
 }
