@@ -5,12 +5,14 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 
@@ -219,6 +221,52 @@ func TestLawE4EveryFaultIsNamedWithItsPath(t *testing.T) {
 			mustEqual(t, "faults", test.want, faults(t, err))
 		})
 	}
+}
+
+func TestLawE5ParseKeysReadsAnyList(t *testing.T) {
+	wellFormed := rapid.SampledFrom([]string{"a", "b", "Tier", "example.com/gpu", topology.Hostname, topology.Zone})
+	malformed := rapid.SampledFrom([]string{"-a", "a b", "/a", "a/", "a/b/c", "A.com/x", "é", strings.Repeat("a", 64)})
+	blank := rapid.SampledFrom([]string{"", " ", "\t", "\n  "})
+	rapid.Check(t, func(t *rapid.T) {
+		keys, bad := []string(nil), sets.New[string]()
+		var items []string
+		sound := rapid.Bool().Draw(t, "sound")
+		for range rapid.IntRange(0, 6).Draw(t, "items") {
+			item := ""
+			switch kind := rapid.IntRange(0, 4).Draw(t, "kind"); {
+			case kind == 0:
+			case kind == 4 && !sound:
+				item = malformed.Draw(t, "malformed")
+				bad.Insert(item)
+			default:
+				item = wellFormed.Draw(t, "key")
+				keys = append(keys, item)
+			}
+			items = append(items, blank.Draw(t, "before")+item+blank.Draw(t, "after"))
+		}
+		got, err := topology.ParseKeys(strings.Join(items, ","))
+		if len(bad) == 0 {
+			slices.Sort(keys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustEqual(t, "keys", slices.Compact(keys), got)
+			return
+		}
+		reported := sets.New[string]()
+		var all utilerrors.Aggregate
+		if !errors.As(err, &all) {
+			t.Fatalf("ParseKeys = %v, %v; want an error", got, err)
+		}
+		for _, err := range all.Errors() {
+			var fault *field.Error
+			errors.As(err, &fault)
+			mustEqual(t, "path", "metadata.annotations[affinity.dataflow.fluid.io/labels]", fault.Field)
+			reported.Insert(fault.BadValue.(string))
+		}
+		mustEqual(t, "reported keys", sets.List(bad), sets.List(reported))
+		mustEqual(t, "keys beside an error", []string(nil), got)
+	})
 }
 
 func TestLawE5EveryMalformedKeyIsNamed(t *testing.T) {

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -146,8 +147,9 @@ func (d *decoder) decode(into reflect.Value) {
 	case reflect.Interface:
 		d.decode(into.Elem().Elem())
 	case reflect.Pointer:
-		if d.rest.null() {
-			d.take()
+		isStruct := into.Type().Elem().Kind() == reflect.Struct
+		if d.rest.null() || isStruct && !d.rest.isObject() {
+			d.wrongType("an object")
 			return
 		}
 		into.Set(reflect.New(into.Type().Elem()))
@@ -300,6 +302,10 @@ func (d *decoder) unknown(s *structure, name string) {
 type excerpted string
 
 func (e excerpted) String() string { return string(e) }
+
+// MarshalJSON fails: newer releases of apimachinery print a value as JSON if they can, and
+// would quote what is quoted already.
+func (e excerpted) MarshalJSON() ([]byte, error) { return nil, errors.New("an excerpt is no JSON") }
 
 // excerpt shortens s to what an error can show.
 func excerpt(s string) string {

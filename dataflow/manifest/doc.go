@@ -19,8 +19,8 @@
 // others. What [dataflow.New] checks (policies, weights, label keys, duplicate
 // operations) is left to it.
 //
-// Three limits keep hostile input within two gigabytes of memory. They hold for one
+// Limits keep hostile input within two gigabytes of memory. They hold for one
 // document (one object or one List) of a stream, which may have any number: its
-// size ([MaxSize]), its number of lines and of flow-style elements if it is YAML
-// ([MaxElements]), and what its YAML aliases could make of it.
+// size ([MaxSize]), its number of lines and elements ([MaxElements]; JSON may have
+// half as many elements more), and what its YAML aliases could make of it.
 package manifest

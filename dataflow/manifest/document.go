@@ -103,7 +103,7 @@ func (s *splitter) next() (document, error) {
 // matter. Only between objects does a brace follow one without a comma.
 func (s *splitter) startsObject(begin int) bool {
 	const enough = 1 << 20
-	if begin-s.start < enough || s.bytes[s.start] != '{' || s.bytes[begin] != '{' {
+	if begin-s.start < enough || s.tooLarge || s.bytes[s.start] != '{' || !raw(s.bytes[begin:]).isObject() {
 		return false
 	}
 	before := bytes.TrimRight(s.bytes[s.start:begin], " \t\r\n")

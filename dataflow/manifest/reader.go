@@ -88,6 +88,10 @@ func (in *reader) document(d *document) {
 	}
 	var notJSON *syntaxError
 	if d.bytes[d.start] == '{' {
+		if elements(d.bytes, ",", "[", "{") > maxJSONElements {
+			in.reject(in.begin(d.line), fmt.Errorf("more than %d elements in one document; split it", maxJSONElements))
+			return
+		}
 		if notJSON = in.json(d); notJSON == nil {
 			return
 		}

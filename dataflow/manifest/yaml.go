@@ -17,6 +17,10 @@ import (
 // have. Each costs up to a kilobyte while it is parsed.
 const MaxElements = 1 << 20
 
+// maxJSONElements is how many objects, lists and commas a document in JSON may have.
+// What they are decoded to takes up to a kilobyte, in the case of a Node.
+const maxJSONElements = MaxElements * 3 / 2
+
 // maxExpansion is how large aliases may make a document.
 const maxExpansion = 64 << 20
 
@@ -47,7 +51,7 @@ func fromYAML(d *document) (raw, *syntaxError) {
 	}
 	value, err := yaml.ToJSON(d.yaml())
 	if err != nil {
-		return nil, parserError(err, start, lines(d.bytes))
+		return nil, parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
 	}
 	object := raw(value)
 	if !d.inBlocks() {
@@ -137,19 +141,26 @@ func parserError(err error, start, last int) *syntaxError {
 
 // checkCost rejects a document that would take more memory than it is worth.
 func checkCost(document []byte) error {
-	if len(document) > MaxElements {
-		elements := 0
-		for _, separator := range []string{"\n", ",", "[", "{", "- ", "? "} {
-			elements += bytes.Count(document, []byte(separator))
-		}
-		if elements > MaxElements {
-			return fmt.Errorf("more than %d lines and elements in one document; split it, or write it as JSON", MaxElements)
-		}
+	if elements(document, "\n", ",", "[", "{", "- ", "? ") > MaxElements {
+		return fmt.Errorf("more than %d lines and elements in one document; split it, or write it as JSON", MaxElements)
 	}
 	if expansion(document) > maxExpansion {
 		return errors.New("its aliases could make the document too large; write some of them out")
 	}
 	return nil
+}
+
+// elements returns how often one of the separators, each of which starts or ends an
+// element, stands in the document.
+func elements(document []byte, separators ...string) int {
+	if len(document) <= MaxElements {
+		return 0 // too few to matter
+	}
+	n := 0
+	for _, separator := range separators {
+		n += bytes.Count(document, []byte(separator))
+	}
+	return n
 }
 
 // expansion returns a size that the document does not exceed by more than twice
