@@ -166,6 +166,25 @@ func TestInheritSharesNothingWithTheStatus(t *testing.T) {
 	mustEqual(t, "labels", "kubernetes.io/hostname=n1", from.String())
 }
 
+// What is appended to one inherited expression or term does not land in another.
+func TestLawI1PartsOfAResultShareNoMemory(t *testing.T) {
+	from := topology.NewLabelSet(map[string]string{"a": "1", "b": "2", "c": "3"})
+	result, err := affinity.Inherit(requiring(term(in("x", "y")), term(in("z"))), require("a", "b", "c"), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terms := result.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	want := result.Affinity.DeepCopy()
+	for i := range terms {
+		for _, e := range terms[i].MatchExpressions {
+			_ = append(e.Values, "scribbled", "scribbled", "scribbled")
+		}
+		_ = append(terms[i].MatchExpressions, in("scribbled"), in("scribbled"), in("scribbled"), in("scribbled"))
+	}
+	_ = append(terms, term(in("scribbled")))
+	mustEqual(t, "result", want, result.Affinity)
+}
+
 func TestLawB1EveryFaultAtOnceByItsPath(t *testing.T) {
 	const malformed = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " +
 		"(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"

@@ -7,15 +7,17 @@
 // Whoever needs to say what is wrong asks apimachinery, which explains it.
 package labelsyntax
 
-import "k8s.io/apimachinery/pkg/util/validation"
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
 
 // IsKey reports whether key is a label key: an optional DNS subdomain and a
 // slash, and a name.
 func IsKey(key string) bool {
-	for i := 0; i < len(key); i++ {
-		if key[i] == '/' {
-			return IsSubdomain(key[:i]) && isName(key[i+1:])
-		}
+	if i := strings.IndexByte(key, '/'); i >= 0 {
+		return IsSubdomain(key[:i]) && isName(key[i+1:])
 	}
 	return isName(key)
 }
