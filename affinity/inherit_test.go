@@ -177,9 +177,9 @@ func TestLawI1PartsOfAResultShareNoMemory(t *testing.T) {
 	want := result.Affinity.DeepCopy()
 	for i := range terms {
 		for _, e := range terms[i].MatchExpressions {
-			_ = append(e.Values, "scribbled", "scribbled", "scribbled")
+			_ = append(e.Values, "scribbled")
 		}
-		_ = append(terms[i].MatchExpressions, in("scribbled"), in("scribbled"), in("scribbled"), in("scribbled"))
+		_ = append(terms[i].MatchExpressions, in("scribbled"))
 	}
 	_ = append(terms, term(in("scribbled")))
 	mustEqual(t, "result", want, result.Affinity)
