@@ -300,8 +300,7 @@ func (c *checker) checkTogether(source *Operation, forced []nodeselector.Term) {
 	if len(forced) == 0 || len(ways) == 0 {
 		return // nothing asked for, or nothing possible, which is reported by itself
 	}
-	keys, exposed := c.op.RunAfter.Strategy.Keys(), topology.ExposedKeys(source.Exposes...)
-	keys = slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(exposed, key) })
+	keys := exposedOf(c.op.RunAfter.Strategy.Keys(), source)
 	var refused string
 	for _, there := range forced {
 		for _, here := range ways {

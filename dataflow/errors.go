@@ -20,18 +20,26 @@ func (e *OperationError) Error() string { return e.Operation.String() + ": " + e
 // Unwrap returns Fault.
 func (e *OperationError) Unwrap() error { return e.Fault }
 
-// CycleError says that operations run after each other in a circle, so that none
-// of them could ever start.
+// CycleError says that operations wait for each other in a circle, so that none of
+// them could ever start.
 type CycleError struct {
 	// Operations holds the circle, each operation once: every one runs after the
 	// next, and the last after the first.
 	Operations []Ref
+
+	// OfSources says that every one inherits from the next instead, by a dependOn
+	// that names no ancestor. New accepts that; Forecast and Lookahead do not.
+	OfSources bool
 }
 
 // Error prints the whole circle, its first operation again at its end.
 func (e *CycleError) Error() string {
 	var b strings.Builder
-	b.WriteString("cycle of runAfter: ")
+	if e.OfSources {
+		b.WriteString("cycle of dependOn: ")
+	} else {
+		b.WriteString("cycle of runAfter: ")
+	}
 	for _, ref := range e.Operations {
 		b.WriteString(ref.String() + " → ")
 	}

@@ -60,7 +60,7 @@ func New(operations ...Operation) (*Flow, error) {
 			for i, op := range cycle {
 				refs[i] = operations[op].Ref
 			}
-			faults = append(faults, &CycleError{refs})
+			faults = append(faults, &CycleError{Operations: refs})
 		}
 	}
 	if len(faults) > 0 {

@@ -135,6 +135,27 @@ func (r Requirement) Key() string { return r.key }
 // node.
 func (r Requirement) IsField() bool { return r.field }
 
+// Listed returns the values that r lists and whether it excludes them, or ok == false
+// if it lists none: In and NotIn do. The values must not be written to.
+func (r Requirement) Listed() (values []string, excluded, ok bool) {
+	return r.values, r.operator == corev1.NodeSelectorOpNotIn, r.values != nil
+}
+
+// Equal reports whether r and o are the same requirement, however it was written.
+func (r Requirement) Equal(o Requirement) bool {
+	return r.key == o.key && r.operator == o.operator && r.bound == o.bound && r.field == o.field && slices.Equal(r.values, o.values)
+}
+
+// Expression returns r as it stands in a node affinity, with its values as String
+// has them.
+func (r Requirement) Expression() corev1.NodeSelectorRequirement {
+	e := corev1.NodeSelectorRequirement{Key: r.key, Operator: r.operator, Values: slices.Clone(r.values)}
+	if r.operator == corev1.NodeSelectorOpGt || r.operator == corev1.NodeSelectorOpLt {
+		e.Values = []string{strconv.FormatInt(r.bound, 10)}
+	}
+	return e
+}
+
 // String returns r as a person would write it, such as `zone In [a, b]`,
 // `zone Exists` or `cores Gt 8`: the values in sorted order, each once.
 func (r Requirement) String() string {

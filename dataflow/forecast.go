@@ -1,0 +1,191 @@
+package dataflow
+
+import (
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+)
+
+// ForecastOptions says what a forecast takes into account beside the flow and the
+// nodes. The zero value is that of a flow that has not started.
+type ForecastOptions struct {
+	// Ran holds the name of the node on which an operation ran, or is running. The
+	// operation is held to it, whatever has become of the node since (law L7).
+	Ran map[Ref]string
+
+	// Admit is the caller's own test of whether an operation may run on a node, such
+	// as whether there is room for it. Only nodes that the operation can run on
+	// otherwise are tested, and no operation in Ran is. It must not write to its
+	// arguments. Nil admits.
+	Admit func(op Operation, node *corev1.Node) bool
+}
+
+// Forecast says where operations can run such that the whole flow can complete. It
+// never changes and is safe for use by many goroutines at once. For an operation that
+// is not in the flow there is nothing to say: it has no nodes and no strands.
+type Forecast struct {
+	flow      *Flow
+	labels    *catalogue.Labels
+	follows   []follows
+	followers [][]int32
+	admission []admission
+
+	// By operation, the nodes on which it and all its followers after it can run, and
+	// those of them where it can follow its source.
+	completing, feasible []catalogue.Set
+	impossible           []int32
+}
+
+// follows is what an operation must follow, and which nodes agree in that.
+type follows struct {
+	following
+	agreement *catalogue.Agreement
+}
+
+// Forecast computes, for every operation, the nodes on which it can run such that all
+// the others can run as well. It is exact (law L1).
+//
+// An operation can run on a node that matches its node selector and its required node
+// affinity, whose taints it tolerates, which is not cordoned, and which options admit.
+// With policy Require it must run, for every followed label that its source exposes
+// and that its source's node has, where the label has the same value. A source that is
+// not in the flow, or that has no one place, constrains nothing.
+//
+// The error holds every fault: a node without a name of its own as a *field.Error with
+// a path that starts at nodes; a malformed node selector or required node affinity as
+// an [*OperationError]; an operation in options.Ran that is not in the flow as an
+// [*UnknownOperationError]; operations that are each other's sources as a
+// [*CycleError]. That there are no nodes is no fault: none is feasible then.
+//
+// The cost is that of asking each distinct node selector, affinity and list of
+// tolerations about all nodes once, and of a few operations on sets of nodes for each
+// operation of the flow (law L8).
+func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast, error) {
+	c, misnamed := catalogue.New(nodes)
+	followings, order, err := f.followings()
+	faults := []error{err}
+	for _, fault := range misnamed {
+		faults = append(faults, fault)
+	}
+	admissions, wrong := f.admissions(c, nodes, options)
+	if err := errors.Join(append(faults, wrong...)...); err != nil {
+		return nil, err
+	}
+
+	fc := &Forecast{flow: f, labels: c.Labels(), admission: admissions}
+	fc.follow(followings, c)
+	fc.lookAhead(order)
+	if fc.impossible = fc.failing(); fc.Completable() {
+		fc.lookBack(order)
+	}
+	return fc, nil
+}
+
+// follow keeps of what operations must follow that which can still make a difference.
+// Where an operation ran on a node that is gone, nothing is known of what it exposed:
+// who has yet to follow it cannot, and whoever ran has.
+func (fc *Forecast) follow(followings []following, c *catalogue.Catalogue) {
+	fc.follows, fc.followers = make([]follows, len(followings)), make([][]int32, len(followings))
+	for i, following := range followings {
+		source := following.source
+		if source == none || fc.admission[i].gone || fc.admission[source].gone && fc.admission[i].ran {
+			fc.follows[i].source = none
+			continue
+		}
+		fc.follows[i] = follows{following, c.Agreement(following.keys)}
+		fc.followers[source] = append(fc.followers[source], int32(i))
+	}
+}
+
+// lookAhead goes from the last followers to the first sources: an operation can run on
+// a node, and all that follow it after it, if each follower can run, with its own, on
+// some node that agrees.
+func (fc *Forecast) lookAhead(order []int32) {
+	fc.completing = make([]catalogue.Set, len(order))
+	for i := range fc.completing {
+		fc.completing[i] = fc.admission[i].admitted
+	}
+	for _, i := range slices.Backward(order) {
+		if follows := fc.follows[i]; follows.source != none {
+			leading := follows.agreement.Leading(fc.completing[i])
+			fc.completing[follows.source] = fc.completing[follows.source].And(leading)
+		}
+	}
+}
+
+// lookBack goes the other way: of the nodes of lookAhead, those remain on which an
+// operation can follow its source, wherever that can be.
+func (fc *Forecast) lookBack(order []int32) {
+	fc.feasible = make([]catalogue.Set, len(order))
+	for _, i := range order {
+		fc.feasible[i] = fc.completing[i].And(fc.reachable(i))
+	}
+}
+
+// reachable returns the nodes on which an operation may find itself after its source
+// ran on a feasible node, as far as following goes.
+func (fc *Forecast) reachable(i int32) catalogue.Set {
+	follows := fc.follows[i]
+	if follows.source == none {
+		return fc.admission[i].admitted
+	}
+	return follows.agreement.Following(fc.feasible[follows.source])
+}
+
+// failing returns the operations of which no node can be completed although every
+// follower, by itself, has one.
+func (fc *Forecast) failing() []int32 {
+	var failing []int32
+	for i := range fc.completing {
+		fails := fc.fails(int32(i)) && !slices.ContainsFunc(fc.followers[i], fc.fails)
+		if fails {
+			failing = append(failing, int32(i))
+		}
+	}
+	return failing
+}
+
+// fails reports whether there is no node for an operation and those after it. One that
+// ran on a node that is gone needs none, if nobody has to follow it.
+func (fc *Forecast) fails(i int32) bool {
+	return fc.completing[i].Empty() && !(fc.admission[i].gone && len(fc.followers[i]) == 0)
+}
+
+// Completable reports whether there is a node for every operation such that the whole
+// flow can complete.
+func (fc *Forecast) Completable() bool { return len(fc.impossible) == 0 }
+
+// Impossible returns the operations at which the flow fails, in the flow's order: those
+// that no node admits, or that can be followed from no node that admits them, although
+// each of their followers has, with its own followers, a node by itself. Nil if the flow
+// is completable.
+func (fc *Forecast) Impossible() []Ref {
+	var refs []Ref
+	for _, i := range fc.impossible {
+		refs = append(refs, fc.flow.operations[i].Ref)
+	}
+	return refs
+}
+
+// Nodes returns the names of the nodes that are feasible for the operation, sorted: each
+// of them, and no other, is where some way of completing the whole flow puts it. Nil if
+// there is none, as for every operation of a flow that is not completable.
+func (fc *Forecast) Nodes(ref Ref) []string {
+	i := fc.flow.find(ref)
+	if i == none || !fc.Completable() {
+		return nil
+	}
+	return fc.names(fc.feasible[i])
+}
+
+func (fc *Forecast) names(nodes catalogue.Set) []string {
+	var names []string
+	for node := range nodes.All() {
+		names = append(names, fc.labels.Name(node))
+	}
+	slices.Sort(names)
+	return names
+}

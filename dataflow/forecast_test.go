@@ -1,0 +1,403 @@
+package dataflow_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+func TestLawL1ForecastIsExact(t *testing.T) {
+	completable := map[bool]int{}
+	manyWorlds(t, func(t *rapid.T, w *world) { completable[w.check(t)]++ })
+	t.Logf("completable: %d, not: %d", completable[true], completable[false])
+}
+
+// Every flow of up to four operations, each of them after none or any of those before
+// it, with every policy and every choice of two keys; on every catalogue of up to three
+// nodes that have each key with one of two values or not at all. Which nodes admit which
+// operation is tried out whole for up to two operations; for more, a few choices are
+// drawn for each case.
+func TestLawL1ExhaustivelyOnSmallFlows(t *testing.T) {
+	catalogues := smallCatalogues(3)
+	random := rand.New(rand.NewPCG(1, 2))
+	cases, completable := 0, 0
+	for n := 1; n <= 4; n++ {
+		for _, ops := range smallFlows(n) {
+			f := mustFlow(t, ops...)
+			for _, nodes := range catalogues {
+				for _, admitted := range admissionsOf(n, len(nodes), random) {
+					w := newWorld(f, nodes, dataflow.ForecastOptions{Admit: func(op dataflow.Operation, node *corev1.Node) bool {
+						return admitted&(1<<((op.Name[0]-'a')*3+node.Name[0]-'x')) != 0
+					}})
+					cases++
+					if w.check(t) {
+						completable++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d cases, %d of them completable", cases, completable)
+}
+
+// smallFlows returns every flow of n operations.
+func smallFlows(n int) [][]dataflow.Operation {
+	if n == 0 {
+		return [][]dataflow.Operation{nil}
+	}
+	op := load(string(rune('a' + n - 1)))
+	op.Exposes = []string{"rack"}
+	var flows [][]dataflow.Operation
+	for _, before := range smallFlows(n - 1) {
+		flows = append(flows, append(slices.Clone(before), op))
+		for _, source := range before {
+			for _, s := range smallStrategies() {
+				op := op
+				op.RunAfter = &dataflow.RunAfter{Ref: source.Ref, Strategy: s}
+				flows = append(flows, append(slices.Clone(before), op))
+			}
+		}
+	}
+	return flows
+}
+
+func smallStrategies() []affinity.Strategy {
+	strategies := []affinity.Strategy{{}, {Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "rack", Weight: 1}}}}
+	for _, keys := range [][]string{{"rack"}, {topology.Zone}, {topology.Zone, "rack"}} {
+		s := affinity.Strategy{Policy: affinity.Require}
+		for _, key := range keys {
+			s.Requires = append(s.Requires, affinity.Required{Name: key})
+		}
+		strategies = append(strategies, s)
+	}
+	return strategies
+}
+
+// smallCatalogues returns every list of up to n nodes, but for their order, and for
+// which of its values a key has first.
+func smallCatalogues(n int) [][]corev1.Node {
+	kinds := []map[string]string{}
+	for _, zone := range []string{"", "1", "2"} {
+		for _, rack := range []string{"", "1", "2"} {
+			labels := map[string]string{}
+			if zone != "" {
+				labels[topology.Zone] = zone
+			}
+			if rack != "" {
+				labels["rack"] = rack
+			}
+			kinds = append(kinds, labels)
+		}
+	}
+	var catalogues [][]corev1.Node
+	var add func(nodes []corev1.Node, from int)
+	add = func(nodes []corev1.Node, from int) {
+		for _, key := range []string{topology.Zone, "rack"} {
+			if n := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Labels[key] != "" }); n >= 0 && nodes[n].Labels[key] == "2" {
+				return // the same as with "1"
+			}
+		}
+		catalogues = append(catalogues, slices.Clone(nodes))
+		for k := from; k < len(kinds) && len(nodes) < n; k++ {
+			name := string(rune('x' + len(nodes)))
+			add(append(slices.Clip(nodes), corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: kinds[k]}}), k)
+		}
+	}
+	add(nil, 0)
+	return catalogues
+}
+
+// admissionsOf returns choices of who is admitted where, three bits an operation.
+func admissionsOf(operations, nodes int, random *rand.Rand) []int {
+	everywhere := 0
+	for op := range operations {
+		for node := range nodes {
+			everywhere |= 1 << (op*3 + node)
+		}
+	}
+	admissions := []int{everywhere}
+	if operations > 2 {
+		return append(admissions, everywhere&random.Int(), everywhere&(random.Int()|random.Int()))
+	}
+	for some := (everywhere - 1) & everywhere; some > 0; some = (some - 1) & everywhere {
+		admissions = append(admissions, some)
+	}
+	return admissions
+}
+
+// L2 has its own name here; what it asks is checked with L1, of the same worlds.
+func TestLawL2StrandsAreExact(t *testing.T) {
+	strands, direct := 0, 0
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		w.check(t)
+		fc, _ := w.flow.Forecast(w.nodes, w.options)
+		for i, op := range w.ops {
+			for _, s := range fc.Strands(op.Ref) {
+				strands++
+				dooms := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == s.Dooms })
+				if leader, _ := w.leader(dooms); leader == i {
+					direct++
+				}
+			}
+		}
+	})
+	t.Logf("%d strands, %d of them doom a direct follower", strands, direct)
+	if strands-direct == 0 {
+		t.Error("no strand dooms a distant follower")
+	}
+}
+
+// A flow is run with forecast affinities, on any node that they let an operation run on.
+func TestLawL3NoStranding(t *testing.T) {
+	placed := 0
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		fc, err := w.flow.Forecast(w.nodes, w.options)
+		if err != nil {
+			t.Fatalf("Forecast: %v", err)
+		}
+		if !fc.Completable() {
+			return
+		}
+		narrowed := slices.Clone(w.ops)
+		for i, op := range w.ops {
+			if a, err := fc.Affinity(op.Ref); err == nil {
+				narrowed[i].Affinity = a
+			} else if !w.ran(i) {
+				t.Fatalf("Affinity(%v): %v", op.Ref, err)
+			}
+		}
+		choose := func(places []int) int { return rapid.SampledFrom(places).Draw(t, "place") }
+		if stranded := w.play(t, narrowed, choose); stranded != nil {
+			t.Fatalf("%v is stranded in\n%v", stranded, w)
+		}
+		placed += len(w.ops)
+	})
+	t.Logf("%d operations placed", placed)
+}
+
+// play runs operations that are those of w, or narrowed ones, one after the other, each
+// on a node that it chooses. It returns the first for which there is none.
+func (w *world) play(t interface{ Fatalf(string, ...any) }, ops []dataflow.Operation, choose func([]int) int) *dataflow.Ref {
+	f, err := dataflow.New(ops...)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	seen := map[dataflow.Ref]dataflow.Observation{}
+	record := func(i, node int) {
+		o := dataflow.Observation{Phase: dataflow.Complete}
+		if node != w.gone() && !ops[i].Distributed && !ops[i].Recurring {
+			o.Labels = topology.Expose(w.nodes[node].Labels, ops[i].Exposes...)
+		}
+		seen[ops[i].Ref] = o
+	}
+	for i := range ops {
+		if w.ran(i) {
+			record(i, w.places(i)[0])
+		}
+	}
+	for i := range ops {
+		if w.ran(i) {
+			continue
+		}
+		d, err := f.Resolve(ops[i].Ref, seen)
+		var conflict *affinity.ConflictError
+		if errors.As(err, &conflict) {
+			return &ops[i].Ref
+		}
+		if err != nil || d.State != dataflow.Ready {
+			t.Fatalf("Resolve(%v) = %v, %v", ops[i].Ref, d, err)
+		}
+		var places []int
+		for _, node := range w.places(i) {
+			if matches(d.Affinity, &w.nodes[node]) {
+				places = append(places, node)
+			}
+		}
+		if places == nil {
+			return &ops[i].Ref
+		}
+		record(i, choose(places))
+	}
+	return nil
+}
+
+func TestLawL4TheForecastAffinityMatchesExactlyTheFeasible(t *testing.T) {
+	kinds := map[string]int{}
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		fc, err := w.flow.Forecast(w.nodes, w.options)
+		if err != nil {
+			t.Fatalf("Forecast: %v", err)
+		}
+		for _, op := range w.ops {
+			narrowed, err := fc.Affinity(op.Ref)
+			feasible := func(n *corev1.Node) bool { return slices.Contains(fc.Nodes(op.Ref), n.Name) && matches(op.Affinity, n) }
+			some, needed := false, false
+			for n := range w.nodes {
+				some = some || feasible(&w.nodes[n])
+				needed = needed || feasible(&w.nodes[n]) != matches(op.Affinity, &w.nodes[n])
+			}
+			if (err == nil) != some {
+				t.Fatalf("Affinity(%v) = %v, %v, although feasible: %v in\n%v", op.Ref, narrowed, err, some, w)
+			}
+			var stranded *dataflow.StrandedError
+			if err != nil {
+				if !errors.As(err, &stranded) || stranded.Operation != op.Ref || (len(stranded.Impossible) == 0) != fc.Completable() {
+					t.Fatalf("Affinity(%v): %v", op.Ref, err)
+				}
+				continue
+			}
+			if !needed && !cmp.Equal(narrowed, op.Affinity) {
+				t.Fatalf("Affinity(%v) differs from its own:\n%s", op.Ref, cmp.Diff(op.Affinity, narrowed))
+			}
+			for n := range w.nodes {
+				if got, want := matches(narrowed, &w.nodes[n]), feasible(&w.nodes[n]); got != want {
+					t.Fatalf("Affinity(%v) matches %s: %v, want %v\n%v in\n%v", op.Ref, w.nodes[n].Name, got, want, narrowed, w)
+				}
+			}
+			if _, err := affinity.Compile(nil, narrowed); err != nil {
+				t.Fatalf("Affinity(%v) is malformed: %v", op.Ref, err)
+			}
+			kinds[wayOf(op.Affinity, narrowed)]++
+		}
+	})
+	t.Logf("said by: %v", kinds)
+	for _, way := range []string{"itself", "a label", "the hostname", "the name"} {
+		if kinds[way] == 0 {
+			t.Errorf("no affinity was narrowed by %s", way)
+		}
+	}
+}
+
+// wayOf says by what own was narrowed.
+func wayOf(own, narrowed *corev1.Affinity) string {
+	if cmp.Equal(own, narrowed) {
+		return "itself"
+	}
+	for _, term := range narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		last := len(term.MatchExpressions) - 1
+		switch {
+		case last >= 0 && term.MatchExpressions[last].Key == topology.Hostname:
+			return "the hostname"
+		case len(term.MatchFields) > 0:
+			return "the name"
+		}
+	}
+	return "a label"
+}
+
+func TestLawL7WhatRanIsHeldToItsNode(t *testing.T) {
+	first, second := load("a"), load("b", "a")
+	second.RunAfter.Strategy.Policy = affinity.Require
+	third := load("c", "b")
+	f := mustFlow(t, first, second, third)
+	node := func(name string, change func(*corev1.Node)) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{topology.Hostname: name}}}
+		if change != nil {
+			change(&n)
+		}
+		return n
+	}
+	cordon := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	taint := func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoExecute}} }
+	for _, c := range []struct {
+		name       string
+		nodes      []corev1.Node
+		ran        string // where a ran, and then b
+		both       bool
+		impossible string
+		a, b, c    string
+		why        string
+	}{
+		{"as it was", []corev1.Node{node("n1", nil), node("n2", nil)}, "n1", false, "[]", "[n1]", "[n1]", "[n1 n2]", ""},
+		{"cordoned", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
+			"it ran on n1, where DataLoad default/b cannot follow it: of 2 nodes, 1 is cordoned and 1 differs in kubernetes.io/hostname"},
+		{"tainted", []corev1.Node{node("n1", taint), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
+			"it ran on n1, where DataLoad default/b cannot follow it: of 2 nodes, 1 has a taint that it does not tolerate and 1 differs in kubernetes.io/hostname"},
+		{"removed", []corev1.Node{node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
+			"it ran on n1, which is gone, and DataLoad default/b must follow it there"},
+		{"cordoned after both", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", true, "[]", "[n1]", "[n1]", "[n2]", ""},
+		{"removed after both", []corev1.Node{node("n2", nil)}, "n1", true, "[]", "[]", "[]", "[n2]", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			ran := map[dataflow.Ref]string{first.Ref: c.ran}
+			if c.both {
+				ran[second.Ref] = c.ran
+			}
+			fc, err := f.Forecast(c.nodes, dataflow.ForecastOptions{Ran: ran})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(fc.Impossible()); got != c.impossible || fc.Completable() != (c.impossible == "[]") {
+				t.Errorf("Impossible = %s, Completable = %v; want %s", got, fc.Completable(), c.impossible)
+			}
+			for op, want := range map[dataflow.Ref]string{first.Ref: c.a, second.Ref: c.b, third.Ref: c.c} {
+				if got := fmt.Sprint(fc.Nodes(op)); got != want {
+					t.Errorf("Nodes(%v) = %s, want %s", op, got, want)
+				}
+			}
+			if got := fc.Reason(first.Ref); got != c.why {
+				t.Errorf("Reason = %q, want %q", got, c.why)
+			}
+		})
+	}
+}
+
+func TestForecastReportsEveryFault(t *testing.T) {
+	malformed := load("malformed")
+	malformed.NodeSelector = map[string]string{"not a key": ""}
+	malformed.Affinity = requiring("gpu", "not a value!")
+	job := malformed
+	job.Kind = dataflow.DataProcess
+	f := mustFlow(t, malformed, job, load("loadA"))
+	_, err := f.Forecast([]corev1.Node{{}, {ObjectMeta: metav1.ObjectMeta{Name: "n"}}, {ObjectMeta: metav1.ObjectMeta{Name: "n"}}, {}},
+		dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("loada"): "n", ref("stranger"): "n"}})
+	var got []string
+	for _, err := range parts(err) {
+		got = append(got, err.Error())
+	}
+	want := []string{
+		`nodes[0].metadata.name: Required value: a node has a name`,
+		`nodes[3].metadata.name: Required value: a node has a name`,
+		`nodes[2].metadata.name: Duplicate value: "n"`,
+		`DataLoad default/malformed: spec.nodeSelector[not a key].key: Invalid value`,
+		`DataLoad default/malformed: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
+		`DataProcess default/malformed: spec.processor.job.podSpec.nodeSelector[not a key].key: Invalid value`,
+		`DataProcess default/malformed: spec.processor.job.podSpec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
+		`no DataLoad default/loada in the flow; typo of DataLoad default/loadA?`,
+		`no DataLoad default/stranger in the flow`,
+	}
+	if !slices.EqualFunc(got, want, func(got, want string) bool { return len(got) >= len(want) && got[:len(want)] == want }) {
+		t.Errorf("faults:\n%s", cmp.Diff(want, got))
+	}
+	var fault *field.Error
+	var operation *dataflow.OperationError
+	var unknown *dataflow.UnknownOperationError
+	if !errors.As(err, &fault) || !errors.As(err, &operation) || !errors.As(err, &unknown) {
+		t.Errorf("not all typed: %v", err)
+	}
+}
+
+func TestForecastOfOperationsThatAreEachOthersSources(t *testing.T) {
+	root, a, b, c := load("root"), load("a", "root"), load("b", "root"), load("c", "root")
+	for op, on := range map[*dataflow.Operation]string{&a: "b", &b: "c", &c: "a"} {
+		source := ref(on)
+		op.RunAfter.Strategy.Policy, op.RunAfter.DependOn = affinity.Require, &source
+	}
+	_, err := mustFlow(t, root, a, b, c).Forecast(nil, dataflow.ForecastOptions{})
+	var cycle *dataflow.CycleError
+	if !errors.As(err, &cycle) || err.Error() != "cycle of dependOn: DataLoad default/a → DataLoad default/b → DataLoad default/c → DataLoad default/a" {
+		t.Errorf("Forecast: %v", err)
+	}
+}

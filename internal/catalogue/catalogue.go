@@ -1,0 +1,186 @@
+// Package catalogue answers questions about all nodes of a cluster at once. It holds
+// sets of nodes as bits, and looks at each label of a node once, however many
+// operations ask for it.
+package catalogue
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
+	"github.com/fluid-cloudnative/slipstream/internal/requirement"
+)
+
+// A Catalogue is an index of nodes, which have the numbers of their places in the
+// list that it was made of. It is not safe for use by several goroutines at once; the
+// sets and agreements that come from it are.
+type Catalogue struct {
+	nodes    []corev1.Node
+	all      Set
+	labels   map[string]*index
+	names    *index
+	profiles []profile // the combinations of taints that nodes have
+	cordoned Set
+	agree    map[string]*Agreement
+}
+
+// New returns the catalogue of nodes, for as long as they stay as they are. Nodes without
+// a name, and those that have the name of one before, are faults, with paths that start
+// at nodes.
+func New(nodes []corev1.Node) (*Catalogue, field.ErrorList) {
+	c := &Catalogue{nodes: nodes, all: none(len(nodes)), labels: map[string]*index{}, cordoned: none(len(nodes)), agree: map[string]*Agreement{}}
+	c.names = indexOf(nodes, func(n *corev1.Node) (string, bool) { return n.Name, true })
+	for i := range nodes {
+		c.all.add(int32(i))
+		if nodes[i].Spec.Unschedulable {
+			c.cordoned.add(int32(i))
+		}
+	}
+	c.profiles = profilesOf(nodes)
+	return c, c.misnamed()
+}
+
+func (c *Catalogue) misnamed() field.ErrorList {
+	var faults field.ErrorList
+	for name, nodes := range c.names.nodes {
+		if c.names.values[name] != "" {
+			nodes = nodes[1:]
+		}
+		for _, i := range nodes {
+			path := field.NewPath("nodes").Index(int(i)).Child("metadata", "name")
+			if c.names.values[name] == "" {
+				faults = append(faults, field.Required(path, "a node has a name"))
+			} else {
+				faults = append(faults, field.Duplicate(path, c.names.values[name]))
+			}
+		}
+	}
+	return faults
+}
+
+// Only returns the set of the one node of the given name, which is empty if there is
+// none.
+func (c *Catalogue) Only(name string) Set {
+	only := none(len(c.nodes))
+	for _, i := range c.names.having(name) {
+		only.add(i)
+	}
+	return only
+}
+
+// Matching returns the nodes that match one of the terms.
+func (c *Catalogue) Matching(terms []nodeselector.Term) Set {
+	matching := none(len(c.nodes))
+	for _, t := range terms {
+		of := c.all
+		for _, r := range t {
+			of = of.And(c.meeting(r))
+		}
+		matching.include(of)
+	}
+	return matching
+}
+
+// meeting returns the nodes that meet a requirement.
+func (c *Catalogue) meeting(r requirement.Requirement) Set {
+	index := c.names
+	if !r.IsField() {
+		index = c.label(r.Key())
+	}
+	meeting := none(len(c.nodes))
+	values, excluded, listed := r.Listed()
+	switch {
+	case listed:
+		for _, value := range values {
+			for _, i := range index.having(value) {
+				meeting.add(i)
+			}
+		}
+		if excluded {
+			return c.all.Minus(meeting)
+		}
+		return meeting
+	case r.Matches("", false):
+		for i, value := range index.of {
+			if value == absent {
+				meeting.add(int32(i))
+			}
+		}
+	}
+	for value, nodes := range index.nodes {
+		if r.Matches(index.values[value], true) {
+			for _, i := range nodes {
+				meeting.add(i)
+			}
+		}
+	}
+	return meeting
+}
+
+func (c *Catalogue) label(key string) *index {
+	i, ok := c.labels[key]
+	if !ok {
+		i = indexOf(c.nodes, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
+		c.labels[key] = i
+	}
+	return i
+}
+
+// index says which nodes have which value, of one label or as their name.
+type index struct {
+	values []string         // each once
+	number map[string]int32 // of each value
+	of     []int32          // the number of each node's value, or absent
+	nodes  [][]int32        // the nodes that have each value
+}
+
+const absent int32 = -1
+
+func indexOf(nodes []corev1.Node, valueOf func(*corev1.Node) (string, bool)) *index {
+	x := &index{number: map[string]int32{}, of: make([]int32, len(nodes))}
+	var size []int32
+	present := 0
+	for i := range nodes {
+		value, ok := valueOf(&nodes[i])
+		if !ok {
+			x.of[i] = absent
+			continue
+		}
+		present++
+		number, ok := x.number[value]
+		if !ok {
+			number = int32(len(x.values))
+			x.number[value] = number
+			x.values, size = append(x.values, value), append(size, 0)
+		}
+		x.of[i] = number
+		size[number]++
+	}
+	x.nodes = partition(x.of, size, present)
+	return x
+}
+
+// partition returns the places where of has each number, which it has as often as
+// size says; total is the sum.
+func partition(of, size []int32, total int) [][]int32 {
+	places, parts := make([]int32, 0, total), make([][]int32, len(size))
+	for number, n := range size {
+		end := len(places) + int(n)
+		parts[number] = places[len(places):len(places):end]
+		places = places[:end]
+	}
+	for i, number := range of {
+		if number != absent {
+			parts[number] = append(parts[number], int32(i))
+		}
+	}
+	return parts
+}
+
+// having returns the nodes that have the value.
+func (x *index) having(value string) []int32 {
+	if number, ok := x.number[value]; ok {
+		return x.nodes[number]
+	}
+	return nil
+}

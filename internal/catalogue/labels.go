@@ -1,0 +1,144 @@
+package catalogue
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+)
+
+// Labels are the names and the labels of the nodes of a catalogue, in memory of their
+// own. They are immutable and safe for use by several goroutines at once.
+type Labels struct {
+	all   Set
+	names []string
+	first []int32 // of each node, the number of its first label; one more at the end
+	flat  []label // of all nodes
+
+	index   sync.Once
+	id      []int32 // of flat, what is the same label
+	label   []label // by id
+	keyOf   []int32 // by id
+	keys    []string
+	variety []int32 // how many values each key has
+}
+
+type label struct{ key, value string }
+
+// Labels returns the names and labels of all nodes.
+func (c *Catalogue) Labels() *Labels {
+	l := &Labels{all: c.all, names: make([]string, len(c.nodes)), first: make([]int32, 1, len(c.nodes)+1)}
+	total := 0
+	for i := range c.nodes {
+		total += len(c.nodes[i].Labels)
+	}
+	l.flat = make([]label, 0, total)
+	for i := range c.nodes {
+		l.names[i] = c.nodes[i].Name
+		for key, value := range c.nodes[i].Labels {
+			l.flat = append(l.flat, label{key, value})
+		}
+		l.first = append(l.first, int32(len(l.flat)))
+	}
+	return l
+}
+
+// All returns the set of all nodes.
+func (l *Labels) All() Set { return l.all }
+
+// Name returns the name of node i.
+func (l *Labels) Name(i int) string { return l.names[i] }
+
+// Node returns the labels of node i.
+func (l *Labels) Node(i int) map[string]string {
+	labels := map[string]string{}
+	for _, label := range l.flat[l.first[i]:l.first[i+1]] {
+		labels[label.key] = label.value
+	}
+	return labels
+}
+
+// Separating returns a label key, and the values of it that the wanted nodes have and
+// no other of the nodes has, or ok == false if there is no such key. Of several keys
+// it is one of few values: first among those that are wanted, then among all there
+// are. The hostname, which tells every node from every other, comes last.
+func (l *Labels) Separating(wanted, nodes Set) (key string, values []string, ok bool) {
+	l.index.Do(l.count)
+	unwanted, seen := make([]bool, len(l.label)), make([]bool, len(l.label))
+	for i := range nodes.Minus(wanted).All() {
+		for _, id := range l.id[l.first[i]:l.first[i+1]] {
+			unwanted[id] = true
+		}
+	}
+	covered, valuesOf := make([]int32, len(l.keys)), make([][]string, len(l.keys))
+	for i := range wanted.All() {
+		for _, id := range l.id[l.first[i]:l.first[i+1]] {
+			if unwanted[id] {
+				continue
+			}
+			k := l.keyOf[id]
+			covered[k]++
+			if !seen[id] {
+				seen[id] = true
+				valuesOf[k] = append(valuesOf[k], l.label[id].value)
+			}
+		}
+	}
+	best, all := int32(-1), int32(wanted.Len())
+	for k := range int32(len(l.keys)) {
+		if covered[k] == all && l.usable(l.keys[k], valuesOf[k]) && (best < 0 || l.plainer(k, best, valuesOf)) {
+			best = k
+		}
+	}
+	if best < 0 {
+		return "", nil, false
+	}
+	slices.Sort(valuesOf[best])
+	return l.keys[best], valuesOf[best], true
+}
+
+// usable reports whether a node affinity may name the label. The labels of real nodes
+// can always be named.
+func (l *Labels) usable(key string, values []string) bool {
+	return labelsyntax.IsKey(key) && !slices.ContainsFunc(values, func(v string) bool { return !labelsyntax.IsValue(v) })
+}
+
+func (l *Labels) plainer(a, b int32, values [][]string) bool {
+	hostname := func(k int32) int {
+		if l.keys[k] == corev1.LabelHostname {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(
+		cmp.Compare(hostname(a), hostname(b)),
+		cmp.Compare(len(values[a]), len(values[b])),
+		cmp.Compare(l.variety[a], l.variety[b]),
+		cmp.Compare(l.keys[a], l.keys[b]),
+	) < 0
+}
+
+// count gives every label and every key a number.
+func (l *Labels) count() {
+	ids, keys := map[label]int32{}, map[string]int32{}
+	l.id = make([]int32, len(l.flat))
+	for i, label := range l.flat {
+		id, ok := ids[label]
+		if !ok {
+			id = int32(len(l.label))
+			ids[label] = id
+			k, ok := keys[label.key]
+			if !ok {
+				k = int32(len(l.keys))
+				keys[label.key] = k
+				l.keys, l.variety = append(l.keys, label.key), append(l.variety, 0)
+			}
+			l.variety[k]++
+			l.label, l.keyOf = append(l.label, label), append(l.keyOf, k)
+		}
+		l.id[i] = id
+	}
+}

@@ -1,0 +1,114 @@
+package catalogue
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// A Set is a set of the nodes of one catalogue, a bit for each. What is published is
+// never written to, so that sets may share memory.
+type Set []uint64
+
+func none(n int) Set { return make(Set, (n+63)/64) }
+
+func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
+
+// Has reports whether node i is in s.
+func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
+
+// Empty reports whether no node is in s.
+func (s Set) Empty() bool {
+	for _, word := range s {
+		if word != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Len returns how many nodes are in s.
+func (s Set) Len() int {
+	n := 0
+	for _, word := range s {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
+// All ranges over the nodes of s in their order.
+func (s Set) All() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for w, word := range s {
+			for ; word != 0; word &= word - 1 {
+				if !yield(w*64 + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Within reports whether every node of s is in t.
+func (s Set) Within(t Set) bool {
+	for i := range s {
+		if s[i]&^t[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Meets reports whether some node is in both.
+func (s Set) Meets(t Set) bool {
+	for i := range s {
+		if s[i]&t[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// And returns what is in both: s or t itself where one is within the other, so that
+// equal sets of many operations are one in memory.
+func (s Set) And(t Set) Set {
+	switch {
+	case s.Within(t):
+		return s
+	case t.Within(s):
+		return t
+	}
+	both := make(Set, len(s))
+	for i := range s {
+		both[i] = s[i] & t[i]
+	}
+	return both
+}
+
+// Minus returns what is in s and not in t.
+func (s Set) Minus(t Set) Set {
+	rest := make(Set, len(s))
+	for i := range s {
+		rest[i] = s[i] &^ t[i]
+	}
+	return rest
+}
+
+// Equal reports whether s and t have the same nodes.
+func (s Set) Equal(t Set) bool { return s.Within(t) && t.Within(s) }
+
+func (s Set) include(t Set) {
+	for i := range s {
+		s[i] |= t[i]
+	}
+}
+
+// Where returns the nodes of s that ok holds of.
+func (s Set) Where(ok func(i int) bool) Set {
+	where := make(Set, len(s))
+	for i := range s.All() {
+		if ok(i) {
+			where.add(int32(i))
+		}
+	}
+	return where
+}

@@ -1,0 +1,99 @@
+package catalogue
+
+import (
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// profile is a combination of taints, and the nodes that have it.
+type profile struct {
+	taints []corev1.Taint
+	nodes  Set
+}
+
+// profilesOf groups the nodes with taints that keep pods away. There are few
+// combinations of taints in a cluster, so they are looked for one by one.
+func profilesOf(nodes []corev1.Node) []profile {
+	var profiles []profile
+	for i := range nodes {
+		var repelling []corev1.Taint
+		for _, t := range nodes[i].Spec.Taints {
+			if t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute {
+				repelling = append(repelling, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+			}
+		}
+		if repelling == nil {
+			continue
+		}
+		at := slices.IndexFunc(profiles, func(p profile) bool { return slices.Equal(p.taints, repelling) })
+		if at < 0 {
+			at = len(profiles)
+			profiles = append(profiles, profile{repelling, none(len(nodes))})
+		}
+		profiles[at].nodes.add(int32(i))
+	}
+	return profiles
+}
+
+// Tolerated returns the nodes whose taints the tolerations tolerate, as kube-scheduler
+// sees them: those with effect NoSchedule and NoExecute.
+func (c *Catalogue) Tolerated(tolerations []corev1.Toleration) Set {
+	tolerated := c.all
+	for _, p := range c.profiles {
+		if !toleratesAll(tolerations, p.taints) {
+			tolerated = tolerated.Minus(p.nodes)
+		}
+	}
+	return tolerated
+}
+
+// Uncordoned returns the nodes that are schedulable. For kube-scheduler
+// spec.unschedulable is as good as a taint, which a pod may tolerate.
+func (c *Catalogue) Uncordoned(tolerations []corev1.Toleration) Set {
+	cordon := []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}
+	if toleratesAll(tolerations, cordon) {
+		return c.all
+	}
+	return c.all.Minus(c.cordoned)
+}
+
+func toleratesAll(tolerations []corev1.Toleration, taints []corev1.Taint) bool {
+	return !slices.ContainsFunc(taints, func(taint corev1.Taint) bool {
+		return !slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool { return tolerates(t, taint) })
+	})
+}
+
+// The operators that newer releases than v0.32 of k8s.io/api name.
+const (
+	tolerationOpLt corev1.TolerationOperator = "Lt"
+	tolerationOpGt corev1.TolerationOperator = "Gt"
+)
+
+// tolerates is what the scheduler makes of a toleration. The method of k8s.io/api
+// that says so has another signature in each of the releases that this compiles
+// with. Lt and Gt count: where their feature gate is off, no such pod gets past the
+// API server.
+func tolerates(t corev1.Toleration, taint corev1.Taint) bool {
+	if t.Effect != "" && t.Effect != taint.Effect || t.Key != "" && t.Key != taint.Key {
+		return false
+	}
+	switch t.Operator {
+	case "", corev1.TolerationOpEqual:
+		return t.Value == taint.Value
+	case corev1.TolerationOpExists:
+		return true
+	case tolerationOpLt, tolerationOpGt:
+		bound, ok := integer(t.Value)
+		value, isInteger := integer(taint.Value)
+		return ok && isInteger && (t.Operator == tolerationOpLt && value < bound || t.Operator == tolerationOpGt && value > bound)
+	}
+	return false
+}
+
+// integer reads a decimal integer, without a plus sign and leading zeros.
+func integer(s string) (int64, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == s
+}
