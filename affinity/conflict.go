@@ -22,10 +22,23 @@ type ConflictError struct {
 	// "spec". They are for the message, and empty if the caller knew neither.
 	Following, PodSpec string
 
+	// Foreseen is set if the two exclude each other by what they ask for themselves,
+	// before either ran; nil if the conflict is with what was observed. Only one of
+	// Foreseen and Refusals is there.
+	Foreseen *Foreseen
+
 	// Refusals says, for each way of meeting the operation's own demands, what
 	// refuses an inherited label: one entry for each such term of the node
 	// affinity, or a single one if the labels are refused whatever the term.
 	Refusals []Refusal
+}
+
+// Foreseen is a conflict between the demands of two operations of which one must follow
+// the other, directly or through others, or must follow the same operation. If they are
+// one and the same, it asks for what no node can meet.
+type Foreseen struct {
+	Follower    string // names the operation that cannot follow
+	There, Here string // what the operation that it follows asks for, and what it asks for itself
 }
 
 // Refusal is a demand of an operation that an inherited label does not meet.
@@ -49,7 +62,14 @@ const (
 // Error says who cannot follow whom, and why, such as
 //
 //	cannot follow DataLoad default/loadA: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]
+//
+// or, if it is foreseen,
+//
+//	DataProcess default/convert cannot run where DataLoad default/download does: it requires zone In [a], and that one requires zone In [b]
 func (e *ConflictError) Error() string {
+	if e.Foreseen != nil {
+		return e.Foreseen.error(e.Following)
+	}
 	following, podSpec := e.Following, e.PodSpec
 	if following == "" {
 		following = "the source"
@@ -65,6 +85,13 @@ func (e *ConflictError) Error() string {
 		demands = append(demands, r.demand(podSpec, len(e.Refusals) > 1))
 	}
 	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", "))
+}
+
+func (f *Foreseen) error(following string) string {
+	if f.Follower == following {
+		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", following, f.Here)
+	}
+	return fmt.Sprintf("%s cannot run where %s does: it requires %s, and that one requires %s", f.Follower, following, f.Here, f.There)
 }
 
 // demand says what r asks for. One of several says in which term.

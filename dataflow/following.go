@@ -14,6 +14,10 @@ type following struct {
 	keys   []string // what the operation requires and the source exposes
 }
 
+// sameNode reports whether that is the very node of the source, where every node has a
+// hostname of its own.
+func (f following) sameNode() bool { return slices.Contains(f.keys, topology.Hostname) }
+
 // following returns what the operation must follow. There is nothing that it must
 // without policy Require, nor if its source has no one place, or exposes none of the
 // labels, or is not in the flow, so that nothing is known of it.
@@ -43,28 +47,28 @@ func exposedOf(keys []string, source *Operation) []string {
 	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !slices.Contains(exposed, key) })
 }
 
-// followings returns what every operation must follow, and an order in which each
-// comes after its source. The error is a [*CycleError]: a source need not be an
-// ancestor, though [Flow.Problems] reports any that is not, and so operations may be
-// each other's sources.
-func (f *Flow) followings() ([]following, []int32, error) {
-	all, sources := make([]following, len(f.operations)), make([]int32, len(f.operations))
+// followings returns what every operation must follow, an order in which each comes
+// after its source, and the cycles there are. A source need not be an ancestor, though
+// [Flow.Problems] reports any that is not, and so operations may be each other's: those
+// that are follow nothing here.
+func (f *Flow) followings() (all []following, order []int32, circular []*CycleError) {
+	all = make([]following, len(f.operations))
+	sources := make([]int32, len(f.operations))
 	for i := range all {
 		all[i] = f.following(int32(i))
 		sources[i] = all[i].source
 	}
-	order := predecessorsFirst(sources)
+	order = predecessorsFirst(sources)
 	if len(order) == len(all) {
 		return all, order, nil
 	}
-	cycle := cycles(sources, order)[0]
-	return nil, nil, f.cycleOfSources(cycle)
-}
-
-func (f *Flow) cycleOfSources(cycle []int32) *CycleError {
-	refs := make([]Ref, len(cycle))
-	for i, op := range cycle {
-		refs[i] = f.operations[op].Ref
+	for _, cycle := range cycles(sources, order) {
+		refs := make([]Ref, len(cycle))
+		for i, op := range cycle {
+			refs[i] = f.operations[op].Ref
+			all[op].source, sources[op] = none, none
+		}
+		circular = append(circular, &CycleError{Operations: refs, OfSources: true})
 	}
-	return &CycleError{Operations: refs, OfSources: true}
+	return all, predecessorsFirst(sources), circular
 }

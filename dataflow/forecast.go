@@ -65,10 +65,13 @@ type follows struct {
 // operation of the flow (law L8).
 func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast, error) {
 	c, misnamed := catalogue.New(nodes)
-	followings, order, err := f.followings()
-	faults := []error{err}
+	followings, order, circular := f.followings()
+	var faults []error
 	for _, fault := range misnamed {
 		faults = append(faults, fault)
+	}
+	for _, cycle := range circular {
+		faults = append(faults, cycle)
 	}
 	admissions, wrong := f.admissions(c, nodes, options)
 	if err := errors.Join(append(faults, wrong...)...); err != nil {

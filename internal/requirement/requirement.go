@@ -126,6 +126,14 @@ func unsupported(path *field.Path, word string, supported ...string) *field.Erro
 	return err
 }
 
+// Absent returns the requirement that a label is absent.
+func Absent(key string) Requirement {
+	return Requirement{key: key, operator: corev1.NodeSelectorOpDoesNotExist}
+}
+
+// IsExists reports whether r asks for no more than that the label is there.
+func (r Requirement) IsExists() bool { return r.operator == corev1.NodeSelectorOpExists }
+
 // Key returns the key: of a label, or metadata.name for a requirement on the name
 // of the node. A label may have the key metadata.name too; [Requirement.IsField]
 // tells them apart.

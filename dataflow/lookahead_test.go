@@ -1,0 +1,354 @@
+package dataflow_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+func TestLawL5LookaheadIsNecessary(t *testing.T) {
+	narrowed, checked, conflicts := 0, 0, 0
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		for i := range w.nodes {
+			w.nodes[i].Labels[topology.Hostname] = fmt.Sprintf("node-%d", i)
+		}
+		w = newWorld(w.flow, w.nodes, dataflow.ForecastOptions{Admit: w.options.Admit})
+		feasible, _ := w.feasible()
+		for i, op := range w.ops {
+			a, err := w.flow.Lookahead(op.Ref)
+			var conflict *affinity.ConflictError
+			if err != nil && !errors.As(err, &conflict) {
+				t.Fatalf("Lookahead(%v): %v", op.Ref, err)
+			}
+			for n := range w.nodes {
+				if !feasible[i][n] {
+					continue
+				}
+				if err != nil || !matches(a, &w.nodes[n]) {
+					t.Fatalf("Lookahead(%v) = %v, %v does not match %s, which is feasible in\n%v", op.Ref, a, err, w.nodes[n].Name, w)
+				}
+				checked++
+			}
+			switch {
+			case err != nil:
+				conflicts++
+				continue
+			case !cmp.Equal(a, op.Affinity):
+				narrowed++
+			}
+			for n := range w.nodes {
+				if matches(a, &w.nodes[n]) && !matches(op.Affinity, &w.nodes[n]) {
+					t.Fatalf("Lookahead(%v) matches %s, which its own affinity does not", op.Ref, w.nodes[n].Name)
+				}
+			}
+			if _, err := affinity.Compile(nil, a); err != nil {
+				t.Fatalf("Lookahead(%v) is malformed: %v", op.Ref, err)
+			}
+		}
+	})
+	t.Logf("%d narrowed affinities, %d conflicts, %d feasible nodes matched", narrowed, conflicts, checked)
+}
+
+func TestLawL6LookaheadIsSufficientForHostname(t *testing.T) {
+	followed, conflicts := 0, 0
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		ops := slices.Clone(w.ops)
+		for i := range ops {
+			if ops[i].RunAfter != nil && ops[i].RunAfter.Strategy.Policy == affinity.Require {
+				ops[i].RunAfter.Strategy.Requires = nil
+			}
+		}
+		w = newWorld(mustFlow(t, ops...), w.nodes, dataflow.ForecastOptions{})
+		for first, op := range w.ops {
+			a, err := w.flow.Lookahead(op.Ref)
+			line := w.followers(first)
+			var conflict *affinity.ConflictError
+			if errors.As(err, &conflict) {
+				conflicts++
+				checkConflict(t, w, line, conflict)
+				continue
+			}
+			if err != nil {
+				t.Fatalf("Lookahead(%v): %v", op.Ref, err)
+			}
+			for n := range w.nodes {
+				if !matches(a, &w.nodes[n]) || !selected(op, &w.nodes[n]) {
+					continue
+				}
+				for _, follower := range line {
+					if o := w.ops[follower]; !selected(o, &w.nodes[n]) || !matches(o.Affinity, &w.nodes[n]) {
+						t.Fatalf("Lookahead(%v) = %v matches %s, where %v cannot run in\n%v", op.Ref, a, w.nodes[n].Name, o.Ref, w)
+					}
+					followed++
+				}
+			}
+		}
+	})
+	t.Logf("%d times somebody could follow, %d conflicts", followed, conflicts)
+}
+
+func selected(op dataflow.Operation, n *corev1.Node) bool {
+	for key, value := range op.NodeSelector {
+		if got, ok := n.Labels[key]; !ok || got != value {
+			return false
+		}
+	}
+	return true
+}
+
+// checkConflict asks the algebra of package affinity, which has an oracle of its own,
+// whether the operations in line exclude each other, and whether the two that are named
+// do, if any two do.
+func checkConflict(t *rapid.T, w *world, line []int, conflict *affinity.ConflictError) {
+	possible := func(ops ...int) bool {
+		selector, ok := map[string]string{}, true
+		terms := []corev1.NodeSelectorTerm{{}}
+		for _, i := range ops {
+			for key, value := range w.ops[i].NodeSelector {
+				if other, there := selector[key]; there && other != value {
+					ok = false
+				}
+				selector[key] = value
+			}
+			terms = product(terms, w.ops[i].Affinity)
+		}
+		a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}}
+		if slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool { return len(t.MatchExpressions)+len(t.MatchFields) == 0 }) {
+			a = nil
+		}
+		m, err := affinity.Compile(selector, a)
+		if err != nil {
+			t.Fatalf("Compile: %v", err)
+		}
+		return ok && m.Satisfiable()
+	}
+	if possible(line...) {
+		t.Fatalf("%v, although it is possible in\n%v", conflict, w)
+	}
+	index := func(name string) int {
+		return slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref.String() == name })
+	}
+	there, here := index(conflict.Following), index(conflict.Foreseen.Follower)
+	if !slices.Contains(line, there) || !slices.Contains(line, here) {
+		t.Fatalf("%v names others than\n%v", conflict, w)
+	}
+	two := false
+	for _, a := range line {
+		for _, b := range line {
+			two = two || !possible(a, b)
+		}
+	}
+	if two && possible(there, here) {
+		t.Fatalf("%v, but these two can be had, in\n%v", conflict, w)
+	}
+}
+
+// product joins each term to each of those of an affinity. An empty term among those
+// given stands for no demand; one in an affinity matches nothing.
+func product(terms []corev1.NodeSelectorTerm, a *corev1.Affinity) []corev1.NodeSelectorTerm {
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return terms
+	}
+	var product []corev1.NodeSelectorTerm
+	for _, x := range terms {
+		for _, y := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+			if len(y.MatchExpressions)+len(y.MatchFields) > 0 {
+				product = append(product, corev1.NodeSelectorTerm{
+					MatchExpressions: slices.Concat(x.MatchExpressions, y.MatchExpressions),
+					MatchFields:      slices.Concat(x.MatchFields, y.MatchFields),
+				})
+			}
+		}
+	}
+	return product
+}
+
+func TestLookahead(t *testing.T) {
+	gpu, cpu := requiring("type", "GPU"), requiring("type", "CPU")
+	require := func(op dataflow.Operation, keys ...string) dataflow.Operation {
+		op.RunAfter.Strategy.Policy = affinity.Require
+		for _, key := range keys {
+			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.Required{Name: key})
+		}
+		return op
+	}
+	asking := func(op dataflow.Operation, a *corev1.Affinity) dataflow.Operation { op.Affinity = a; return op }
+	selecting := func(op dataflow.Operation, key, value string) dataflow.Operation {
+		op.NodeSelector = map[string]string{key: value}
+		return op
+	}
+	exposing := func(op dataflow.Operation, keys ...string) dataflow.Operation { op.Exposes = keys; return op }
+	expressions := func(e ...corev1.NodeSelectorRequirement) *corev1.Affinity {
+		a := requiring("k", "v")
+		a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions = e
+		return a
+	}
+	either := func(key string, values ...string) *corev1.Affinity {
+		a := requiring(key, values...)
+		s := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		s.NodeSelectorTerms = nil
+		for _, value := range values {
+			s.NodeSelectorTerms = append(s.NodeSelectorTerms, requiring(key, value).NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms...)
+		}
+		return a
+	}
+	for _, c := range []struct {
+		name string
+		ops  []dataflow.Operation
+		want string // of a
+	}{
+		{"nobody follows", []dataflow.Operation{load("a"), asking(load("b", "a"), gpu)}, "own"},
+		{"nothing is asked for", []dataflow.Operation{asking(load("a"), gpu), require(load("b", "a"))}, "own"},
+		{"by hostname", []dataflow.Operation{load("a"), asking(require(load("b", "a")), gpu)}, "type In [GPU]"},
+		{"by hostname, a node selector", []dataflow.Operation{load("a"), selecting(require(load("b", "a")), "disk", "ssd")}, "disk In [ssd]"},
+		{"through another", []dataflow.Operation{load("a"), require(load("b", "a")), asking(require(load("c", "b")), gpu)}, "type In [GPU]"},
+		{"of two", []dataflow.Operation{load("a"), selecting(require(load("b", "a")), "disk", "ssd"), asking(require(load("c", "a")), gpu)}, "disk In [ssd] and type In [GPU]"},
+		{"beside its own", []dataflow.Operation{asking(load("a"), requiring("disk", "ssd")), asking(require(load("b", "a")), gpu)}, "disk In [ssd] and type In [GPU]"},
+		{"what it asks for itself", []dataflow.Operation{asking(load("a"), gpu), asking(require(load("b", "a")), gpu)}, "own"},
+		{"what its node selector asks for", []dataflow.Operation{selecting(load("a"), "type", "GPU"), asking(require(load("b", "a")), gpu)}, "own"},
+		{"either of two", []dataflow.Operation{load("a"), asking(require(load("b", "a")), either("type", "GPU", "TPU"))}, "type In [GPU] or type In [TPU]"},
+		{"either of two, of which it allows one", []dataflow.Operation{asking(load("a"), requiring("type", "TPU", "CPU")), asking(require(load("b", "a")), either("type", "GPU", "TPU"))}, "type In [TPU CPU] and type In [TPU]"},
+		{"by zone, another demand", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), gpu)}, "own"},
+		{"by zone, a zone", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z1", "z2"))},
+			"topology.kubernetes.io/zone In [z1 z2] or topology.kubernetes.io/zone DoesNotExist []"},
+		{"by zone, not a zone", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), expressions(
+			corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"z1"}},
+			corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: corev1.NodeSelectorOpExists}))}, "topology.kubernetes.io/zone NotIn [z1]"},
+		{"by zone, any zone", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), expressions(
+			corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: corev1.NodeSelectorOpExists}))}, "own"},
+		{"by zone, no zone", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), expressions(
+			corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: corev1.NodeSelectorOpDoesNotExist}))}, "topology.kubernetes.io/zone DoesNotExist []"},
+		{"by zone, where it has one", []dataflow.Operation{asking(load("a"), expressions(corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: corev1.NodeSelectorOpExists})),
+			asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z1"))}, "topology.kubernetes.io/zone Exists [] and topology.kubernetes.io/zone In [z1]"},
+		{"by a number", []dataflow.Operation{exposing(load("a"), "cores"), asking(require(load("b", "a"), "cores"), expressions(
+			corev1.NodeSelectorRequirement{Key: "cores", Operator: corev1.NodeSelectorOpGt, Values: []string{"07"}}))}, "cores Gt [7] or cores DoesNotExist []"},
+		{"a label that is not exposed", []dataflow.Operation{load("a"), asking(require(load("b", "a"), "type"), gpu)}, "own"},
+		{"a source of several pods", []dataflow.Operation{{Ref: ref("a"), Distributed: true}, asking(require(load("b", "a")), gpu)}, "own"},
+		{"a node", []dataflow.Operation{load("a"), asking(require(load("b", "a")), onNode("n1"))}, "metadata.name In [n1]"},
+		{"a contradiction", []dataflow.Operation{asking(load("a"), cpu), asking(require(load("b", "a")), gpu)},
+			"DataLoad default/b cannot run where DataLoad default/a does: it requires type In [GPU], and that one requires type In [CPU]"},
+		{"a contradiction further down", []dataflow.Operation{load("a"), require(load("b", "a")), asking(require(load("c", "b")), cpu), asking(require(load("d", "c")), gpu)},
+			"DataLoad default/d cannot run where DataLoad default/c does: it requires type In [GPU], and that one requires type In [CPU]"},
+		{"a contradiction of siblings", []dataflow.Operation{load("a"), asking(require(load("b", "a")), cpu), asking(require(load("c", "a")), gpu)},
+			"DataLoad default/c cannot run where DataLoad default/b does: it requires type In [GPU], and that one requires type In [CPU]"},
+		{"a contradiction of three", []dataflow.Operation{asking(load("a"), requiring("k", "1", "2")), asking(require(load("b", "a")), requiring("k", "2", "3")), asking(require(load("c", "a")), requiring("k", "1", "3"))},
+			"DataLoad default/c cannot run where DataLoad default/a does: it requires k In [1, 3], and that one requires k In [1, 2] and k In [2, 3]"},
+		{"a contradiction by zone", []dataflow.Operation{asking(load("a"), requiring(topology.Zone, "z1")), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z2"))},
+			"DataLoad default/b cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
+		{"a follower that contradicts itself", []dataflow.Operation{load("a"), selecting(asking(require(load("b", "a")), gpu), "type", "CPU")},
+			"DataLoad default/b cannot run anywhere: no node can meet type In [GPU] and type In [CPU]"},
+		{"malformed", []dataflow.Operation{load("a"), asking(require(load("b", "a")), requiring("not a key", "v"))},
+			"DataLoad default/b: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value"},
+		{"malformed, of a stranger", []dataflow.Operation{load("a"), asking(load("b", "a"), requiring("not a key", "v"))}, "own"},
+		{"unknown", []dataflow.Operation{load("b")}, "no DataLoad default/a in the flow"},
+		{"its own source", []dataflow.Operation{func() dataflow.Operation {
+			op := require(load("a", "b"))
+			op.RunAfter.DependOn = &op.Ref
+			return op
+		}(), load("b")}, "cycle of dependOn: DataLoad default/a → DataLoad default/a"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := mustFlow(t, c.ops...)
+			a, err := f.Lookahead(ref("a"))
+			got := required1(a)
+			switch {
+			case err != nil:
+				got = err.Error()[:min(len(c.want), len(err.Error()))]
+			case cmp.Equal(a, c.ops[0].Affinity):
+				got = "own"
+			}
+			if got != c.want {
+				t.Errorf("Lookahead = %s, %v\nwant %s", got, err, c.want)
+			}
+		})
+	}
+}
+
+func onNode(name string) *corev1.Affinity {
+	a := requiring("k", "v")
+	a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0] = corev1.NodeSelectorTerm{
+		MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{name}}},
+	}
+	return a
+}
+
+// required1 writes a required node affinity in a line.
+func required1(a *corev1.Affinity) string {
+	if a == nil {
+		return "nothing"
+	}
+	var terms []string
+	for _, t := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		var words []string
+		for _, e := range slices.Concat(t.MatchExpressions, t.MatchFields) {
+			words = append(words, fmt.Sprint(e.Key, " ", e.Operator, " ", e.Values))
+		}
+		terms = append(terms, strings.Join(words, " and "))
+	}
+	return strings.Join(terms, " or ")
+}
+
+func TestLookaheadAllIsLookaheadOfEach(t *testing.T) {
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		i := 0
+		for all := range w.flow.LookaheadAll() {
+			a, err := w.flow.Lookahead(w.ops[i].Ref)
+			if all.Ref != w.ops[i].Ref || !cmp.Equal(all.Affinity, a) || fmt.Sprint(all.Err) != fmt.Sprint(err) {
+				t.Fatalf("%v, want %v, %v", all, a, err)
+			}
+			i++
+		}
+		if i != len(w.ops) {
+			t.Fatalf("%d of %d operations", i, len(w.ops))
+		}
+	})
+}
+
+// Alternatives multiply. Up to the limit all are passed up; beyond it only what is common
+// to them, and that is never wrong.
+func TestLookaheadIsBounded(t *testing.T) {
+	chain := func(n int) *dataflow.Flow {
+		ops := []dataflow.Operation{load("op-0")}
+		for i := 1; i <= n; i++ {
+			op := load(fmt.Sprintf("op-%d", i), fmt.Sprintf("op-%d", i-1))
+			op.RunAfter.Strategy.Policy = affinity.Require
+			op.Affinity = requiring("tier", "fast")
+			s := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+			term := s.NodeSelectorTerms[0]
+			s.NodeSelectorTerms = nil
+			for _, value := range []string{"1", "2"} {
+				s.NodeSelectorTerms = append(s.NodeSelectorTerms, corev1.NodeSelectorTerm{
+					MatchExpressions: append(slices.Clip(term.MatchExpressions), corev1.NodeSelectorRequirement{Key: fmt.Sprint("k", i), Operator: corev1.NodeSelectorOpIn, Values: []string{value}}),
+				})
+			}
+			ops = append(ops, op)
+		}
+		return mustFlow(t, ops...)
+	}
+	for n, want := range map[int]int{1: 2, 2: 4, 6: 64, 7: 64, 100: 64} {
+		a, err := chain(n).Lookahead(ref("op-0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+		if len(terms) != want && n < 7 || len(terms) > 64 {
+			t.Errorf("%d operations: %d terms, want %d", n, len(terms), want)
+		}
+		for _, term := range terms {
+			if e := term.MatchExpressions; !slices.ContainsFunc(e, func(e corev1.NodeSelectorRequirement) bool { return e.Key == "tier" }) {
+				t.Errorf("%d operations: %v lacks what all have in common", n, term)
+			}
+		}
+	}
+}
