@@ -17,7 +17,30 @@
 //	                       ▲                                      │
 //	                       └───────────── dependOn ───────────────┘
 //
+// # Before anything runs
+//
+// [Flow.Problems] says what [New] accepts but a person should know, and [Check] what is
+// wrong with operations that New rejects as well. [Split] takes apart what has nothing to
+// do with each other.
+//
+// # Foresight
+//
+// To follow is greedy: the scheduler places the first operation where it likes, and one
+// that must follow it there may then be impossible for ever. The flow is stranded.
+//
+//	            cpu-1   gpu-1   gpu-2
+//	download      ?       ?       ?      may run anywhere
+//	   ▲
+//	convert       ✗       ✓       ✓      needs a GPU, and must run where download ran
+//
+// With the nodes at hand, [Flow.Forecast] says where each operation can run such that the
+// whole flow can complete (gpu-1 and gpu-2), which nodes would strand it and whom they doom
+// (cpu-1 dooms convert), and gives each operation an affinity that says so. Whoever runs a
+// flow with these affinities never strands it, wherever the scheduler puts each operation.
+// Without the nodes, [Flow.Lookahead] narrows an affinity by what the specs of those that
+// follow force on it (download needs a GPU too).
+//
 // Package manifest, below this one, reads operations from YAML and JSON.
 //
-// The laws F1 to F9 bind this package.
+// The laws F1 to F9 and L1 to L8 bind this package.
 package dataflow

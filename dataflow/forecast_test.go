@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -399,5 +400,167 @@ func TestForecastOfOperationsThatAreEachOthersSources(t *testing.T) {
 	var cycle *dataflow.CycleError
 	if !errors.As(err, &cycle) || err.Error() != "cycle of dependOn: DataLoad default/a → DataLoad default/b → DataLoad default/c → DataLoad default/a" {
 		t.Errorf("Forecast: %v", err)
+	}
+}
+
+// What an operation costs does not depend on how many others ask for the same, nor on
+// how many nodes there are but by the size of a set; time is a benchmark's matter.
+func TestLawL8EachDistinctDemandIsEvaluatedOnce(t *testing.T) {
+	allocations := func(operations, distinct, nodes int) float64 {
+		ops := make([]dataflow.Operation, operations)
+		for i := range ops {
+			ops[i] = load(fmt.Sprintf("op-%d", i))
+			if i > 0 {
+				ops[i] = load(fmt.Sprintf("op-%d", i), fmt.Sprintf("op-%d", i-1))
+				ops[i].RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}}
+			}
+			ops[i].Affinity = requiring("type", "a", "b")
+			s := ops[i].Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+			for term := range 50 {
+				s.NodeSelectorTerms = append(s.NodeSelectorTerms, requiring(fmt.Sprint("key-", term), fmt.Sprint(i%distinct)).NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms...)
+			}
+		}
+		f, all := mustFlow(t, ops...), fleet(nodes)
+		return testing.AllocsPerRun(1, func() {
+			if _, err := f.Forecast(all, dataflow.ForecastOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	shared, own := allocations(200, 1, 100), allocations(200, 200, 100)
+	t.Logf("allocations for 200 operations: %.0f of one demand, %.0f of 200", shared, own)
+	if own < 10*shared {
+		t.Errorf("a demand that all share costs as much as one of each")
+	}
+	few, many := allocations(400, 1, 100)-allocations(200, 1, 100), allocations(400, 1, 5000)-allocations(200, 1, 5000)
+	t.Logf("allocations for 200 more: %.0f with 100 nodes, %.0f with 5,000", few, many)
+	if many > 1.1*few {
+		t.Errorf("an operation more costs more where there are more nodes")
+	}
+}
+
+// The caller's test costs what the caller makes it cost: it is asked once for each
+// operation and node that can be had otherwise.
+func TestLawL8TheCallerIsAskedOnce(t *testing.T) {
+	manyWorlds(t, func(t *rapid.T, w *world) {
+		asked := map[string]int{}
+		w = newWorld(w.flow, w.nodes, dataflow.ForecastOptions{Ran: w.options.Ran})
+		_, err := w.flow.Forecast(w.nodes, dataflow.ForecastOptions{Ran: w.options.Ran, Admit: func(op dataflow.Operation, n *corev1.Node) bool {
+			asked[op.Ref.String()+" on "+n.Name]++
+			return true
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{}
+		for i, op := range w.ops {
+			for _, n := range w.places(i) {
+				if !w.ran(i) {
+					want[op.Ref.String()+" on "+w.nodes[n].Name] = 1
+				}
+			}
+		}
+		if !cmp.Equal(asked, want) {
+			t.Fatalf("asked %v, want %v", asked, want)
+		}
+	})
+}
+
+func TestForecastReasons(t *testing.T) {
+	node := func(name string, change func(*corev1.Node)) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{topology.Hostname: name, "type": "CPU"}}}
+		if change != nil {
+			change(&n)
+		}
+		return n
+	}
+	label := func(key, value string) func(*corev1.Node) { return func(n *corev1.Node) { n.Labels[key] = value } }
+	cordon := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	taint := func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}} }
+	with := func(op dataflow.Operation, change ...func(*dataflow.Operation)) dataflow.Operation {
+		for _, c := range change {
+			c(&op)
+		}
+		return op
+	}
+	gpu := func(op *dataflow.Operation) { op.Affinity = requiring("type", "GPU") }
+	cpu := func(op *dataflow.Operation) { op.Affinity = requiring("type", "CPU") }
+	ssd := func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"disk": "ssd"} }
+	follows := func(op *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.Require }
+	six := []corev1.Node{node("c1", nil), node("c2", nil), node("c3", nil), node("c4", nil), node("c5", nil), node("g1", label("type", "GPU"))}
+	for _, c := range []struct {
+		name  string
+		ops   []dataflow.Operation
+		nodes []corev1.Node
+		opts  dataflow.ForecastOptions
+		want  string // "operation: reason", of each that is impossible
+	}{
+		{"nothing is", []dataflow.Operation{load("a")}, six, dataflow.ForecastOptions{}, ""},
+		{"no nodes", []dataflow.Operation{load("a")}, nil, dataflow.ForecastOptions{}, "a: no node admits it: there are no nodes"},
+		{"one node", []dataflow.Operation{with(load("a"), ssd)}, six[:1], dataflow.ForecastOptions{}, "a: no node admits it: of 1 node, 1 does not match its node selector"},
+		{"one cause", []dataflow.Operation{with(load("a"), ssd)}, six, dataflow.ForecastOptions{}, "a: no node admits it: of 6 nodes, 6 do not match its node selector"},
+		{"every cause", []dataflow.Operation{with(load("a"), ssd, gpu)}, []corev1.Node{
+			node("n1", nil), node("n2", label("disk", "hdd")), node("n3", label("disk", "ssd")),
+			node("n4", func(n *corev1.Node) { label("disk", "ssd")(n); label("type", "GPU")(n); taint(n); cordon(n) }),
+			node("n5", func(n *corev1.Node) { label("disk", "ssd")(n); label("type", "GPU")(n); cordon(n) }),
+			node("n6", func(n *corev1.Node) { label("disk", "ssd")(n); label("type", "GPU")(n) }),
+		}, dataflow.ForecastOptions{Admit: func(dataflow.Operation, *corev1.Node) bool { return false }},
+			"a: no node admits it: of 6 nodes, 2 do not match its node selector, 1 does not match its affinity, 1 has a taint that it does not tolerate, 1 is cordoned and 1 is not admitted by the caller"},
+		{"a follower that cannot", []dataflow.Operation{with(load("a"), cpu), with(load("b", "a"), follows, gpu)}, six, dataflow.ForecastOptions{},
+			"a: it can run on c1, c2, c3 and 2 more, and DataLoad default/b, which must follow it by kubernetes.io/hostname, only on g1"},
+		{"followers that cannot both", []dataflow.Operation{load("a"), with(load("b", "a"), follows, cpu), with(load("c", "a"), follows, gpu)}, six[3:], dataflow.ForecastOptions{},
+			"a: of the nodes that admit it, c4, c5, g1, none can be followed by all of DataLoad default/b, DataLoad default/c"},
+		{"both", []dataflow.Operation{with(load("a"), ssd), load("b", "a"), with(load("c", "b"), cpu), with(load("d", "c"), follows, gpu)}, six[4:], dataflow.ForecastOptions{},
+			"a: no node admits it: of 2 nodes, 2 do not match its node selector; c: it can run on c5, and DataLoad default/d, which must follow it by kubernetes.io/hostname, only on g1"},
+		{"the root cause is further down", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, ssd)}, six, dataflow.ForecastOptions{},
+			"c: no node admits it: of 6 nodes, 6 do not match its node selector"},
+		{"ran, and a follower further down cannot", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, gpu)}, six, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("a"): "c1"}},
+			"a: it ran on c1, where DataLoad default/b cannot follow it: of 6 nodes, 5 differ in kubernetes.io/hostname and 1 strands who follows it"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fc, err := mustFlow(t, c.ops...).Forecast(c.nodes, c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, ref := range fc.Impossible() {
+				got = append(got, ref.Name+": "+fc.Reason(ref))
+			}
+			if strings.Join(got, "; ") != c.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), c.want)
+			}
+		})
+	}
+}
+
+func TestForecastOfWhatIsNotThere(t *testing.T) {
+	fc, err := mustFlow(t, load("a")).Forecast(fleet(2), dataflow.ForecastOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var unknown *dataflow.UnknownOperationError
+	if _, err := fc.Affinity(ref("b")); !errors.As(err, &unknown) {
+		t.Errorf("Affinity: %v", err)
+	}
+	if fc.Nodes(ref("b")) != nil || fc.Strands(ref("b")) != nil || fc.Reason(ref("b")) != "" {
+		t.Error("something is said of an operation that is not in the flow")
+	}
+	empty, err := mustFlow(t).Forecast(nil, dataflow.ForecastOptions{})
+	if err != nil || !empty.Completable() || empty.Impossible() != nil {
+		t.Errorf("the empty flow: %v, %v", empty, err)
+	}
+}
+
+func TestStrandedErrorSaysWhatIsWrong(t *testing.T) {
+	op := load("a")
+	op.Affinity = requiring("type", "GPU")
+	f := mustFlow(t, op)
+	fc, _ := f.Forecast(fleet(2), dataflow.ForecastOptions{})
+	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a: the flow fails at DataLoad default/a" {
+		t.Errorf("not completable: %v", err)
+	}
+	fc, _ = f.Forecast(fleet(2), dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{op.Ref: "node-1"}})
+	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a that its own affinity matches" {
+		t.Errorf("ran elsewhere: %v", err)
 	}
 }

@@ -1,7 +1,7 @@
 package dataflow
 
 import (
-	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,15 +13,20 @@ import (
 // StrandedError says that no node is feasible for an operation.
 type StrandedError struct {
 	Operation  Ref
-	Impossible []Ref // where its flow fails; nil if its flow is completable
+	Impossible []Ref // where the flow fails; nil if it is completable, and the operation ran where its own affinity does not match
 }
 
 // Error says for which operation there is no node, and where its flow fails.
 func (e *StrandedError) Error() string {
+	text := "no node is feasible for " + e.Operation.String()
 	if len(e.Impossible) == 0 {
-		return "its own affinity matches no node on which " + e.Operation.String() + " can run"
+		return text + " that its own affinity matches"
 	}
-	return fmt.Sprintf("no node is feasible for %s: the flow fails at %v", e.Operation, e.Impossible)
+	var at []string
+	for _, ref := range e.Impossible {
+		at = append(at, ref.String())
+	}
+	return text + ": the flow fails at " + strings.Join(at, ", ")
 }
 
 // Affinity returns the affinity of the operation, narrowed to its feasible nodes: of the

@@ -37,16 +37,23 @@ func (c *Catalogue) agreementOn(keys []string) *Agreement {
 	}
 	a := &Agreement{alone: none(len(c.nodes))}
 	for _, present := range patterns(indexes, len(c.nodes)) {
-		leaders, followers := groupsOn(indexes, present, len(c.nodes))
-		for g := range leaders {
-			if len(leaders[g]) == 1 && len(followers[g]) == 1 {
-				a.alone.add(leaders[g][0])
-			} else {
-				a.groups = append(a.groups, group{c.membersOf(leaders[g]), c.membersOf(followers[g])})
-			}
+		if present == "\x01" {
+			a.group(indexes[0].nodes, indexes[0].nodes)
+		} else {
+			a.group(groupsOn(indexes, present, len(c.nodes)))
 		}
 	}
 	return a
+}
+
+func (a *Agreement) group(leaders, followers [][]int32) {
+	for g := range leaders {
+		if len(leaders[g]) == 1 && len(followers[g]) == 1 {
+			a.alone.add(leaders[g][0])
+		} else {
+			a.groups = append(a.groups, group{membersOf(leaders[g]), membersOf(followers[g])})
+		}
+	}
 }
 
 // patterns returns which keys nodes have and which they lack: each combination that
@@ -147,37 +154,47 @@ func (a *Agreement) Leading(followers Set) Set {
 	return leading
 }
 
-// members is a set of nodes in the form that is shorter: as bits, or as a list, if it
-// has fewer nodes than the bits have words.
-type members struct {
-	bits Set
-	list []int32
+// members is a set of nodes of which most words would be zero: only the others are there.
+type members []chunk
+
+type chunk struct {
+	word int32
+	bits uint64
 }
 
-func (c *Catalogue) membersOf(list []int32) members {
-	if len(list) < len(c.all) {
-		return members{list: list}
-	}
-	bits := none(len(c.nodes))
+// membersOf returns the set of the nodes in a list that is in their order.
+func membersOf(list []int32) members {
+	m := make(members, 0, words(list))
 	for _, i := range list {
-		bits.add(i)
+		if n := len(m); n == 0 || m[n-1].word != i/64 {
+			m = append(m, chunk{word: i / 64})
+		}
+		m[len(m)-1].bits |= 1 << (i % 64)
 	}
-	return members{bits: bits}
+	return m
+}
+
+func words(list []int32) int {
+	words, last := 0, int32(-1)
+	for _, i := range list {
+		if i/64 != last {
+			words, last = words+1, i/64
+		}
+	}
+	return words
 }
 
 func (m members) meet(s Set) bool {
-	if m.bits != nil {
-		return m.bits.Meets(s)
+	for _, c := range m {
+		if s[c.word]&c.bits != 0 {
+			return true
+		}
 	}
-	return slices.ContainsFunc(m.list, func(i int32) bool { return s.Has(int(i)) })
+	return false
 }
 
 func (m members) joinTo(s Set) {
-	if m.bits != nil {
-		s.include(m.bits)
-		return
-	}
-	for _, i := range m.list {
-		s.add(i)
+	for _, c := range m {
+		s[c.word] |= c.bits
 	}
 }

@@ -29,7 +29,7 @@ type Catalogue struct {
 // at nodes.
 func New(nodes []corev1.Node) (*Catalogue, field.ErrorList) {
 	c := &Catalogue{nodes: nodes, all: none(len(nodes)), labels: map[string]*index{}, cordoned: none(len(nodes)), agree: map[string]*Agreement{}}
-	c.names = indexOf(nodes, func(n *corev1.Node) (string, bool) { return n.Name, true })
+	c.names = indexOf(nodes, len(nodes), func(n *corev1.Node) (string, bool) { return n.Name, true })
 	for i := range nodes {
 		c.all.add(int32(i))
 		if nodes[i].Spec.Unschedulable {
@@ -120,7 +120,7 @@ func (c *Catalogue) meeting(r requirement.Requirement) Set {
 func (c *Catalogue) label(key string) *index {
 	i, ok := c.labels[key]
 	if !ok {
-		i = indexOf(c.nodes, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
+		i = indexOf(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
 		c.labels[key] = i
 	}
 	return i
@@ -136,8 +136,9 @@ type index struct {
 
 const absent int32 = -1
 
-func indexOf(nodes []corev1.Node, valueOf func(*corev1.Node) (string, bool)) *index {
-	x := &index{number: map[string]int32{}, of: make([]int32, len(nodes))}
+// indexOf returns the index of what valueOf returns, which has about that many values.
+func indexOf(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string, bool)) *index {
+	x := &index{number: make(map[string]int32, values), of: make([]int32, len(nodes))}
 	var size []int32
 	present := 0
 	for i := range nodes {

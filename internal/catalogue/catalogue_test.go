@@ -1,0 +1,280 @@
+package catalogue_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
+)
+
+// nodes draws few and many nodes. Of many, some share a rack with hundreds, some with
+// a handful, so that sets of nodes take both of their forms.
+func nodes() *rapid.Generator[[]corev1.Node] {
+	return rapid.Custom(func(t *rapid.T) []corev1.Node {
+		n := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 64, 65, 200, 400}).Draw(t, "n")
+		racks := rapid.IntRange(1, 100).Draw(t, "racks")
+		pattern := rapid.SliceOfN(rapid.IntRange(0, 15), 1, 20).Draw(t, "pattern")
+		all := make([]corev1.Node, n)
+		for i := range all {
+			has := pattern[i%len(pattern)]
+			labels := map[string]string{}
+			if has&3 != 0 {
+				labels["host"] = fmt.Sprint("h", i)
+			}
+			if has&4 != 0 {
+				labels["rack"] = fmt.Sprint("r", i%racks)
+			}
+			if has&8 != 0 {
+				labels["zone"] = fmt.Sprint("", i%3)
+			}
+			all[i] = corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("n", i), Labels: labels}}
+		}
+		return all
+	})
+}
+
+func sets(n int) *rapid.Generator[map[int]bool] {
+	return rapid.Custom(func(t *rapid.T) map[int]bool {
+		set := map[int]bool{}
+		for _, i := range rapid.SliceOfN(rapid.IntRange(0, max(n, 1)-1), 0, 6).Draw(t, "nodes") {
+			set[i] = n > 0
+		}
+		return set
+	})
+}
+
+func build(c *catalogue.Catalogue, all []corev1.Node, of map[int]bool) catalogue.Set {
+	return c.Matching([]nodeselector.Term{nil}).Where(func(i int) bool { return of[i] })
+}
+
+func TestAgreementIsWhatItSays(t *testing.T) {
+	keys := rapid.SliceOfN(rapid.SampledFrom([]string{"host", "rack", "zone", "none"}), 1, 3)
+	rapid.Check(t, func(t *rapid.T) {
+		all := nodes().Draw(t, "nodes")
+		c, _ := catalogue.New(all)
+		on := keys.Draw(t, "keys")
+		agrees := func(b, a int) bool {
+			for _, key := range on {
+				value, ok := all[a].Labels[key]
+				if got, has := all[b].Labels[key]; ok && (!has || got != value) {
+					return false
+				}
+			}
+			return true
+		}
+		set := sets(len(all)).Draw(t, "set")
+		following, leading := map[int]bool{}, map[int]bool{}
+		for i := range all {
+			for s := range set {
+				if !set[s] {
+					continue
+				}
+				following[i] = following[i] || agrees(i, s)
+				leading[i] = leading[i] || agrees(s, i)
+			}
+		}
+		a := c.Agreement(on)
+		if got := a.Following(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(following)) {
+			t.Fatalf("Following(%v) = %v, want %v", set, slices.Collect(got.All()), members(following))
+		}
+		if got := a.Leading(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(leading)) {
+			t.Fatalf("Leading(%v) = %v, want %v", set, slices.Collect(got.All()), members(leading))
+		}
+		if c.Agreement(on) != a {
+			t.Fatal("computed twice")
+		}
+	})
+}
+
+func members(of map[int]bool) []int {
+	maps.DeleteFunc(of, func(_ int, has bool) bool { return !has })
+	return slices.Sorted(maps.Keys(of))
+}
+
+func TestSets(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := nodes().Draw(t, "nodes")
+		c, _ := catalogue.New(all)
+		a, b := sets(len(all)).Draw(t, "a"), sets(len(all)).Draw(t, "b")
+		s, o := build(c, all, a), build(c, all, b)
+		both, rest := map[int]bool{}, map[int]bool{}
+		for i := range a {
+			both[i], rest[i] = a[i] && b[i], a[i] && !b[i]
+		}
+		check := func(what string, got catalogue.Set, want map[int]bool) {
+			if list := members(want); !slices.Equal(slices.Collect(got.All()), list) || got.Len() != len(list) || got.Empty() != (len(list) == 0) {
+				t.Fatalf("%s = %v, want %v", what, slices.Collect(got.All()), list)
+			}
+		}
+		within := len(members(rest)) == 0
+		check("And", s.And(o), both)
+		check("Minus", s.Minus(o), rest)
+		check("And, undisturbed", s, a)
+		if s.Within(o) != within || s.Meets(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
+			t.Fatalf("%v, %v: Within %v, Meets %v, Equal %v", a, b, s.Within(o), s.Meets(o), s.Equal(o))
+		}
+		for i := range s.All() {
+			if !s.Has(i) {
+				t.Fatalf("Has(%d) = false", i)
+			}
+			break
+		}
+	})
+}
+
+func TestMatchingIsTheSchedulersVerdictOnEachNode(t *testing.T) {
+	expressions := rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
+		e := corev1.NodeSelectorRequirement{
+			Key: rapid.SampledFrom([]string{"host", "rack", "zone", "none"}).Draw(t, "key"),
+			Operator: rapid.SampledFrom([]corev1.NodeSelectorOperator{corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn,
+				corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt}).Draw(t, "operator"),
+		}
+		switch e.Operator {
+		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+			e.Values = rapid.SliceOfN(rapid.SampledFrom([]string{"h1", "r0", "r1", "0", "1", "x"}), 1, 3).Draw(t, "values")
+		case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+			e.Values = []string{"1"}
+		}
+		return e
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		all := nodes().Draw(t, "nodes")
+		c, _ := catalogue.New(all)
+		var terms []nodeselector.Term
+		for range rapid.IntRange(0, 2).Draw(t, "terms") {
+			term := corev1.NodeSelectorTerm{MatchExpressions: rapid.SliceOfN(expressions, 0, 3).Draw(t, "term")}
+			if rapid.IntRange(0, 3).Draw(t, "field") == 3 {
+				term.MatchFields = []corev1.NodeSelectorRequirement{{Key: "metadata.name",
+					Operator: rapid.SampledFrom([]corev1.NodeSelectorOperator{"In", "NotIn"}).Draw(t, "operator"), Values: []string{"n1"}}}
+			}
+			parsed, faults := nodeselector.ParseTerm(term, nil)
+			if len(faults) > 0 {
+				t.Fatal(faults)
+			}
+			terms = append(terms, parsed)
+		}
+		want := map[int]bool{}
+		for i := range all {
+			want[i] = slices.ContainsFunc(terms, func(term nodeselector.Term) bool { return term.Matches(all[i].Name, all[i].Labels) })
+		}
+		if got := slices.Collect(c.Matching(terms).All()); !slices.Equal(got, members(want)) {
+			t.Fatalf("Matching(%v) = %v, want %v", terms, got, members(want))
+		}
+	})
+}
+
+func TestTolerated(t *testing.T) {
+	const noSchedule, noExecute = corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute
+	for _, c := range []struct {
+		taint corev1.Taint
+		by    corev1.Toleration
+		want  bool
+	}{
+		{corev1.Taint{Key: "k", Value: "v", Effect: noSchedule}, corev1.Toleration{Key: "k", Value: "v"}, true},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Equal", Value: "v", Effect: noSchedule}, true},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Equal", Value: "v", Effect: noExecute}, false},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Equal", Value: "w"}, false},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noExecute}, corev1.Toleration{Key: "k", Operator: "Exists"}, true},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noExecute}, corev1.Toleration{Key: "l", Operator: "Exists"}, false},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noExecute}, corev1.Toleration{Operator: "Exists"}, true},
+		{corev1.Taint{Key: "k", Value: "v", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "In", Value: "v"}, false},
+		{corev1.Taint{Key: "k", Value: "5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Gt", Value: "4"}, true},
+		{corev1.Taint{Key: "k", Value: "5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Gt", Value: "5"}, false},
+		{corev1.Taint{Key: "k", Value: "5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Lt", Value: "6"}, true},
+		{corev1.Taint{Key: "k", Value: "5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Lt", Value: "5"}, false},
+		{corev1.Taint{Key: "k", Value: "-5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Lt", Value: "-4"}, true},
+		{corev1.Taint{Key: "k", Value: "05", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Lt", Value: "6"}, false},
+		{corev1.Taint{Key: "k", Value: "5", Effect: noSchedule}, corev1.Toleration{Key: "k", Operator: "Lt", Value: "+6"}, false},
+		{corev1.Taint{Key: "k", Value: "v", Effect: corev1.TaintEffectPreferNoSchedule}, corev1.Toleration{Key: "l"}, true},
+	} {
+		plain := corev1.Taint{Key: "other", Effect: noSchedule}
+		c1, _ := catalogue.New([]corev1.Node{
+			{ObjectMeta: metav1.ObjectMeta{Name: "clean"}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "tainted"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{c.taint}}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "tainted twice"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{c.taint, plain}}},
+			{ObjectMeta: metav1.ObjectMeta{Name: "tainted too"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{c.taint}}},
+		})
+		want := []int{0}
+		if c.want {
+			want = []int{0, 1, 3}
+			if c.by.Key == "" {
+				want = []int{0, 1, 2, 3}
+			}
+		}
+		if got := slices.Collect(c1.Tolerated([]corev1.Toleration{{Key: "unlike", Operator: "Exists"}, c.by}).All()); !slices.Equal(got, want) {
+			t.Errorf("%v by %v: %v, want %v", c.taint, c.by, got, want)
+		}
+	}
+}
+
+func TestUncordoned(t *testing.T) {
+	c, _ := catalogue.New([]corev1.Node{
+		{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.NodeSpec{Unschedulable: true}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "b"}},
+	})
+	for _, test := range []struct {
+		by   []corev1.Toleration
+		want int
+	}{
+		{nil, 1},
+		{[]corev1.Toleration{{Operator: "Exists"}}, 2},
+		{[]corev1.Toleration{{Key: "node.kubernetes.io/unschedulable", Effect: "NoSchedule"}}, 2},
+		{[]corev1.Toleration{{Key: "node.kubernetes.io/unschedulable", Operator: "Exists", Effect: "NoExecute"}}, 1},
+	} {
+		if got := c.Uncordoned(test.by).Len(); got != test.want {
+			t.Errorf("Uncordoned(%v) has %d nodes, want %d", test.by, got, test.want)
+		}
+	}
+}
+
+func TestSeparating(t *testing.T) {
+	node := func(name string, labels ...string) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}}}
+		for i := 0; i < len(labels); i += 2 {
+			n.Labels[labels[i]] = labels[i+1]
+		}
+		return n
+	}
+	const hostname = "kubernetes.io/hostname"
+	for _, c := range []struct {
+		name  string
+		nodes []corev1.Node
+		want  int // that many of them
+		key   string
+		value string
+	}{
+		{"one value for all", []corev1.Node{node("a", "type", "gpu"), node("b", "type", "gpu"), node("c", "type", "cpu")}, 2, "type", "[gpu]"},
+		{"several values", []corev1.Node{node("a", "rack", "2"), node("b", "rack", "1"), node("c", "rack", "3")}, 2, "rack", "[1 2]"},
+		{"fewer values come first", []corev1.Node{node("a", "a", "1", "b", "1"), node("b", "a", "2", "b", "1"), node("c", "a", "3", "b", "2")}, 2, "b", "[1]"},
+		{"then fewer in all", []corev1.Node{node("a", "a", "1", "b", "1"), node("b", "a", "2", "b", "2"), node("c", "a", "3", "b", "2")}, 1, "b", "[1]"},
+		{"then the name", []corev1.Node{node("a", "b", "1", "a", "1"), node("b", "b", "2", "a", "2")}, 1, "a", "[1]"},
+		{"the hostname last", []corev1.Node{node("a", hostname, "a", "rack", "1"), node("b", hostname, "b", "rack", "2"), node("c", hostname, "c", "rack", "3")}, 2, "rack", "[1 2]"},
+		{"the hostname", []corev1.Node{node("a", hostname, "a", "rack", "1"), node("b", hostname, "b", "rack", "1")}, 1, hostname, "[a]"},
+		{"one lacks it", []corev1.Node{node("a", "type", "gpu"), node("b"), node("c", "type", "cpu")}, 2, "", "[]"},
+		{"another has it", []corev1.Node{node("a", "type", "gpu"), node("b", "type", "cpu"), node("c", "type", "cpu")}, 2, "", "[]"},
+		{"no such label can be named", []corev1.Node{node("a", "not a key", "gpu", "key", "not a value")}, 1, "", "[]"},
+		{"the empty value", []corev1.Node{node("a", "type", ""), node("b", "type", "cpu")}, 1, "type", "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cat, faults := catalogue.New(c.nodes)
+			if len(faults) > 0 {
+				t.Fatal(faults)
+			}
+			l := cat.Labels()
+			key, values, ok := l.Separating(l.All().Where(func(i int) bool { return i < c.want }), l.All())
+			if key != c.key || fmt.Sprint(values) != c.value || ok != (c.key != "") {
+				t.Errorf("Separating = %s, %v, %v; want %s, %s", key, values, ok, c.key, c.value)
+			}
+			if got := l.Node(0); !maps.Equal(got, c.nodes[0].Labels) || l.Name(0) != c.nodes[0].Name {
+				t.Errorf("node 0 is %s, %v", l.Name(0), got)
+			}
+		})
+	}
+}
