@@ -244,6 +244,9 @@ func TestLookahead(t *testing.T) {
 			"DataLoad default/c cannot run where DataLoad default/b does: it requires type In [GPU], and that one requires type In [CPU]"},
 		{"a contradiction of three", []dataflow.Operation{asking(load("a"), requiring("k", "1", "2")), asking(require(load("b", "a")), requiring("k", "2", "3")), asking(require(load("c", "a")), requiring("k", "1", "3"))},
 			"DataLoad default/c cannot run where DataLoad default/a does: it requires k In [1, 3], and that one requires k In [1, 2] and k In [2, 3]"},
+		{"a contradiction of four", []dataflow.Operation{asking(load("a"), requiring("k", "1", "2", "3")), asking(require(load("b", "a")), requiring("k", "1", "2", "4")),
+			asking(require(load("c", "b")), requiring("k", "1", "3", "4")), asking(require(load("d", "c")), requiring("k", "2", "3", "4")), require(load("e", "d"))},
+			"DataLoad default/d cannot run where DataLoad default/a does: it requires k In [2, 3, 4], and that one requires k In [1, 2, 3] and k In [1, 2, 4] and k In [1, 3, 4]"},
 		{"a contradiction by zone", []dataflow.Operation{asking(load("a"), requiring(topology.Zone, "z1")), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z2"))},
 			"DataLoad default/b cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
 		{"a follower that contradicts itself", []dataflow.Operation{load("a"), selecting(asking(require(load("b", "a")), gpu), "type", "CPU")},
@@ -311,6 +314,9 @@ func TestLookaheadAllIsLookaheadOfEach(t *testing.T) {
 		}
 		if i != len(w.ops) {
 			t.Fatalf("%d of %d operations", i, len(w.ops))
+		}
+		for range w.flow.LookaheadAll() {
+			break // which must not go on
 		}
 	})
 }
