@@ -192,3 +192,13 @@ func (fc *Forecast) names(nodes catalogue.Set) []string {
 	slices.Sort(names)
 	return names
 }
+
+// Matching returns the names of the nodes that match the operation's own node selector
+// and required node affinity, sorted, whether or not they admit it otherwise.
+func (fc *Forecast) Matching(ref Ref) []string {
+	i := fc.flow.find(ref)
+	if i == none {
+		return nil
+	}
+	return fc.names(fc.admission[i].selected.And(fc.admission[i].matching))
+}

@@ -323,11 +323,11 @@ func TestLawL7WhatRanIsHeldToItsNode(t *testing.T) {
 	}{
 		{"as it was", []corev1.Node{node("n1", nil), node("n2", nil)}, "n1", false, "[]", "[n1]", "[n1]", "[n1 n2]", ""},
 		{"cordoned", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
-			"it ran on n1, where DataLoad default/b cannot follow it: of 2 nodes, 1 is cordoned and 1 differs in kubernetes.io/hostname"},
+			"it ran on n1; DataLoad default/b cannot follow it there: of 2 nodes, 1 is cordoned and 1 differs in kubernetes.io/hostname"},
 		{"tainted", []corev1.Node{node("n1", taint), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
-			"it ran on n1, where DataLoad default/b cannot follow it: of 2 nodes, 1 has a taint that it does not tolerate and 1 differs in kubernetes.io/hostname"},
+			"it ran on n1; DataLoad default/b cannot follow it there: of 2 nodes, 1 has a taint that it does not tolerate and 1 differs in kubernetes.io/hostname"},
 		{"removed", []corev1.Node{node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
-			"it ran on n1, which is gone, and DataLoad default/b must follow it there"},
+			"it ran on n1; that node is gone, and DataLoad default/b must follow it there"},
 		{"cordoned after both", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", true, "[]", "[n1]", "[n1]", "[n2]", ""},
 		{"removed after both", []corev1.Node{node("n2", nil)}, "n1", true, "[]", "[]", "[]", "[n2]", ""},
 	} {
@@ -515,7 +515,7 @@ func TestForecastReasons(t *testing.T) {
 		{"the root cause is further down", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, ssd)}, six, dataflow.ForecastOptions{},
 			"c: no node admits it: of 6 nodes, 6 do not match its node selector"},
 		{"ran, and a follower further down cannot", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, gpu)}, six, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("a"): "c1"}},
-			"a: it ran on c1, where DataLoad default/b cannot follow it: of 6 nodes, 5 differ in kubernetes.io/hostname and 1 strands who follows it"},
+			"a: it ran on c1; DataLoad default/b cannot follow it there: of 6 nodes, 5 differ in kubernetes.io/hostname and 1 strands who follows it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fc, err := mustFlow(t, c.ops...).Forecast(c.nodes, c.opts)
@@ -530,6 +530,48 @@ func TestForecastReasons(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", strings.Join(got, "; "), c.want)
 			}
 		})
+	}
+}
+
+func TestForecastProblems(t *testing.T) {
+	convert, report := load("convert", "download"), load("report", "convert")
+	convert.RunAfter.Strategy.Policy, report.RunAfter.Strategy.Policy = affinity.Require, affinity.Require
+	convert.Kind, convert.NodeSelector = dataflow.DataProcess, map[string]string{"node.kubernetes.io/instance-type": "type-3"}
+	report.RunAfter.Kind = dataflow.DataProcess
+	f := mustFlow(t, load("download"), convert, report)
+	const gone = "node-gone"
+	for _, c := range []struct {
+		name  string
+		nodes int
+		ran   map[dataflow.Ref]string
+		want  []string
+	}{
+		{"strands on many", 10, nil, []string{"Warning Stranding: DataLoad default/download: spec.affinity: on node-1, node-2, node-4 and 5 more it would leave no node for DataProcess default/convert; narrow its affinity, so that it runs on node-3"}},
+		{"no such node", 3, nil, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: no node admits it: of 3 nodes, 3 do not match its node selector; change what one of them asks for, or the nodes"}},
+		{"ran well", 10, map[dataflow.Ref]string{ref("download"): "node-3"}, nil},
+		{"ran ill", 10, map[dataflow.Ref]string{ref("download"): "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-2; this cannot follow it there: of 10 nodes, 9 do not match its node selector and 1 differs in kubernetes.io/hostname"}},
+		{"ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-gone; that node is gone, and this must follow it there"}},
+		{"both ran, apart", 10, map[dataflow.Ref]string{ref("download"): "node-1", convert.Ref: "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-1; this ran on node-2, which differs in kubernetes.io/hostname"}},
+		{"both ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone}, []string{"Error Impossible: DataLoad default/report: spec.affinity: DataProcess default/convert ran on node-gone; that node is gone, and this must follow it there"}},
+		{"all is done", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone, ref("report"): gone}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fc, err := f.Forecast(fleet(c.nodes), dataflow.ForecastOptions{Ran: c.ran})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range fc.Problems() {
+				got = append(got, p.String())
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
+	}
+	fc, _ := f.Forecast(fleet(5), dataflow.ForecastOptions{})
+	if got := fmt.Sprint(fc.Matching(convert.Ref), fc.Matching(ref("nobody"))); got != "[node-3] []" {
+		t.Errorf("Matching: %s", got)
 	}
 }
 

@@ -98,3 +98,16 @@ const (
 	// Mend its name.
 	UnknownField Code = "UnknownField"
 )
+
+// The problems that [Forecast.Problems] finds, on the nodes of the forecast.
+const (
+	// Impossible: no node lets the operation run such that whoever must follow it can
+	// run as well. Example: it ran on a node without a GPU, and one that must run
+	// there needs a GPU. Change what one of them asks for, or add such a node.
+	Impossible Code = "Impossible"
+
+	// Stranding: on some of the nodes that admit the operation, the flow would come to
+	// a stop. Example: it may run anywhere, and one that must run where it ran needs a
+	// GPU. Give it the affinity of the forecast, or of Lookahead.
+	Stranding Code = "Stranding"
+)

@@ -1,6 +1,8 @@
 package manifest
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -22,7 +24,7 @@ func (e *DocumentError) Unwrap() error { return e.Err }
 // FieldError is one faulty field of an operation.
 type FieldError struct {
 	Place     Place        // of the field, or of what is known to be around it
-	Operation dataflow.Ref // without a name if that is missing
+	Operation dataflow.Ref // without a name if that is missing, and zero if not even the kind is right
 
 	// Fault says what is wrong. Its type is ErrorTypeForbidden for a field that
 	// does not exist, ErrorTypeTypeInvalid for a value of the wrong type,
@@ -33,6 +35,9 @@ type FieldError struct {
 
 // Error starts with the place, and names the operation and the field.
 func (e *FieldError) Error() string {
+	if e.Operation == (dataflow.Ref{}) {
+		return e.Place.String() + ": " + e.Fault.Error()
+	}
 	return e.Place.String() + ": " + e.Operation.String() + ": " + e.Fault.Error()
 }
 
@@ -44,4 +49,16 @@ func (e *FieldError) Unwrap() error { return e.Fault }
 func (e *FieldError) Unknown() bool {
 	// topology.FromNodeAffinity forbids fields too, but they exist.
 	return e.Fault.Type == field.ErrorTypeForbidden && e.Fault.BadValue == unknownField
+}
+
+// UnlistedError stands for the faults of a stream beyond those that are listed. Which
+// operations they are of is not known.
+type UnlistedError struct {
+	File  string
+	Count int
+}
+
+// Error says how many there are.
+func (e *UnlistedError) Error() string {
+	return fmt.Sprintf("%s: %d more errors are not listed", e.File, e.Count)
 }

@@ -15,6 +15,7 @@ type Manifests struct {
 	Operations []Operation   // in the order in which they stand
 	Nodes      []corev1.Node // the nodes, in the order in which they stand
 	Skipped    int           // how many objects are of other kinds
+	Lists      int           // how many lists there are, whose objects count by themselves
 }
 
 // Operation is an operation as a manifest describes it.
@@ -43,8 +44,8 @@ const maxErrors = 1000
 //
 // With an error, Read still returns all that it could read. Unwrap() []error lists
 // the faults in the order of their places, each a [*DocumentError] or a
-// [*FieldError]; of more than a thousand, the last one only says how many more
-// there are. An operation with a FieldError is returned without the faulty field,
+// [*FieldError]; after a thousand, an [*UnlistedError] says how many more there are.
+// An operation with a FieldError is returned without the faulty field,
 // if its kind and name are known. What r itself fails with comes last, and ends
 // the reading.
 func Read(name string, r io.Reader) (*Manifests, error) {
@@ -58,7 +59,7 @@ func Read(name string, r io.Reader) (*Manifests, error) {
 func (in *reader) result(failure error) (*Manifests, error) {
 	errs := in.sortedErrors()
 	if in.unlisted > 0 {
-		errs = append(errs, fmt.Errorf("%s: %d more errors are not listed", in.file, in.unlisted))
+		errs = append(errs, &UnlistedError{in.file, in.unlisted})
 	}
 	if failure != nil {
 		errs = append(errs, fmt.Errorf("%s: %w", in.file, failure))

@@ -16,6 +16,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
 // reader reads one stream.
@@ -178,15 +181,20 @@ func (in *reader) json(d *document) *syntaxError {
 
 // yaml reads the object of a document in YAML.
 func (in *reader) yaml(d *document, place Place, value raw) {
-	before := len(in.manifests.Operations)
+	before, lists := len(in.manifests.Operations), in.manifests.Lists
 	in.objects(place, d.text(), value)
 	operations := in.manifests.Operations[before:]
-	if len(operations) == 0 {
+	if len(operations) == 0 && in.manifests.Lists == lists {
 		return
 	}
 	twice := repeatedKeys(d, value)
 	for i := range twice {
 		twice[i].line += d.line
+		if twice[i].key == "items" && in.manifests.Lists > lists {
+			place.Line = twice[i].line
+			in.reject(place, errors.New(itemsTwice))
+			return
+		}
 	}
 	for i := range operations {
 		end := math.MaxInt
@@ -198,6 +206,8 @@ func (in *reader) yaml(d *document, place Place, value raw) {
 		}
 	}
 }
+
+const itemsTwice = "items stands twice; only the objects of the last are read"
 
 // twice records the keys that stand twice in one mapping of an operation, which
 // ends before the given line. The parser names them, but tells neither their path
@@ -253,6 +263,10 @@ func (in *reader) objects(place Place, t text, value raw) {
 		in.object(place, t, value, list)
 		return
 	}
+	in.manifests.Lists++
+	if list.itemsTwice {
+		in.reject(place, errors.New(itemsTwice))
+	}
 	if !list.items.null() && !list.items.isArray() {
 		in.reject(place, errors.New("items must be a list"))
 		return
@@ -293,6 +307,7 @@ func (in *reader) objects(place Place, t text, value raw) {
 type header struct {
 	apiVersion, kind string
 	items            raw
+	itemsTwice       bool
 }
 
 func headerOf(object raw) header {
@@ -307,6 +322,7 @@ func headerOf(object raw) header {
 		case "kind":
 			h.kind = textOf(value)
 		case "items":
+			h.itemsTwice = h.items != nil
 			h.items = value
 		}
 	}
@@ -353,7 +369,24 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 		in.operation(place, t, value, is)
 	default:
 		in.manifests.Skipped++
+		if hint := misspelt(is); hint != "" {
+			fault := field.NotSupported(field.NewPath("kind"), is.kind, dataflow.Kinds())
+			fault.Detail += hint
+			in.fault(place, &FieldError{place, dataflow.Ref{}, fault})
+		}
 	}
+}
+
+// misspelt returns a hint at the kind of operation that was probably meant, if any was.
+func misspelt(is header) string {
+	if !strings.HasPrefix(is.apiVersion, group+"/") {
+		return ""
+	}
+	var kinds []string
+	for _, kind := range dataflow.Kinds() {
+		kinds = append(kinds, string(kind))
+	}
+	return typo.Hint(is.kind, kinds...)
 }
 
 func (in *reader) operation(place Place, t text, value raw, is header) {

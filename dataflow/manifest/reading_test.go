@@ -98,6 +98,9 @@ func summary(m *manifest.Manifests, err error) string {
 	if m.Skipped > 0 {
 		fmt.Fprintf(&b, "  %d skipped\n", m.Skipped)
 	}
+	if m.Lists > 0 {
+		fmt.Fprintf(&b, "  %d lists\n", m.Lists)
+	}
 	for _, err := range parts(err) {
 		text := err.Error()
 		if len(text) > 400 {
@@ -211,6 +214,13 @@ func TestReadingReadsWell(t *testing.T) {
 		{"a spec and a strategy that are no objects", load("a") + "spec: text\n---\n" + after("  affinityStrategy: Require")},
 		{"a selector's value that is no text", load("b", "nodeSelector:", "  gpu: true", "  \"a.b/c\": 1")},
 		{"runAfter without kind and name", load("b", "runAfter:", "  affinityStrategy:", "    policy: Require", "    dependOn: {}")},
+		{"items twice", list(load("a")) + "items:\n- kind: Other\n"},
+		{"items twice, with an operation in the second", list("kind: Other\n") + "items:\n- " + strings.ReplaceAll(strings.TrimSuffix(load("a"), "\n"), "\n", "\n  ") + "\n"},
+		{"items twice, in JSON", `{"apiVersion": "v1", "kind": "List", "items": [` + jsonLoad + `], "items": []}`},
+		{"an empty list", "apiVersion: v1\nkind: List\nitems: []\n"},
+		{"a misspelt kind", strings.ReplaceAll(load("a"), "DataLoad", "DataLaod")},
+		{"other kinds of the group", strings.ReplaceAll(load("a"), "DataLoad", "Dataset") + "---\n" + strings.ReplaceAll(load("a"), "DataLoad", "JuiceFSRuntime")},
+		{"a similar kind of another group", strings.ReplaceAll(strings.ReplaceAll(load("a"), "DataLoad", "DataLoads"), "data.fluid.io", "example.com")},
 		{"what New checks is passed through", strategy("policy: Must", "prefers:", "- weight: 1000")},
 
 		{"a key twice", strategy("policy: Require", "requires:", "- name: zone", "requires:", "- name: disk")},
@@ -459,7 +469,8 @@ func TestThousandsOfErrorsAreCounted(t *testing.T) {
 	one := strings.Repeat("---\nmetadata: {}\n", 1500)
 	_, err := manifest.Read("f.yaml", strings.NewReader(one))
 	all := parts(err)
-	if len(all) != 1001 || !strings.Contains(all[1000].Error(), "500") {
+	var unlisted *manifest.UnlistedError
+	if len(all) != 1001 || !errors.As(all[1000], &unlisted) || unlisted.Count != 500 {
 		t.Errorf("%d errors, the last %v", len(all), all[len(all)-1])
 	}
 	fields := make([]string, 0, 1500)
