@@ -118,11 +118,11 @@ func BenchmarkPlan(b *testing.B) {
 	b.Run("check-and-print", func(b *testing.B) {
 		in := input{Manifests: *read}
 		for range b.N {
-			seen, err := in.observations(nil)
+			seen, err := in.observe(nil)
 			if err != nil {
 				b.Fatal(err)
 			}
-			if err := printTable(io.Discard, newReport(&in, seen), false); err != nil {
+			if err := printTable(io.Discard, newReport(&in, seen, false), false); err != nil {
 				b.Fatal(err)
 			}
 		}

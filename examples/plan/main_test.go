@@ -3,15 +3,20 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/golden"
+	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -33,6 +38,10 @@ func TestOutputs(t *testing.T) {
 		{"demo2", unsound, []string{"-f", "testdata/fixtures/demo2-custom-label.yaml"}},
 		{"demo3", sound, []string{"-f", "testdata/fixtures/demo3-depend-on.yaml"}},
 		{"stranding", sound, []string{"-f", "testdata/fixtures/stranding.yaml"}},
+		{"foreseen", sound, []string{"-f", "testdata/fixtures/stranding.yaml", "--nodes", "testdata/fixtures/nodes.yaml"}},
+		{"stranded", unsound, []string{"-f", "testdata/fixtures/stranding.yaml", "--nodes", "testdata/fixtures/nodes.yaml", "--ran", "DataLoad/default/download=cpu-a1"}},
+		{"foreseen-mistakes", unsound, []string{"-f", "testdata/mistakes.yaml", "--nodes", "testdata/fixtures/nodes.yaml"}},
+		{"foreseen-live", unsound, []string{"-f", "testdata/live.yaml", "--nodes", "testdata/fixtures/nodes.yaml"}},
 		{"ran", unsound, []string{"-f", "testdata/fixtures/demo2-custom-label.yaml", "--nodes", "testdata/fixtures/nodes.yaml", "--ran", "DataLoad/default/loadA=gpu-b1"}},
 		{"mistakes", unsound, []string{"-f", "testdata/mistakes.yaml"}},
 		{"namespaces", sound, []string{"-f", "testdata/namespaces.yaml"}},
@@ -139,6 +148,10 @@ func TestWhatCannotBeUsedIsSaid(t *testing.T) {
 		want string // in standard error
 		args []string
 	}{
+		{"only other objects", "no DataLoad, DataMigrate, DataProcess or DataBackup in the input", []string{"-f", "testdata/fixtures/nodes.yaml"}},
+		{"no node", "other.yaml: no Node in there", []string{"-f", flow, "--nodes", write("other.yaml", "apiVersion: v1\nkind: Pod\n")}},
+		{"nodes without a name", "nodes[0].metadata.name: Required value", []string{"-f", flow, "--nodes", write("nodes.yaml", "apiVersion: v1\nkind: Node\n")}},
+		{"--ran twice", "it ran on gpu-a1 already", []string{"-f", flow, "--nodes", "testdata/fixtures/nodes.yaml", "--ran", "DataLoad/default/download=gpu-a1", "--ran", "DataLoad/default/download=gpu-b1"}},
 		{"no file", "nothing to read", nil},
 		{"an argument", `unexpected argument "flow.yaml": name files with -f`, []string{"flow.yaml"}},
 		{"an unknown flag", "flag provided but not defined: -x", []string{"-x"}},
@@ -185,9 +198,9 @@ func TestADirectoryAndStandardInput(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	status, _, stderr := plan("", "-h")
-	if status != sound || !strings.Contains(stderr, "Exit status") || !strings.Contains(stderr, "kubectl get") {
-		t.Errorf("status %d\n%s", status, stderr)
+	status, stdout, stderr := plan("", "-h")
+	if status != sound || stderr != "" || !strings.Contains(stdout, "Exit status") || !strings.Contains(stdout, "kubectl get") || !strings.Contains(stdout, "-nodes") {
+		t.Errorf("status %d\n%s\n%s", status, stdout, stderr)
 	}
 }
 
@@ -195,8 +208,11 @@ func TestTerminals(t *testing.T) {
 	var out, err bytes.Buffer
 	args := []string{"-f", "testdata/mistakes.yaml"}
 	for i := range 25 {
-		_ = i
-		args = append(args, "-f", "testdata/namespaces.yaml")
+		file := filepath.Join(t.TempDir(), fmt.Sprint(i, ".yaml"))
+		if err := os.WriteFile(file, []byte(load(fmt.Sprint("op-", i))), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-f", file)
 	}
 	run(args, nil, &out, &err, terminals{out: true, err: true})
 	if !strings.Contains(out.String(), "\x1b[31mError\x1b[0m") || !strings.Contains(out.String(), "\x1b[33mWarning\x1b[0m") {
@@ -207,12 +223,252 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
-// A name can be anything; a terminal must not obey it.
+// load is a DataLoad in JSON, with more in its spec.
+func load(name string, spec ...string) string {
+	return fmt.Sprintf(`{"apiVersion": "data.fluid.io/v1alpha1", "kind": "DataLoad", "metadata": {"name": %q}, "spec": {%s}}`+"\n", name, strings.Join(spec, ", "))
+}
+
+const afterA = `"runAfter": {"kind": "DataLoad", "name": "a", "affinityStrategy": {"policy": "Require"}}`
+
+// states returns the state of each operation, by name.
+func states(t *testing.T, stdin string, args ...string) map[string]string {
+	t.Helper()
+	_, stdout, stderr := plan(stdin, append(args, "-o", "json")...)
+	var r struct {
+		Operations []struct{ Name, State, Phase string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err, stderr)
+	}
+	states := map[string]string{}
+	for _, o := range r.Operations {
+		states[o.Name] = o.State + o.Phase
+	}
+	return states
+}
+
+// problems returns each problem's code, operation and number of places.
+func problems(t *testing.T, stdin string, args ...string) []string {
+	t.Helper()
+	_, stdout, stderr := plan(stdin, append(args, "-o", "json")...)
+	var r struct {
+		Problems []struct {
+			Code      string
+			Operation struct{ Name string }
+			Places    []any
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err, stderr)
+	}
+	got := []string{}
+	for _, p := range r.Problems {
+		got = append(got, fmt.Sprintf("%s %s %d", p.Code, p.Operation.Name, len(p.Places)))
+	}
+	return got
+}
+
+// A name can be anything; a terminal must not obey it, nor a picture break.
 func TestControlCharactersAreWrittenOut(t *testing.T) {
-	manifest := `{"apiVersion": "data.fluid.io/v1alpha1", "kind": "DataLoad", "metadata": {"name": "a\u001b[2J\nb"}}`
-	_, stdout, _ := plan(manifest, "-f", "-")
+	const name = "a\x1b[2J\nb"
+	text := strings.ReplaceAll(load(name), `\x1b`, `\u001b`)
+	_, stdout, _ := plan(text, "-f", "-")
 	if strings.Contains(stdout, "\x1b") || !strings.Contains(stdout, `a\x1b[2J\nb`) {
 		t.Errorf("%q", stdout)
+	}
+	_, stdout, _ = plan(text+text, "-f", "-", "-o", "mermaid")
+	if want := "%% flow 1 is rejected: see its problems\n"; stdout != want {
+		t.Errorf("%q", stdout)
+	}
+	_, _, stderr := plan("", "-f", "no\x1b[2J\xff")
+	if strings.Contains(stderr, "\x1b") || strings.Contains(stderr, "\xff") {
+		t.Errorf("%q", stderr)
+	}
+}
+
+func TestWhatIsAtFaultIsNotResolvedNorWhatComesAfter(t *testing.T) {
+	const misspelt = `"runAfter": {"kind": "DataLoad", "name": "a", "affinityStrategy": {"policy": "Require", "dependsOn": {"kind": "DataLoad", "name": "x"}}}`
+	text := load("a") + load("b", misspelt) + load("c", strings.Replace(afterA, `"a"`, `"b"`, 1)) + load("d", afterA)
+	got := states(t, text, "-f", "-")
+	if want := map[string]string{"a": "Ready", "b": "", "c": "", "d": "Waiting"}; !cmp.Equal(got, want) {
+		t.Errorf("states %v", got)
+	}
+	if got := problems(t, text, "-f", "-"); !cmp.Equal(got, []string{"UnknownField b 1"}) {
+		t.Errorf("problems %v", got)
+	}
+	_, table, _ := plan(text, "-f", "-")
+	if strings.Count(table, "unresolved") != 2 {
+		t.Errorf("%s", table)
+	}
+}
+
+func TestAFaultHidesOnlyItsConsequences(t *testing.T) {
+	// What a exposes is not known, as its annotations are no map.
+	faulty := strings.Replace(load("a"), `"name"`, `"annotations": {"affinity.dataflow.fluid.io/labels": 1}, "name"`, 1)
+	disk := strings.Replace(afterA, `"Require"`, `"Require", "requires": [{"name": "example.com/disk"}]`, 1)
+	if got := problems(t, faulty+load("b", disk), "-f", "-"); !cmp.Equal(got, []string{"Invalid a 1"}) {
+		t.Errorf("problems %v", got)
+	}
+	if got := problems(t, load("a")+load("b", disk), "-f", "-"); !cmp.Equal(got, []string{"NotExposed b 1"}) {
+		t.Errorf("problems %v", got)
+	}
+}
+
+func TestCopiesAreOneProblem(t *testing.T) {
+	got := problems(t, strings.Repeat(load("a", `"tolerations": 1`), 500), "-f", "-")
+	if len(got) != 501 || !slices.Contains(got, "Duplicate a 500") {
+		t.Errorf("%d problems, %v", len(got), got[:2])
+	}
+}
+
+func TestAFileIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "real"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "real", "a.yaml")
+	if err := os.WriteFile(file, []byte(load("a")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"link.yaml": file, "dir.yaml": filepath.Join(dir, "real"), "circle": dir} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status, stdout, stderr := plan("", "-f", file, "-f", dir, "-f", filepath.Join(dir, "link.yaml"), "-f", filepath.Join(dir, "real"))
+	if status != sound || !strings.Contains(stdout, "1 operation in 1 flow") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
+func TestAClusterWithoutOperations(t *testing.T) {
+	const none = "apiVersion: v1\nkind: List\nitems: []\nmetadata: {resourceVersion: \"\"}\n"
+	for format, want := range map[string]string{
+		"table":   "0 operations in 0 flows: 0 errors, 0 warnings; 0 other objects passed over\n",
+		"json":    "{\n  \"operations\": [],\n  \"problems\": [],\n  \"flows\": 0,\n  \"skipped\": 0\n}\n",
+		"yaml":    "flows: 0\noperations: []\nproblems: []\nskipped: 0\n",
+		"mermaid": "",
+	} {
+		if status, stdout, stderr := plan(none, "-f", "-", "-o", format); status != sound || stdout != want || stderr != "" {
+			t.Errorf("%s: status %d, %q, %q", format, status, stdout, stderr)
+		}
+	}
+}
+
+func TestAMisspeltNameOrKindIsAProblem(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"apiVersion": "data.fluid.io/v1alpha1", "kind": "DataLoad", "metadata": {"nam": "x"}}`:  `typo of "name"?`,
+		`{"apiVersion": "data.fluid.io/v1alpha1", "kind": "DataLaod", "metadata": {"name": "x"}}`: `typo of "DataLoad"?`,
+	} {
+		status, stdout, stderr := plan(text, "-f", "-")
+		if status != unsound || !strings.Contains(stdout, want) || !strings.Contains(stdout, "standard input:1") {
+			t.Errorf("status %d\n%s%s", status, stdout, stderr)
+		}
+	}
+}
+
+func TestTooManyFaultsToList(t *testing.T) {
+	var text strings.Builder
+	for i := range 1200 {
+		text.WriteString(load(fmt.Sprint("op-", i), `"tolerations": 1`))
+	}
+	status, stdout, stderr := plan(text.String(), "-f", "-")
+	if status != unsound || !strings.Contains(stderr, "200 more errors are not listed") || strings.Contains(stdout, "Ready") {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+}
+
+func TestWhatIsCompleteHasNothingToWaitFor(t *testing.T) {
+	text := strings.TrimSuffix(strings.TrimSpace(load("b", afterA)), "}") + `, "status": {"phase": "Complete"}}`
+	if got := problems(t, text, "-f", "-"); len(got) > 0 {
+		t.Errorf("problems %v: its predecessor may have been cleaned up", got)
+	}
+	if _, table, _ := plan(text, "-f", "-"); !strings.Contains(table, "Complete") {
+		t.Errorf("%s", table)
+	}
+	if got := problems(t, load("b", afterA), "-f", "-"); !cmp.Equal(got, []string{"UnknownPredecessor b 1"}) {
+		t.Errorf("problems %v", got)
+	}
+}
+
+// What contradicts itself only over several steps is found as well.
+func TestAContradictionFurtherUp(t *testing.T) {
+	after := func(name string) string { return strings.Replace(afterA, `"a"`, fmt.Sprintf("%q", name), 1) }
+	text := load("a", `"nodeSelector": {"type": "CPU"}`) + load("b", after("a")) + load("c", after("b"), `"nodeSelector": {"type": "GPU"}`) + load("d", after("c"))
+	if got := problems(t, text, "-f", "-"); !cmp.Equal(got, []string{"Contradiction c 1"}) {
+		t.Errorf("problems %v", got)
+	}
+}
+
+func TestProgressOfALargeFile(t *testing.T) {
+	var out, err bytes.Buffer
+	text := strings.Repeat(load("a", `"x": "`+strings.Repeat("y", 1<<20)+`"`), 20)
+	run([]string{"-f", "-"}, strings.NewReader(text), &out, &err, terminals{err: true})
+	if !strings.Contains(err.String(), "\rstandard input: 16 MiB read\n") {
+		t.Errorf("%q", err.String())
+	}
+}
+
+// Entry by entry the same bytes are written as at once.
+func TestEncodingIsThatOfTheWhole(t *testing.T) {
+	for _, files := range [][]string{{"testdata/mistakes.yaml"}, {"testdata/live.yaml"}, {"testdata/fixtures/stranding.yaml"}, {}} {
+		in := newInput(nil)
+		in.readAll(files)
+		in.readNodes([]string{"testdata/fixtures/nodes.yaml"})
+		seen, err := in.observe(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newReport(in, seen, true)
+		whole, err := encodeJSON(r, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := printJSON(&got, r); err != nil || got.String() != string(whole) {
+			t.Errorf("%v: JSON differs: %v\n%s", files, err, cmp.Diff(string(whole), got.String()))
+		}
+		if whole, err = yaml.Marshal(r); err != nil {
+			t.Fatal(err)
+		}
+		got.Reset()
+		if err := printYAML(&got, r); err != nil || got.String() != string(whole) {
+			t.Errorf("%v: YAML differs: %v\n%s", files, err, cmp.Diff(string(whole), got.String()))
+		}
+	}
+}
+
+func TestAFullDiskIsAnError(t *testing.T) {
+	for _, format := range []string{"table", "json", "yaml", "mermaid"} {
+		var stderr bytes.Buffer
+		status := run([]string{"-f", "testdata/mistakes.yaml", "-o", format}, nil, full{}, &stderr, terminals{})
+		if status != unusable || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%s: status %d, %s", format, status, &stderr)
+		}
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// The columns of many nodes are groups, and their names do not fill the screen.
+func TestManyNodes(t *testing.T) {
+	var nodes strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&nodes, `{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-%d", "labels": {"kubernetes.io/hostname": "node-%d", "type": "type-%d"}}}`+"\n", i, i, i%30)
+	}
+	file := filepath.Join(t.TempDir(), "nodes.json")
+	if err := os.WriteFile(file, []byte(nodes.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := load("a", `"nodeSelector": {"type": "type-1"}`)
+	for i := range 29 {
+		text += load(fmt.Sprint("op-", i), fmt.Sprintf(`"nodeSelector": {"type": "type-%d"}, "runAfter": {"kind": "DataLoad", "name": "a"}`, i))
+	}
+	status, stdout, stderr := plan(text, "-f", "-", "--nodes", file)
+	if status != sound || !strings.Contains(stdout, "  Z  ") || !strings.Contains(stdout, "\nAC: node-") || !strings.Contains(stdout, "and 2 more\n") {
+		t.Errorf("status %d\n%s%s", status, stdout, stderr)
 	}
 }
 

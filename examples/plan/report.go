@@ -2,29 +2,30 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
-	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 // report is what plan says. Its JSON form is an interface: fields are added, and
 // never changed.
 type report struct {
-	Operations []operation `json:"operations"` // in the order in which they run, flow by flow
-	Problems   []problem   `json:"problems"`
-	Flows      int         `json:"flows"`   // how many flows there are that have nothing to do with each other
-	Skipped    int         `json:"skipped"` // how many objects of other kinds were passed over
+	Operations  []operation `json:"operations"` // in the order in which they run, flow by flow
+	Problems    []problem   `json:"problems"`
+	Flows       int         `json:"flows"`                 // how many flows there are that have nothing to do with each other
+	Completable *bool       `json:"completable,omitempty"` // all of them, on the nodes that were given
+	Skipped     int         `json:"skipped"`               // how many objects of other kinds were passed over
 
-	pictures []func() string // draw the flows, in Mermaid
+	flows     []flow
+	nodeNames []string
 }
 
 type reference struct {
@@ -40,10 +41,13 @@ type operation struct {
 	Policy   affinity.Policy `json:"policy"`
 	Keys     []string        `json:"keys"`    // the labels that it follows
 	Exposes  []string        `json:"exposes"` // the labels that others can follow
-	State    dataflow.State  `json:"state"`   // empty if its flow is rejected
+	Phase    dataflow.Phase  `json:"phase"`   // as its status says, or Complete by --ran
+	State    dataflow.State  `json:"state"`   // empty if it, or what it follows, is at fault
 	On       *reference      `json:"on"`      // what it waits for, or is blocked by
 	*inherited
-	Conflict string `json:"conflict"` // why it can never follow its source
+	Conflict  string           `json:"conflict"`           // why it can never follow its source
+	Lookahead *corev1.Affinity `json:"lookahead"`          // its own affinity and what the specs of its followers force on it
+	Forecast  *forecast        `json:"forecast,omitempty"` // with nodes, and if its flow is not at fault
 
 	flow int
 }
@@ -52,6 +56,8 @@ type operation struct {
 type inherited struct {
 	Affinity *corev1.Affinity `json:"affinity"`
 	Missing  []string         `json:"missing"`
+
+	labels topology.LabelSet
 }
 
 type problem struct {
@@ -70,6 +76,22 @@ type place struct {
 	Line int    `json:"line"`
 }
 
+// flow is a part of the input that has nothing to do with the rest.
+type flow struct {
+	*dataflow.Flow                    // nil if it is rejected
+	forecast       *dataflow.Forecast // nil without nodes, and if there is something wrong with the flow
+	ran            map[dataflow.Ref]string
+	operations     []operation // those of the report that are in it
+}
+
+// title says which of the flows it is, the i-th from 0.
+func (f *flow) title(i int) string {
+	if f.Flow == nil {
+		return fmt.Sprintf("flow %d is rejected: see its problems", i+1)
+	}
+	return fmt.Sprintf("flow %d", i+1)
+}
+
 func refer(ref dataflow.Ref) reference { return reference{ref.Kind, ref.Namespace, ref.Name} }
 
 func referIf(ref dataflow.Ref, ok bool) *reference {
@@ -85,32 +107,58 @@ func (r reference) String() string { return dataflow.Ref(r).String() }
 // reporter makes a report of what was read.
 type reporter struct {
 	report
-	in    *input
-	seen  map[dataflow.Ref]dataflow.Observation
-	known map[dataflow.Ref]known
-	again map[dataflow.Ref][]int32 // where operations stand that stand there several times
+	in      *input
+	exposes []string // what every operation exposes
+	seen    map[dataflow.Ref]dataflow.Observation
+	known   map[dataflow.Ref]known
+	again   map[dataflow.Ref][]int32 // where operations stand that stand there several times
+	told    map[dataflow.Problem]bool
+	nodes   *nodes // nil if none were asked for
 }
 
-// known is where in the input an operation stands first, and in which flow it is.
-type known struct{ first, flow int32 }
+// known is where in the input an operation stands first, in which flow it is, and
+// whether a fault was found when it was read.
+type known struct {
+	first, flow int32
+	faulty      bool
+}
 
-func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation) *report {
-	r := reporter{in: in, seen: seen, known: make(map[dataflow.Ref]known, len(in.Operations)), again: map[dataflow.Ref][]int32{}}
+func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
+	r := reporter{
+		in: in, exposes: topology.ExposedKeys(), seen: seen, known: make(map[dataflow.Ref]known, len(in.Operations)),
+		again: map[dataflow.Ref][]int32{}, told: map[dataflow.Problem]bool{},
+	}
 	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
+	if withNodes {
+		r.nodes = newNodes(in.Nodes)
+		r.Completable = new(bool)
+		*r.Completable = true
+		for i := range in.Nodes {
+			r.nodeNames = append(r.nodeNames, in.Nodes[i].Name)
+		}
+	}
 	operations := make([]dataflow.Operation, len(in.Operations))
 	for i := range in.Operations {
-		ref := in.Operations[i].Ref
-		operations[i] = in.Operations[i].Operation
-		if _, ok := r.known[ref]; ok {
-			r.again[ref] = append(r.again[ref], int32(i))
+		op := &in.Operations[i]
+		operations[i] = op.Operation
+		if _, ok := r.known[op.Ref]; ok {
+			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
 		} else {
-			r.known[ref] = known{first: int32(i)}
+			r.known[op.Ref] = known{first: int32(i), faulty: in.obscure[op.Place.File]}
+		}
+	}
+	for _, fault := range in.faults {
+		if k, ok := r.known[fault.Operation]; ok {
+			k.faulty = true
+			r.known[fault.Operation] = k
 		}
 	}
 	for _, part := range dataflow.Split(operations...) {
 		r.Flows++
 		for i := range part {
-			r.known[part[i].Ref] = known{r.known[part[i].Ref].first, int32(r.Flows)}
+			k := r.known[part[i].Ref]
+			k.flow = int32(r.Flows)
+			r.known[part[i].Ref] = k
 		}
 		r.flow(part)
 	}
@@ -122,51 +170,88 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation) *report {
 		r.problem(dataflow.Problem{Code: code, Severity: dataflow.Error, Operation: fault.Operation, Field: fault.Fault.Field, Message: fault.Fault.ErrorBody()}, fault.Place)
 	}
 	slices.SortStableFunc(r.Problems, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity)) // Error comes before Warning
+		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
+			comparePlaces(a.Places, b.Places), cmp.Compare(a.Code, b.Code))
 	})
 	return &r.report
 }
 
+func comparePlaces(a, b []place) int {
+	return slices.CompareFunc(a, b, func(a, b place) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+}
+
 // flow reports what is known of the operations of one flow.
 func (r *reporter) flow(part []dataflow.Operation) {
+	next := len(r.Operations)
 	f, err := dataflow.New(part...)
 	if err != nil {
-		r.pictures = append(r.pictures, func() string { return "%% the flow of " + part[0].Ref.String() + " is rejected: see its problems\n" })
 		for _, op := range part {
 			r.Operations = append(r.Operations, r.describe(op))
 		}
 		for _, p := range dataflow.Check(part...) {
-			r.problem(p)
+			r.found(p)
 		}
+		r.incompletable()
+		r.flows = append(r.flows, flow{operations: r.Operations[next:]})
 		return
 	}
-	r.pictures = append(r.pictures, f.Mermaid)
 	for _, p := range f.Problems() {
-		r.problem(p)
+		r.found(p)
 	}
-	next := len(r.Operations)
 	for op := range f.Operations() {
 		r.Operations = append(r.Operations, r.describe(op))
 	}
+	operations := r.Operations[next:]
+	faulty := r.resolve(f, operations)
+	r.lookahead(f, operations)
+	fc, ran := r.forecast(f, operations, faulty)
+	r.flows = append(r.flows, flow{f, fc, ran, operations})
+}
+
+// resolve reports who may start, but not of operations at fault nor of those that come
+// after one. It returns whether there are any.
+func (r *reporter) resolve(f *dataflow.Flow, operations []operation) (faulty bool) {
+	unresolved := map[dataflow.Ref]bool{}
+	i := 0
 	for resolution := range f.ResolveAll(r.seen) {
-		r.resolved(&r.Operations[next], resolution)
-		next++
+		o := &operations[i]
+		i++
+		if r.known[resolution.Ref].faulty || o.RunAfter != nil && unresolved[dataflow.Ref(*o.RunAfter)] || o.Source != nil && unresolved[dataflow.Ref(*o.Source)] {
+			unresolved[resolution.Ref] = true
+			continue
+		}
+		r.resolved(o, resolution)
 	}
+	return len(unresolved) > 0
 }
 
 // describe reports what an operation says itself.
 func (r *reporter) describe(op dataflow.Operation) operation {
-	o := operation{reference: refer(op.Ref), Keys: []string{}, Exposes: []string{}, flow: r.Flows}
+	o := operation{reference: refer(op.Ref), Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: r.Flows}
 	o.RunAfter = referIf(op.Predecessor())
-	o.Source = referIf(op.Source())
+	o.Source = o.or(op.Source())
 	if op.RunAfter != nil {
 		o.Policy = op.RunAfter.Strategy.Policy
 		o.Keys = append(o.Keys, op.RunAfter.Strategy.Keys()...)
 	}
-	if !op.Distributed && !op.Recurring {
+	switch {
+	case op.Distributed, op.Recurring:
+	case len(op.Exposes) == 0:
+		o.Exposes = r.exposes
+	default:
 		o.Exposes = topology.ExposedKeys(op.Exposes...)
 	}
 	return o
+}
+
+// or is referIf that takes the predecessor's reference, if it is the same.
+func (o *operation) or(ref dataflow.Ref, ok bool) *reference {
+	if ok && o.RunAfter != nil && refer(ref) == *o.RunAfter {
+		return o.RunAfter
+	}
+	return referIf(ref, ok)
 }
 
 func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
@@ -174,32 +259,60 @@ func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 	switch {
 	case errors.As(resolution.Err, &conflict):
 		o.State, o.On, o.Conflict = dataflow.Blocked, o.Source, conflict.Error()
-		r.problem(dataflow.Problem{
+		r.found(dataflow.Problem{
 			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: resolution.Ref, Field: "spec.runAfter.affinityStrategy",
 			Message: conflict.Error() + "; it can never start, unless its source runs again elsewhere",
 		})
 	case resolution.State == dataflow.Ready:
-		o.State, o.inherited = dataflow.Ready, &inherited{resolution.Affinity, append([]string{}, resolution.Missing...)}
+		o.State, o.inherited = dataflow.Ready, &inherited{resolution.Affinity, append([]string{}, resolution.Missing...), resolution.Inherited}
 	default:
-		o.State, o.On = resolution.State, referIf(resolution.On, true)
+		o.State, o.On = resolution.State, o.or(resolution.On, true)
 	}
 }
 
-// problem reports a problem, at the given place, or else wherever its operation
+// found reports a problem of the flow, unless it is beside the point.
+func (r *reporter) found(p dataflow.Problem) {
+	switch p.Code {
+	case dataflow.UnknownPredecessor, dataflow.NotAnAncestor, dataflow.Contradiction, dataflow.Impossible:
+		// It says that the operation can never start. What is complete did; what it
+		// ran after may have been cleaned up since.
+		if r.seen[p.Operation].Phase == dataflow.Complete {
+			return
+		}
+	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
+		r.problem(p)
+		return
+	}
+	// A fault, such as a misspelt dependOn, leaves a field unread, of the operation or of
+	// its source. What seems wrong then may be no more than that.
+	k := r.known[p.Operation]
+	op := &r.in.Operations[k.first]
+	if source, ok := op.Source(); k.faulty || ok && r.known[source].faulty {
+		return
+	}
+	r.problem(p)
+}
+
+// problem reports a problem once, at the given place, or else wherever its operation
 // stands.
 func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
-	if at == nil {
-		if k, ok := r.known[p.Operation]; ok {
-			for _, i := range append([]int32{k.first}, r.again[p.Operation]...) {
-				at = append(at, r.in.Operations[i].PlaceOf(p.Field))
+	k, known := r.known[p.Operation]
+	if at == nil && known {
+		if again := r.again[p.Operation]; again != nil {
+			if r.told[p] {
+				return
 			}
+			r.told[p] = true
+		}
+		for _, i := range append([]int32{k.first}, r.again[p.Operation]...) {
+			at = append(at, r.in.Operations[i].PlaceOf(p.Field))
 		}
 	}
 	places := []place{}
 	for _, a := range at {
 		places = append(places, place{a.File, a.Line})
 	}
-	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, int(r.known[p.Operation].flow)})
+	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, int(k.flow)})
 }
 
 func (r *report) count(severity dataflow.Severity) int {
@@ -210,43 +323,4 @@ func (r *report) count(severity dataflow.Severity) int {
 		}
 	}
 	return n
-}
-
-// printers are the forms in which a report can be printed.
-func printers(colour bool) map[string]func(io.Writer, *report) error {
-	return map[string]func(io.Writer, *report) error{
-		"table":   func(w io.Writer, r *report) error { return printTable(w, r, colour) },
-		"json":    printJSON,
-		"yaml":    printYAML,
-		"mermaid": printMermaid,
-	}
-}
-
-func printJSON(w io.Writer, r *report) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(r)
-}
-
-func printYAML(w io.Writer, r *report) error {
-	text, err := yaml.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(text)
-	return err
-}
-
-func printMermaid(w io.Writer, r *report) error {
-	for i, draw := range r.pictures {
-		picture := draw()
-		if i > 0 {
-			picture = "\n" + picture
-		}
-		if _, err := io.WriteString(w, picture); err != nil {
-			return err
-		}
-	}
-	return nil
 }

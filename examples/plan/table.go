@@ -11,51 +11,54 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// printTable prints a report for people: a line an operation, flow by flow, and
-// below them what is wrong.
+// printTable prints a report for people: a line an operation, flow by flow, then where
+// the operations can run, and below what is wrong.
 func printTable(w io.Writer, r *report, colour bool) error {
-	heads := row{"FLOW", "OPERATION", "RUNS AFTER", "INHERITS", "STATE"}
-	var widths [len(heads)]int
-	each := func(do func(row)) {
-		do(heads)
-		for i := range r.Operations {
-			do(rowOf(&r.Operations[i]))
-		}
+	out := errorWriter{w: w}
+	s := newShortener(r)
+	rows := make([]row, 0, len(r.Operations)+1)
+	if len(r.Operations) > 0 {
+		rows = append(rows, row{"FLOW", "OPERATION", "RUNS AFTER", "INHERITS", "STATE"})
 	}
-	each(func(cells row) {
+	for i := range r.Operations {
+		rows = append(rows, s.row(&r.Operations[i]))
+	}
+	var widths [len(row{})]int
+	for _, cells := range rows {
 		for i, cell := range cells {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
-	})
-	each(func(cells row) {
+	}
+	for _, cells := range rows {
 		last := len(cells) - 1
 		for i, cell := range cells[:last] {
-			fmt.Fprintf(w, "%-*s  ", widths[i], cell)
+			out.printf("%-*s  ", widths[i], cell)
 		}
-		fmt.Fprintln(w, cells[last])
-	})
-
+		out.printf("%s\n", cells[last])
+	}
+	if len(rows) > 0 {
+		out.printf("\n")
+	}
+	s.printNodes(&out, r)
 	for i := range r.Problems {
 		p := &r.Problems[i]
 		places := make([]string, len(p.Places))
 		for i, at := range p.Places {
 			places[i] = fmt.Sprintf("%s:%d", at.File, at.Line)
 		}
-		fmt.Fprintf(w, "\n%s %s  %s\n    %s: %s\n    %s\n", coloured(p.Severity, colour), p.Code,
-			printable(strings.Join(places, ", ")), printable(p.Operation.String()), printable(p.Field), shortened(printable(p.Message)))
+		out.printf("%s %s  %s\n", coloured(p.Severity, colour), p.Code, shortened(printable(strings.Join(places, ", "))))
+		if p.Operation != (reference{}) {
+			out.printf("    %s: %s\n", printable(p.Operation.String()), printable(p.Field))
+		}
+		out.printf("    %s\n\n", shortened(printable(p.Message)))
 	}
-	_, err := fmt.Fprintf(w, "\n%s in %s: %s, %s; %s passed over\n",
+	out.printf("%s in %s: %s, %s; %s passed over\n",
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
 		count(r.count(dataflow.Error), "error"), count(r.count(dataflow.Warning), "warning"), count(r.Skipped, "other object"))
-	return err
+	return out.err
 }
 
-// row is one line of the table.
-type row [5]string
-
-func rowOf(o *operation) row {
-	return row{strconv.Itoa(o.flow), printable(o.String()), predecessor(o), inherits(o), state(o)}
-}
+func (w *errorWriter) printf(format string, args ...any) { w.write(fmt.Appendf(nil, format, args...)) }
 
 func count(n int, what string) string {
 	if n == 1 {
@@ -64,66 +67,135 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func predecessor(o *operation) string {
-	if o.RunAfter == nil {
-		return "-"
-	}
-	return brief(o.RunAfter, o)
+// row is one line of the table.
+type row [5]string
+
+// shortener leaves out what goes without saying: a namespace that all operations have,
+// the kind of an operation of a name that no other has, and what stands before the slash
+// of a label key if no other key is the same behind it.
+type shortener struct {
+	namespace string         // that all have, if it is not empty
+	names     map[string]int // how many operations have them
+	keys      map[string]map[string]bool
 }
 
-// brief leaves out of a reference what goes without saying beside o.
-func brief(r *reference, o *operation) string {
-	switch {
-	case r.Namespace != o.Namespace:
-		return printable(r.String())
-	case r.Kind != o.Kind:
-		return printable(string(r.Kind) + " " + r.Name)
-	default:
-		return printable(r.Name)
+func newShortener(r *report) *shortener {
+	s := &shortener{names: map[string]int{}, keys: map[string]map[string]bool{}}
+	for i := range r.Operations {
+		o := &r.Operations[i]
+		if i == 0 {
+			s.namespace = o.Namespace
+		}
+		if s.namespace != o.Namespace {
+			s.namespace = ""
+		}
+		s.names[o.Namespace+"/"+o.Name]++
+		for _, key := range o.Keys {
+			s.add(key)
+		}
 	}
+	return s
 }
 
-func inherits(o *operation) string {
+func (s *shortener) add(key string) {
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	if s.keys[name] == nil {
+		s.keys[name] = map[string]bool{}
+	}
+	s.keys[name][key] = true
+}
+
+func (s *shortener) key(key string) string {
+	name := key[strings.LastIndexByte(key, '/')+1:]
+	if len(s.keys[name]) > 1 {
+		name = key
+	}
+	return printable(name)
+}
+
+// operation names an operation.
+func (s *shortener) operation(r reference) string {
+	if r.Namespace == s.namespace {
+		r.Namespace = ""
+	}
+	return printable(r.String())
+}
+
+// other names an operation in a cell of another.
+func (s *shortener) other(r *reference, o *operation) string {
+	short := *r
+	if s.names[r.Namespace+"/"+r.Name] == 1 {
+		short.Kind = ""
+	}
+	if r.Namespace == o.Namespace {
+		short.Namespace = ""
+	}
+	return printable(strings.TrimSpace(short.String()))
+}
+
+func (s *shortener) row(o *operation) row {
+	after := "-"
+	if o.RunAfter != nil {
+		after = s.other(o.RunAfter, o)
+	}
+	return row{strconv.Itoa(o.flow), s.operation(o.reference), after, s.inherits(o), s.state(o)}
+}
+
+func (s *shortener) inherits(o *operation) string {
 	if o.Source == nil {
 		return "-"
 	}
-	text := string(o.Policy) + " " + printable(strings.Join(o.Keys, ", "))
+	keys := make([]string, len(o.Keys))
+	for i, key := range o.Keys {
+		keys[i] = s.key(key)
+	}
+	text := string(o.Policy) + " " + strings.Join(keys, ", ")
 	if *o.Source != *o.RunAfter {
-		text += " of " + brief(o.Source, o)
+		text += " of " + s.other(o.Source, o)
 	}
 	return text
 }
 
-func state(o *operation) string {
+func (s *shortener) state(o *operation) string {
 	switch {
+	case o.Phase != "" && o.Phase != dataflow.Pending:
+		return printable(string(o.Phase))
 	case o.State == "":
-		return "rejected"
-	case o.On != nil:
-		return string(o.State) + " on " + brief(o.On, o)
-	case len(o.Missing) > 0:
-		return string(o.State) + ", without " + printable(strings.Join(o.Missing, ", "))
-	default:
+		return "unresolved"
+	case o.On != nil && o.RunAfter != nil && *o.On == *o.RunAfter:
 		return string(o.State)
+	case o.On != nil:
+		return string(o.State) + " on " + s.other(o.On, o)
 	}
+	text := string(o.State)
+	for key, value := range o.labels.All() {
+		text += ", " + s.key(key) + "=" + printable(value)
+	}
+	for _, key := range o.Missing {
+		text += ", no " + s.key(key)
+	}
+	return text
 }
 
-// printable makes text harmless to a terminal: control characters are written out.
+// printable makes text harmless to a terminal: control characters are written out, and
+// so is what is not text.
 func printable(text string) string {
-	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+	harmless := utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+	if harmless {
 		return text
 	}
 	quoted := fmt.Sprintf("%q", text)
 	return quoted[1 : len(quoted)-1]
 }
 
-// shortened leaves out the middle of a message that is as long as only a long
-// cycle makes it. The other outputs have it whole.
-func shortened(message string) string {
+// shortened leaves out the middle of a text that is as long as only a long cycle, or
+// thousands of copies, make it. The other outputs have it whole.
+func shortened(text string) string {
 	const most, each = 1000, 400
-	if len(message) <= most {
-		return message
+	if len(text) <= most {
+		return text
 	}
-	return strings.ToValidUTF8(message[:each], "") + " … " + strings.ToValidUTF8(message[len(message)-each:], "")
+	return strings.ToValidUTF8(text[:each], "") + " … " + strings.ToValidUTF8(text[len(text)-each:], "")
 }
 
 func coloured(severity dataflow.Severity, colour bool) string {

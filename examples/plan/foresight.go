@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// forecast is where an operation can run. It is worked out when it is printed: for
+// many operations on many nodes it is long.
+type forecast struct {
+	of  *dataflow.Forecast
+	ref dataflow.Ref
+}
+
+type strand struct {
+	Node  string    `json:"node"`
+	Dooms reference `json:"dooms"`
+}
+
+// MarshalJSON returns the nodes that are feasible, those that strand a follower, and the
+// affinity that is narrowed to the former; null if there is none.
+func (f *forecast) MarshalJSON() ([]byte, error) {
+	printed := struct {
+		Nodes    []string         `json:"nodes"`
+		Strands  []strand         `json:"strands"`
+		Affinity *corev1.Affinity `json:"affinity"`
+		Reason   string           `json:"reason"` // why the flow fails here
+	}{append([]string{}, f.of.Nodes(f.ref)...), []strand{}, nil, f.of.Reason(f.ref)}
+	for _, s := range f.of.Strands(f.ref) {
+		printed.Strands = append(printed.Strands, strand{s.Node, refer(s.Dooms)})
+	}
+	printed.Affinity, _ = f.of.Affinity(f.ref)
+	return json.Marshal(printed)
+}
+
+// lookahead reports what followers force on operations, and where they contradict each
+// other over more than one step: Flow.Problems looks at one.
+func (r *reporter) lookahead(f *dataflow.Flow, operations []operation) {
+	contradicting := r.contradicting()
+	byName := map[string]*operation{}
+	i := 0
+	for foresight := range f.LookaheadAll() {
+		o := &operations[i]
+		i++
+		o.Lookahead = foresight.Affinity
+		var conflict *affinity.ConflictError
+		if !errors.As(foresight.Err, &conflict) || contradicting[conflict.Foreseen.Follower] || contradicting[conflict.Following] {
+			continue
+		}
+		if len(byName) == 0 {
+			for i := range operations {
+				byName[operations[i].String()] = &operations[i]
+			}
+		}
+		contradicting[conflict.Foreseen.Follower] = true
+		r.found(dataflow.Problem{
+			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: dataflow.Ref(byName[conflict.Foreseen.Follower].reference),
+			Field:   "spec.runAfter.affinityStrategy",
+			Message: conflict.Error() + "; change one of the two, or follow another label",
+		})
+	}
+}
+
+// contradicting returns the operations of the flow that are reported as contradictions.
+func (r *reporter) contradicting() map[string]bool {
+	found := map[string]bool{}
+	for _, p := range slices.Backward(r.Problems) {
+		if p.flow != r.Flows {
+			break
+		}
+		if p.Code == dataflow.Contradiction {
+			found[p.Operation.String()] = true
+		}
+	}
+	return found
+}
+
+// nodes is the catalogue for forecasts.
+type nodes struct {
+	all        []corev1.Node
+	byHostname map[string]string // the names
+}
+
+func newNodes(all []corev1.Node) *nodes {
+	n := &nodes{all, map[string]string{}}
+	for i := range all {
+		if hostname, ok := all[i].Labels[topology.Hostname]; ok {
+			n.byHostname[hostname] = all[i].Name
+		}
+	}
+	return n
+}
+
+// forecast reports where the operations of a flow can run, and where they ran. There is nothing to say of a
+// flow of which some operations are at fault: what they demand is not known.
+func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty bool) (*dataflow.Forecast, map[dataflow.Ref]string) {
+	if r.nodes == nil {
+		return nil, nil
+	}
+	failed := slices.ContainsFunc(operations, func(o operation) bool { return o.Phase == dataflow.Failed })
+	if faulty || failed {
+		r.incompletable()
+		return nil, nil
+	}
+	foreseen, ran := r.placed(f)
+	fc, err := foreseen.Forecast(r.nodes.all, dataflow.ForecastOptions{Ran: ran})
+	if err != nil { // a malformed demand or a circle of sources, reported as a problem already
+		r.incompletable()
+		return nil, nil
+	}
+	if !fc.Completable() {
+		r.incompletable()
+	}
+	contradicting := r.contradicting()
+	for _, p := range fc.Problems() {
+		if p.Code != dataflow.Impossible || !contradicting[p.Operation.String()] { // no nodes would help
+			r.found(p)
+		}
+	}
+	for i := range operations {
+		operations[i].Forecast = &forecast{fc, dataflow.Ref(operations[i].reference)}
+	}
+	return fc, ran
+}
+
+func (r *reporter) incompletable() {
+	if r.Completable != nil {
+		*r.Completable = false
+	}
+}
+
+// placed returns the flow and where its operations ran: on the node that --ran says, or
+// on the one with the hostname that was recorded. An operation that is complete but for
+// which nothing was recorded has no place that others could follow.
+func (r *reporter) placed(f *dataflow.Flow) (*dataflow.Flow, map[dataflow.Ref]string) {
+	ran := map[dataflow.Ref]string{}
+	var operations []dataflow.Operation
+	for op := range f.Operations() {
+		if name, ok := r.in.ran[op.Ref]; ok {
+			ran[op.Ref] = name
+		} else if seen := r.seen[op.Ref]; seen.Phase == dataflow.Complete {
+			hostname, ok := seen.Labels.Get(topology.Hostname)
+			name, there := r.nodes.byHostname[hostname]
+			if !there {
+				name = hostname
+			}
+			ran[op.Ref] = name
+			op.Recurring = op.Recurring || !ok
+		}
+		operations = append(operations, op)
+	}
+	if len(ran) == 0 {
+		return f, nil
+	}
+	placed, _ := dataflow.New(operations...) // which it was made of
+	return placed, ran
+}

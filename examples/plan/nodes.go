@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
+
+// verdict says what a node is to an operation.
+type verdict byte
+
+const (
+	mismatch verdict = iota // it does not match the operation's own node selector and affinity
+	match                   // it does, but the operation cannot run there, or only where its source cannot
+	feasible                // it can be where the operation runs, and the whole flow completes
+	strands                 // the operation could run there, and its flow would stop
+	ran                     // it ran there
+)
+
+func (v verdict) String() string { return [...]string{"-", "no", "yes", "strands", "ran"}[v] }
+
+const meanings = `yes: the whole flow can complete; strands: it would stop for good; no: the operation matches,
+but cannot run there, or what comes before or after it cannot; -: the operation does not match
+`
+
+// group is a set of nodes that are the same to every operation of a flow.
+type group struct {
+	names    []string
+	verdicts []verdict // by operation
+}
+
+// groups returns the nodes in groups, in the order of the nodes.
+func (r *report) groups(f *flow, names []string) []group {
+	byName := make(map[string][]verdict, len(names))
+	for i := range f.operations {
+		ref := dataflow.Ref(f.operations[i].reference)
+		set := func(v verdict, names ...string) {
+			for _, name := range names {
+				if byName[name] == nil {
+					byName[name] = make([]verdict, len(f.operations))
+				}
+				byName[name][i] = v
+			}
+		}
+		set(match, f.forecast.Matching(ref)...)
+		set(feasible, f.forecast.Nodes(ref)...)
+		for _, s := range f.forecast.Strands(ref) {
+			set(strands, s.Node)
+		}
+		if name, ok := f.ran[ref]; ok {
+			set(ran, name)
+		}
+	}
+	var groups []group
+	index := map[string]int{}
+	for _, name := range names {
+		verdicts := byName[name]
+		if verdicts == nil {
+			verdicts = make([]verdict, len(f.operations))
+		}
+		same := fmt.Sprint(verdicts)
+		g, ok := index[same]
+		if !ok {
+			g = len(groups)
+			index[same] = g
+			groups = append(groups, group{verdicts: verdicts})
+		}
+		groups[g].names = append(groups[g].names, name)
+	}
+	return groups
+}
+
+// printNodes prints, for each flow, where its operations can run: a column a node, or a
+// column a group of nodes that are the same to all of them. Of many flows, only those are
+// shown that a node could strand, or that cannot complete.
+func (s *shortener) printNodes(out *errorWriter, r *report) {
+	const few = 20
+	shown := false
+	for i := range r.flows {
+		f := &r.flows[i]
+		if f.forecast == nil || len(r.flows) > few && len(f.forecast.Problems()) == 0 {
+			continue
+		}
+		groups := r.groups(f, r.nodeNames)
+		heads, legend := columns(groups, len(r.nodeNames))
+		table := [][]string{append([]string{"NODES OF FLOW " + fmt.Sprint(i+1)}, heads...)}
+		for op := range f.operations {
+			cells := []string{s.operation(f.operations[op].reference)}
+			for _, g := range groups {
+				cells = append(cells, g.verdicts[op].String())
+			}
+			table = append(table, cells)
+		}
+		out.printf("%s%s\n", aligned(table), legend)
+		shown = true
+	}
+	if shown {
+		out.printf("%s\n", meanings)
+	}
+}
+
+// columns returns the heads of the groups' columns: the name of each node, or letters and
+// a legend if there are too many for a line.
+func columns(groups []group, nodes int) (heads []string, legend string) {
+	const width = 80
+	if len(groups) == nodes {
+		for _, g := range groups {
+			heads = append(heads, printable(g.names[0]))
+		}
+		if utf8.RuneCountInString(strings.Join(heads, "  ")) <= width {
+			return heads, ""
+		}
+		heads = nil
+	}
+	for i, g := range groups {
+		heads = append(heads, letters(i))
+		legend += fmt.Sprintf("%s: %s\n", letters(i), printable(some(g.names)))
+	}
+	return heads, legend
+}
+
+// letters returns the i-th of A, …, Z, AA, AB, …
+func letters(i int) string {
+	letter := string(rune('A' + i%26))
+	if i < 26 {
+		return letter
+	}
+	return letters(i/26-1) + letter
+}
+
+// some lists a few names, and says how many more there are.
+func some(names []string) string {
+	const few = 8
+	names = slices.Sorted(slices.Values(names))
+	if len(names) <= few+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
+
+func aligned(table [][]string) string {
+	widths := make([]int, len(table[0]))
+	for _, cells := range table {
+		for i, cell := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, cells := range table {
+		line := ""
+		for i, cell := range cells {
+			line += fmt.Sprintf("%-*s  ", widths[i], cell)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return b.String()
+}

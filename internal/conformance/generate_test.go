@@ -1,0 +1,473 @@
+package conformance_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/testgen"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// draw draws inputs, and counts the cases and the corners that they hit. Corners are
+// told by what an input looks like, not by how it came about.
+type draw struct {
+	*rand.Rand
+	cases   int
+	corners map[string]int
+}
+
+// hit counts a corner if the condition holds, and returns the condition.
+func (d *draw) hit(corner string, condition bool) bool {
+	if condition {
+		d.corners[corner]++
+	}
+	return condition
+}
+
+func (d *draw) oneIn(n int) bool { return d.IntN(n) == 0 }
+
+func oneOf[E any](d *draw, choices ...E) E { return choices[d.IntN(len(choices))] }
+
+// several draws up to n elements; none is nil or empty, as often as not.
+func several[E any](d *draw, n int, draw func() E) []E {
+	count := d.IntN(n + 1)
+	if count == 0 && d.oneIn(2) {
+		return nil
+	}
+	elements := make([]E, count)
+	for i := range elements {
+		elements[i] = draw()
+	}
+	return elements
+}
+
+// The alphabets are those of the root's tests.
+var keys, values, names = testgen.Keys(), testgen.Values(), testgen.Names()
+
+func (d *draw) key() string   { return oneOf(d, keys...) }
+func (d *draw) value() string { return oneOf(d, values...) }
+
+// labels draws the labels of a node, or those that an operation exposes.
+func (d *draw) labels() map[string]string {
+	labels := map[string]string{}
+	for _, key := range keys {
+		if d.oneIn(2) {
+			labels[key] = d.value()
+		}
+	}
+	return labels
+}
+
+// The corners of own affinities that every comparison must hit, and those that are hit
+// only where malformed ones are drawn too.
+var (
+	affinityCorners = []string{
+		"affinity: nil", "affinity: no node affinity", "required: none", "required: several terms",
+		"term: empty", "term: a key twice", "matchFields", "values: the empty one", "values: more than eight",
+		"operator In", "operator NotIn", "operator Exists", "operator DoesNotExist", "operator Gt", "operator Lt",
+		"preferred: empty", "preferred: several",
+	}
+	noTerms          = "required: no terms"
+	malformedCorners = func() (corners []string) {
+		for _, f := range faults {
+			corners = append(corners, f.corner)
+		}
+		return corners
+	}()
+)
+
+// affinity draws an own affinity as an API server accepts it, but that its required
+// part may have no terms.
+func (d *draw) affinity() *corev1.Affinity {
+	if d.oneIn(16) {
+		return nil
+	}
+	a := &corev1.Affinity{}
+	if !d.oneIn(16) {
+		a.NodeAffinity = &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: several(d, 3, d.preference)}
+		if !d.oneIn(8) {
+			a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: several(d, 3, d.term)}
+		}
+	}
+	if d.oneIn(4) {
+		a.PodAffinity = &corev1.PodAffinity{RequiredDuringSchedulingIgnoredDuringExecution: several(d, 2, d.podTerm)}
+	}
+	if d.oneIn(4) {
+		a.PodAntiAffinity = &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: several(d, 2, func() corev1.WeightedPodAffinityTerm {
+			return corev1.WeightedPodAffinityTerm{Weight: d.weight(), PodAffinityTerm: d.podTerm()}
+		})}
+	}
+	return a
+}
+
+func (d *draw) term() corev1.NodeSelectorTerm {
+	term := corev1.NodeSelectorTerm{MatchExpressions: several(d, 3, d.expression)}
+	if d.oneIn(4) {
+		term.MatchFields = several(d, 2, func() corev1.NodeSelectorRequirement {
+			return requirement(metav1.ObjectNameField, oneOf(d, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn), oneOf(d, names...))
+		})
+	}
+	return term
+}
+
+// preference draws weighted terms, half of them like those that are inherited.
+func (d *draw) preference() corev1.PreferredSchedulingTerm {
+	if d.oneIn(2) {
+		return corev1.PreferredSchedulingTerm{Weight: d.weight(), Preference: d.term()}
+	}
+	return corev1.PreferredSchedulingTerm{Weight: d.weight(), Preference: corev1.NodeSelectorTerm{
+		MatchExpressions: []corev1.NodeSelectorRequirement{d.equality()},
+	}}
+}
+
+// weight has few values, one of them the default, so that weights collide too.
+func (d *draw) weight() int32 { return oneOf[int32](d, 1, 7, 100) }
+
+func (d *draw) equality() corev1.NodeSelectorRequirement {
+	return requirement(d.key(), corev1.NodeSelectorOpIn, d.value())
+}
+
+func (d *draw) expression() corev1.NodeSelectorRequirement {
+	if d.oneIn(3) {
+		return d.equality()
+	}
+	e := requirement(d.key(), oneOf(d, "In", "NotIn", "Exists", "DoesNotExist", "Gt", corev1.NodeSelectorOpLt))
+	switch e.Operator {
+	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
+		e.Values = append(several(d, 2, d.value), d.value())
+		if d.oneIn(8) { // as long as a list of racks or hosts
+			for range 9 {
+				e.Values = append(e.Values, strconv.Itoa(d.IntN(100)))
+			}
+		}
+	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
+		e.Values = []string{oneOf(d, "2", "3", "4", "003", "0", "9223372036854775807")}
+	default:
+		e.Values = several(d, 0, d.value)
+	}
+	return e
+}
+
+func (d *draw) podTerm() corev1.PodAffinityTerm {
+	return corev1.PodAffinityTerm{
+		TopologyKey:   d.key(),
+		Namespaces:    several(d, 1, func() string { return "other" }),
+		LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": d.value()}},
+	}
+}
+
+// anyAffinity draws an own affinity that may be malformed.
+func (d *draw) anyAffinity() *corev1.Affinity {
+	a := d.affinity()
+	if d.oneIn(4) {
+		d.spoil(a)
+	}
+	return a
+}
+
+// faults are the ways in which a requirement can be malformed. Where it is about a
+// label, key and values are those of an expression, else of a field.
+var faults = []struct {
+	corner string
+	field  bool
+	corev1.NodeSelectorRequirement
+}{
+	{"malformed: Gt -1", false, requirement("tier", "Gt", "-1")},
+	{"malformed: Lt +4", false, requirement("tier", "Lt", "+4")},
+	{"malformed: Gt of a word", false, requirement("tier", "Gt", "many")},
+	{"malformed: Gt beyond 64 bits", false, requirement("tier", "Gt", "9223372036854775808")},
+	{"malformed: Gt with two values", false, requirement("tier", "Gt", "1", "2")},
+	{"malformed: Lt without a value", false, requirement("tier", "Lt")},
+	{"malformed: In without a value", false, requirement("tier", "In")},
+	{"malformed: NotIn without a value", false, requirement("tier", "NotIn")},
+	{"malformed: Exists with a value", false, requirement("tier", "Exists", "a")},
+	{"malformed: DoesNotExist with a value", false, requirement("tier", "DoesNotExist", "a")},
+	{"malformed: value", false, requirement("tier", "NotIn", "a", "not a value")},
+	{"malformed: key", false, requirement("not a key", "Exists")},
+	{"malformed: no key", false, requirement("", "DoesNotExist")},
+	{"malformed: key with two slashes", false, requirement("a/b/c", "In", "a")},
+	{"malformed: operator", false, requirement("tier", "Near", "a")},
+	{"malformed: no operator", false, requirement("tier", "", "a")},
+	{"malformed: field key", true, requirement("metadata.uid", "In", "node-a")},
+	{"malformed: field operator", true, requirement("metadata.name", "Exists")},
+	{"malformed: field with two values", true, requirement("metadata.name", "In", "node-a", "node-b")},
+	{"malformed: field without a value", true, requirement("metadata.name", "NotIn")},
+	{"malformed: node name", true, requirement("metadata.name", "NotIn", "Node_A")},
+}
+
+func requirement(key string, operator corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: key, Operator: operator, Values: values}
+}
+
+// spoil makes one requirement malformed, in a preference of no weight at times.
+func (d *draw) spoil(a *corev1.Affinity) {
+	fault := oneOf(d, faults...)
+	expressions, fields := requirements(a)
+	if fault.field {
+		expressions = fields
+	}
+	if len(expressions) == 0 {
+		return
+	}
+	d.hit(fault.corner, true)
+	e := oneOf(d, expressions...)
+	e.Key, e.Operator, e.Values = fault.Key, fault.Operator, slices.Clone(fault.Values)
+	if preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 && d.oneIn(4) {
+		preferred[d.IntN(len(preferred))].Weight = 0
+	}
+}
+
+// terms returns the terms of a node affinity: the required ones, and the preferred.
+func terms(a *corev1.Affinity) (required, preferred []*corev1.NodeSelectorTerm) {
+	if a == nil || a.NodeAffinity == nil {
+		return nil, nil
+	}
+	if selector := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; selector != nil {
+		for i := range selector.NodeSelectorTerms {
+			required = append(required, &selector.NodeSelectorTerms[i])
+		}
+	}
+	for i := range a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+		preferred = append(preferred, &a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution[i].Preference)
+	}
+	return required, preferred
+}
+
+// requirements returns all requirements of a node affinity: those on labels and those
+// on fields.
+func requirements(a *corev1.Affinity) (expressions, fields []*corev1.NodeSelectorRequirement) {
+	required, preferred := terms(a)
+	for _, term := range append(required, preferred...) {
+		for i := range term.MatchExpressions {
+			expressions = append(expressions, &term.MatchExpressions[i])
+		}
+		for i := range term.MatchFields {
+			fields = append(fields, &term.MatchFields[i])
+		}
+	}
+	return expressions, fields
+}
+
+// inspect counts the corners of an own affinity.
+func (d *draw) inspect(a *corev1.Affinity) {
+	if d.hit("affinity: nil", a == nil) || d.hit("affinity: no node affinity", a.NodeAffinity == nil) {
+		return
+	}
+	required, preferred := terms(a)
+	selector := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	d.hit("required: none", selector == nil)
+	d.hit(noTerms, selector != nil && len(required) == 0)
+	d.hit("required: several terms", len(required) > 1)
+	d.hit("preferred: several", len(preferred) > 1)
+	for _, p := range a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+		d.hit("preferred: empty", len(p.Preference.MatchExpressions)+len(p.Preference.MatchFields) == 0)
+		d.hit("preferred: weight 0", p.Weight == 0)
+	}
+	for _, term := range required {
+		d.hit("term: empty", len(term.MatchExpressions)+len(term.MatchFields) == 0)
+		distinct := map[string]bool{}
+		for _, e := range term.MatchExpressions {
+			distinct[e.Key] = true
+		}
+		d.hit("term: a key twice", len(distinct) < len(term.MatchExpressions))
+	}
+	expressions, fields := requirements(a)
+	d.hit("matchFields", len(fields) > 0)
+	for _, e := range expressions {
+		d.hit("operator "+string(e.Operator), true)
+		d.hit("values: the empty one", slices.Contains(e.Values, ""))
+		d.hit("values: more than eight", len(e.Values) > 8)
+	}
+}
+
+// The corners of the nodes that an affinity is matched with.
+var nodeCorners = []string{"node: without labels", "node: a label absent that is asked for", "node: a label empty that is asked for", "node: a word where a number is asked for"}
+
+// node draws a node that has each of the given labels as often as not.
+func (d *draw) node(like topology.LabelSet) *corev1.Node {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: oneOf(d, names...), Labels: d.labels()}}
+	all := d.oneIn(2)
+	for key, value := range like.All() {
+		if all || d.oneIn(2) {
+			node.Labels[key] = value
+		}
+	}
+	return node
+}
+
+// inspectNode counts the corners of a node for which a asks.
+func (d *draw) inspectNode(a *corev1.Affinity, node *corev1.Node) {
+	d.hit("node: without labels", len(node.Labels) == 0)
+	expressions, _ := requirements(a)
+	for _, e := range expressions {
+		value, present := node.Labels[e.Key]
+		compares := e.Operator == corev1.NodeSelectorOpGt || e.Operator == corev1.NodeSelectorOpLt
+		d.hit("node: a label absent that is asked for", !present)
+		d.hit("node: a label empty that is asked for", present && value == "")
+		d.hit("node: a word where a number is asked for", present && compares && value == "a")
+	}
+}
+
+// nodeSelector draws a node selector: none, an empty one, or one of a label.
+func (d *draw) nodeSelector() map[string]string {
+	switch d.IntN(4) {
+	case 0:
+		return nil
+	case 1:
+		return map[string]string{}
+	}
+	d.hit("node selector", true)
+	return map[string]string{d.key(): d.value()}
+}
+
+// anyNodeSelector draws a node selector that may be malformed.
+func (d *draw) anyNodeSelector() map[string]string {
+	selector := d.nodeSelector()
+	if len(selector) > 0 && d.oneIn(16) {
+		selector[oneOf(d, "", "not a key", "tier")] = oneOf(d, "a", "not a value")
+	}
+	return selector
+}
+
+// strategy draws a valid strategy. The list that its policy does not read has no effect,
+// and may be malformed.
+func (d *draw) strategy() affinity.Strategy {
+	s := affinity.Strategy{Policy: oneOf(d, affinity.None, affinity.Require, affinity.Require, affinity.Prefer, affinity.Prefer)}
+	s.Requires = several(d, 3, func() affinity.Required { return affinity.Required{Name: d.key()} })
+	s.Prefers = several(d, 3, func() affinity.Preferred { return affinity.Preferred{Name: d.key(), Weight: d.weight()} })
+	if s.Policy != affinity.Require && d.oneIn(4) {
+		s.Requires = append(s.Requires, affinity.Required{Name: "not a key"})
+	}
+	if s.Policy != affinity.Prefer && d.oneIn(4) {
+		s.Prefers = append(s.Prefers, affinity.Preferred{Name: "tier", Weight: 101})
+	}
+	return s
+}
+
+// anyStrategy draws a strategy that may be invalid.
+func (d *draw) anyStrategy() affinity.Strategy {
+	s := d.strategy()
+	if !d.oneIn(8) {
+		return s
+	}
+	switch name := oneOf(d, "", "not a key", "a/b/c"); d.IntN(4) {
+	case 0:
+		s.Policy = oneOf[affinity.Policy](d, "require", "Required", "Near")
+	case 1:
+		s.Requires = append(s.Requires, affinity.Required{Name: name})
+	case 2:
+		s.Prefers = append(s.Prefers, affinity.Preferred{Name: name, Weight: 1})
+	default:
+		s.Prefers = append(s.Prefers, affinity.Preferred{Name: "tier", Weight: oneOf[int32](d, 0, 101, -1)})
+	}
+	return s
+}
+
+// The corners of strategies, valid ones and invalid.
+var (
+	strategyCorners        = []string{"policy: none", "policy: Require", "policy: Prefer", "strategy: default", "strategy: a key twice", "strategy: several keys"}
+	invalidStrategyCorners = []string{"policy: unknown", "strategy: malformed key", "strategy: weight out of bounds"}
+)
+
+// inspectStrategy counts the corners of a strategy, and returns whether it is valid.
+func (d *draw) inspectStrategy(s affinity.Strategy) (valid bool) {
+	var follows []string
+	valid = true
+	switch s.Policy {
+	case affinity.Require:
+		for _, r := range s.Requires {
+			follows = append(follows, r.Name)
+		}
+	case affinity.Prefer:
+		for _, p := range s.Prefers {
+			follows = append(follows, p.Name)
+			if d.hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
+				valid = false
+			}
+		}
+	case affinity.None:
+		d.hit("policy: none", true)
+		return true
+	default:
+		d.hit("policy: unknown", true)
+		return false
+	}
+	for i, key := range follows {
+		if d.hit("strategy: malformed key", !slices.Contains(keys, key)) {
+			valid = false
+		}
+		d.hit("strategy: a key twice", slices.Contains(follows[:i], key))
+	}
+	d.hit("strategy: several keys", len(follows) > 1)
+	d.hit("strategy: default", len(follows) == 0)
+	d.hit("policy: "+string(s.Policy), true)
+	return valid
+}
+
+// tolerations and taints share an alphabet. A taint's value is compared as a number by
+// tolerations with Lt and Gt.
+var (
+	taintKeys   = []string{"dedicated", "example.com/gpu", corev1.TaintNodeUnschedulable}
+	taintValues = []string{"", "a", "3", "03", "-3", "-0", "+3", "9223372036854775808"}
+	effects     = []corev1.TaintEffect{corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule}
+	operators   = []corev1.TolerationOperator{"", corev1.TolerationOpEqual, corev1.TolerationOpExists, corev1.TolerationOpLt, corev1.TolerationOpGt}
+)
+
+var (
+	taintCorners = []string{
+		"taint NoSchedule", "taint NoExecute", "taint PreferNoSchedule", "taint: no value", "taint: several", "cordoned", "cordoned: with its taint",
+		"toleration: none", "toleration: any key", "toleration: any effect", "toleration: operator empty", "toleration: operator Equal",
+		"toleration: operator Exists", "toleration: operator Lt", "toleration: operator Gt", "toleration: of cordons",
+	}
+)
+
+// taint gives a node taints and cordons it, each at times.
+func (d *draw) taint(node *corev1.Node) {
+	for range max(0, d.IntN(5)-1) {
+		taint := corev1.Taint{Key: oneOf(d, taintKeys...), Value: oneOf(d, taintValues...), Effect: oneOf(d, effects...)}
+		d.hit("taint "+string(taint.Effect), true)
+		d.hit("taint: no value", taint.Value == "")
+		node.Spec.Taints = append(node.Spec.Taints, taint)
+	}
+	d.hit("taint: several", len(node.Spec.Taints) > 1)
+	node.Spec.Unschedulable = d.hit("cordoned", d.oneIn(4))
+	if d.hit("cordoned: with its taint", node.Spec.Unschedulable && d.oneIn(2)) {
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+	}
+}
+
+// tolerations draws up to three tolerations, valid or not.
+func (d *draw) tolerations() []corev1.Toleration {
+	var tolerations []corev1.Toleration
+	for range d.IntN(4) {
+		t := corev1.Toleration{
+			Key:      oneOf(d, append(taintKeys, "")...),
+			Operator: oneOf(d, operators...),
+			Effect:   oneOf(d, append(effects, "", "")...),
+		}
+		if t.Operator != corev1.TolerationOpExists || d.oneIn(8) {
+			t.Value = oneOf(d, taintValues...)
+		}
+		d.hit("toleration: operator empty", t.Operator == "")
+		d.hit("toleration: operator "+string(t.Operator), t.Operator != "")
+		d.hit("toleration: any key", t.Key == "" && t.Operator == corev1.TolerationOpExists)
+		d.hit("toleration: any effect", t.Effect == "")
+		d.hit("toleration: of cordons", t.Key == corev1.TaintNodeUnschedulable)
+		tolerations = append(tolerations, t)
+	}
+	d.hit("toleration: none", tolerations == nil)
+	return tolerations
+}
+
+// podWith returns a pod that asks for a node.
+func podWith(selector map[string]string, a *corev1.Affinity, tolerations ...corev1.Toleration) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "pod", Namespace: "default"},
+		Spec:       corev1.PodSpec{NodeSelector: selector, Affinity: a, Tolerations: tolerations},
+	}
+}

@@ -1,0 +1,242 @@
+package conformance_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"k8s.io/kubernetes/pkg/apis/core"
+	"k8s.io/kubernetes/pkg/apis/core/validation"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+const nodesPerInput = 8
+
+// Law X1. What is malformed is an error of Compile, wherever it stands; else the
+// verdict and the score are the scheduler's.
+func TestMatcherAgreesWithTheScheduler(t *testing.T) {
+	compare(t, func(d *draw) error {
+		selector, own := d.anyNodeSelector(), d.anyAffinity()
+		d.inspect(own)
+		m, err := affinity.Compile(selector, own)
+		fault := faultOf(selector, own)
+		if (err == nil) != (fault == nil) {
+			return disagreement("malformed?", selector, own, text(err), text(fault))
+		}
+		if d.hit("Compile: error", err != nil) {
+			d.cases++
+			return nil
+		}
+		satisfiable := m.Satisfiable()
+		d.hit("Compile: unsatisfiable", !satisfiable)
+		s := scheduler(selector, own)
+		for range nodesPerInput {
+			node := d.node(topology.LabelSet{})
+			if d.hit("node: without a name", d.oneIn(32)) {
+				node.Name = ""
+			}
+			d.inspectNode(own, node)
+			d.cases++
+			want := s.matches(node)
+			if got := m.Match(node.Name, node.Labels); got != want {
+				return disagreement("Match", selector, own, node, got, want)
+			}
+			if got, want := m.Score(node.Name, node.Labels), s.score(node); got != want {
+				return disagreement("Score", own, node, got, want)
+			}
+			if want && !satisfiable && node.Name != "" {
+				return disagreement("Satisfiable", selector, own, node)
+			}
+			d.hit("Match: true", want)
+			d.hit("Match: false", !want)
+			d.hit("Score: not 0", s.score(node) > 0)
+		}
+		return nil
+	}, slices.Concat(affinityCorners, malformedCorners, nodeCorners, []string{
+		noTerms, "preferred: weight 0", "node selector", "node: without a name",
+		"Compile: error", "Compile: unsatisfiable", "Match: true", "Match: false", "Score: not 0",
+	})...)
+}
+
+// Laws R1 and R2, P1 and P2, N1, and of C1 that no node refutes a conflict: for every
+// own affinity, also a malformed one, of which the scheduler passes over the malformed
+// terms.
+func TestInheritAgreesWithTheScheduler(t *testing.T) {
+	compare(t, func(d *draw) error {
+		own, s, exposed := d.anyAffinity(), d.anyStrategy(), topology.NewLabelSet(d.labels())
+		d.inspect(own)
+		valid := d.inspectStrategy(s)
+		result, err := affinity.Inherit(own, s, exposed)
+		var conflict *affinity.ConflictError
+		conflicts := d.hit("Inherit: conflict", errors.As(err, &conflict))
+		if (err == nil || conflicts) != valid {
+			return disagreement("valid?", s, text(err))
+		}
+		if !valid {
+			d.cases++
+			return nil
+		}
+		d.hit("Inherit: exposed nothing", exposed.Len() == 0)
+		d.hit("Inherit: a missing label", result.Missing != nil)
+		d.hit("Inherit: several labels", result.Inherited.Len() > 1)
+		before, after := scheduler(nil, own), scheduler(nil, result.Affinity)
+		if !conflicts && (before.preferredErr == nil) != (after.preferredErr == nil) {
+			return disagreement("a malformed preference", own, s, exposed.String(), result.Affinity)
+		}
+		for range nodesPerInput {
+			node := d.node(exposed)
+			d.inspectNode(own, node)
+			d.cases++
+			want := before.matches(node)
+			if s.Policy == affinity.Require {
+				want = want && agrees(node, s, exposed)
+			}
+			d.hit("match: true", want)
+			d.hit("match: no more", before.matches(node) && !want)
+			if conflicts {
+				if want {
+					return disagreement("a conflict that a node refutes", own, s, exposed.String(), node, text(err))
+				}
+				continue
+			}
+			if got := after.matches(node); got != want {
+				return disagreement("match", own, s, exposed.String(), node, result.Affinity, got, want)
+			}
+			if before.preferredErr != nil {
+				continue
+			}
+			gain := int64(0)
+			if s.Policy == affinity.Prefer {
+				gain = gainOf(d, own, s, exposed, node)
+			}
+			if got, want := after.score(node), before.score(node)+gain; got != want {
+				return disagreement("score", own, s, exposed.String(), node, result.Affinity, got, want)
+			}
+			d.hit("score: more", gain > 0)
+		}
+		return nil
+	}, slices.Concat(affinityCorners, malformedCorners, nodeCorners, strategyCorners, invalidStrategyCorners, []string{
+		noTerms, "Inherit: conflict", "Inherit: exposed nothing", "Inherit: a missing label", "Inherit: several labels",
+		"Inherit: preferred already", "match: true", "match: no more", "score: more",
+	})...)
+}
+
+// agrees reports whether a node has the exposed value of every key that s requires.
+func agrees(node *corev1.Node, s affinity.Strategy, exposed topology.LabelSet) bool {
+	required := s.Requires
+	if len(required) == 0 {
+		required = []affinity.Required{{Name: corev1.LabelHostname}}
+	}
+	for _, r := range required {
+		want, follows := exposed.Get(r.Name)
+		got, present := node.Labels[r.Name]
+		if follows && !(present && got == want) {
+			return false
+		}
+	}
+	return true
+}
+
+// gainOf returns what s adds to the score of a node: the weights of the preferences that
+// own does not hold to the letter, each time that s lists them, where the node has the
+// exposed value.
+func gainOf(d *draw, own *corev1.Affinity, s affinity.Strategy, exposed topology.LabelSet, node *corev1.Node) int64 {
+	preferred := s.Prefers
+	if len(preferred) == 0 {
+		preferred = []affinity.Preferred{{Name: corev1.LabelHostname, Weight: 100}}
+	}
+	gain := int64(0)
+	for _, p := range preferred {
+		want, follows := exposed.Get(p.Name)
+		got, present := node.Labels[p.Name]
+		if !follows || d.hit("Inherit: preferred already", holds(own, p, want)) {
+			continue
+		}
+		if present && got == want {
+			gain += int64(p.Weight)
+		}
+	}
+	return gain
+}
+
+func holds(own *corev1.Affinity, p affinity.Preferred, value string) bool {
+	term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{requirement(p.Name, corev1.NodeSelectorOpIn, value)}}
+	if own == nil || own.NodeAffinity == nil {
+		return false
+	}
+	return slices.ContainsFunc(own.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution, func(t corev1.PreferredSchedulingTerm) bool {
+		return apiequality.Semantic.DeepEqual(t, corev1.PreferredSchedulingTerm{Weight: p.Weight, Preference: term})
+	})
+}
+
+// verdicts are the scheduler's on what a pod asks of its node.
+type verdicts struct {
+	required     nodeaffinity.RequiredNodeAffinity
+	preferred    *nodeaffinity.PreferredSchedulingTerms
+	preferredErr error
+}
+
+func scheduler(selector map[string]string, a *corev1.Affinity) verdicts {
+	v := verdicts{required: nodeaffinity.GetRequiredNodeAffinity(podWith(selector, a))}
+	var preferred []corev1.PreferredSchedulingTerm
+	if a != nil && a.NodeAffinity != nil {
+		preferred = a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+	}
+	v.preferred, v.preferredErr = nodeaffinity.NewPreferredSchedulingTerms(preferred)
+	return v
+}
+
+// matches passes over errors, as the scheduler's plugin does.
+func (v verdicts) matches(node *corev1.Node) bool {
+	matches, _ := v.required.Match(node)
+	return matches
+}
+
+func (v verdicts) score(node *corev1.Node) int64 { return v.preferred.Score(node) }
+
+// faultOf returns what is malformed: what the scheduler cannot parse, and what it takes
+// as it is because the API server has rejected it, which are node selectors and fields.
+func faultOf(selector map[string]string, a *corev1.Affinity) error {
+	_, err := k8slabels.ValidatedSelectorFromSet(selector)
+	if a == nil || a.NodeAffinity == nil {
+		return err
+	}
+	if required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
+		_, wrong := nodeaffinity.NewNodeSelector(required)
+		err = errors.Join(err, wrong)
+		for _, term := range required.NodeSelectorTerms {
+			err = errors.Join(err, fieldFaults(term))
+		}
+	}
+	preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+	_, wrong := nodeaffinity.NewPreferredSchedulingTerms(preferred)
+	err = errors.Join(err, wrong)
+	for _, p := range preferred {
+		if p.Weight != 0 {
+			err = errors.Join(err, fieldFaults(p.Preference))
+		}
+	}
+	return err
+}
+
+func fieldFaults(term corev1.NodeSelectorTerm) error {
+	var err error
+	for _, f := range term.MatchFields {
+		internal := core.NodeSelectorRequirement{Key: f.Key, Operator: core.NodeSelectorOperator(f.Operator), Values: f.Values}
+		err = errors.Join(err, validation.ValidateNodeFieldSelectorRequirement(internal, nil).ToAggregate())
+	}
+	return err
+}
+
+func text(err error) string {
+	if err == nil {
+		return "no error"
+	}
+	return err.Error()
+}
