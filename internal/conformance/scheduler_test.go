@@ -66,7 +66,8 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 
 // Laws R1 and R2, P1 and P2, N1, and of C1 that no node refutes a conflict: for every
 // own affinity, also a malformed one, of which the scheduler passes over the malformed
-// terms.
+// terms. Conflicts are left alone where only the API server finds fault, as with a node
+// name Node_A: no such affinity gets as far as the scheduler, which would take it.
 func TestInheritAgreesWithTheScheduler(t *testing.T) {
 	compare(t, func(d *draw) error {
 		own, s, exposed := d.anyAffinity(), d.anyStrategy(), topology.NewLabelSet(d.labels())
@@ -86,6 +87,10 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 		d.hit("Inherit: a missing label", result.Missing != nil)
 		d.hit("Inherit: several labels", result.Inherited.Len() > 1)
 		before, after := scheduler(nil, own), scheduler(nil, result.Affinity)
+		unseen := d.hit("own: a fault of fields", apiFault(own) != nil)
+		if !conflicts && !apiequality.Semantic.DeepEqual(podParts(own), podParts(result.Affinity)) {
+			return disagreement("pod affinity", own, s, exposed.String(), result.Affinity)
+		}
 		if !conflicts && (before.preferredErr == nil) != (after.preferredErr == nil) {
 			return disagreement("a malformed preference", own, s, exposed.String(), result.Affinity)
 		}
@@ -100,7 +105,7 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 			d.hit("match: true", want)
 			d.hit("match: no more", before.matches(node) && !want)
 			if conflicts {
-				if want {
+				if want && !unseen {
 					return disagreement("a conflict that a node refutes", own, s, exposed.String(), node, text(err))
 				}
 				continue
@@ -201,7 +206,7 @@ func (v verdicts) matches(node *corev1.Node) bool {
 func (v verdicts) score(node *corev1.Node) int64 { return v.preferred.Score(node) }
 
 // faultOf returns what is malformed: what the scheduler cannot parse, and what it takes
-// as it is because the API server has rejected it, which are node selectors and fields.
+// as it is because the API server has rejected it.
 func faultOf(selector map[string]string, a *corev1.Affinity) error {
 	_, err := k8slabels.ValidatedSelectorFromSet(selector)
 	if a == nil || a.NodeAffinity == nil {
@@ -210,28 +215,34 @@ func faultOf(selector map[string]string, a *corev1.Affinity) error {
 	if required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
 		_, wrong := nodeaffinity.NewNodeSelector(required)
 		err = errors.Join(err, wrong)
-		for _, term := range required.NodeSelectorTerms {
-			err = errors.Join(err, fieldFaults(term))
-		}
 	}
-	preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
-	_, wrong := nodeaffinity.NewPreferredSchedulingTerms(preferred)
-	err = errors.Join(err, wrong)
-	for _, p := range preferred {
-		if p.Weight != 0 {
-			err = errors.Join(err, fieldFaults(p.Preference))
+	_, wrong := nodeaffinity.NewPreferredSchedulingTerms(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
+	return errors.Join(err, wrong, apiFault(a))
+}
+
+// apiFault returns what the API server rejects of the fields, which the scheduler hardly
+// looks at.
+func apiFault(a *corev1.Affinity) error {
+	var err error
+	required, preferred := terms(a)
+	for i, term := range append(required, preferred...) {
+		if p := i - len(required); p >= 0 && a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution[p].Weight == 0 {
+			continue // the scheduler passes over it
+		}
+		for _, f := range term.MatchFields {
+			internal := core.NodeSelectorRequirement{Key: f.Key, Operator: core.NodeSelectorOperator(f.Operator), Values: f.Values}
+			err = errors.Join(err, validation.ValidateNodeFieldSelectorRequirement(internal, nil).ToAggregate())
 		}
 	}
 	return err
 }
 
-func fieldFaults(term corev1.NodeSelectorTerm) error {
-	var err error
-	for _, f := range term.MatchFields {
-		internal := core.NodeSelectorRequirement{Key: f.Key, Operator: core.NodeSelectorOperator(f.Operator), Values: f.Values}
-		err = errors.Join(err, validation.ValidateNodeFieldSelectorRequirement(internal, nil).ToAggregate())
+// podParts returns the part of an affinity that is about other pods.
+func podParts(a *corev1.Affinity) *corev1.Affinity {
+	if a == nil {
+		return &corev1.Affinity{}
 	}
-	return err
+	return &corev1.Affinity{PodAffinity: a.PodAffinity, PodAntiAffinity: a.PodAntiAffinity}
 }
 
 func text(err error) string {

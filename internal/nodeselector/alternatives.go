@@ -9,7 +9,8 @@ import (
 )
 
 // Alternatives are terms of which a node must match one. None at all match no node; an
-// empty term among them matches every node. They are immutable.
+// empty term among them matches every node. Each term by itself is satisfiable. They are
+// immutable.
 type Alternatives []Term
 
 // Anything returns alternatives that every node matches.
@@ -25,6 +26,12 @@ const (
 // there may be too many of them. It then asks for less: of a or b, or both, only what
 // is common to all terms; and if that is still too much, for nothing.
 func (a Alternatives) Both(b Alternatives) Alternatives {
+	switch { // the common cases
+	case a.isEmptyTerm() && b.fits():
+		return b
+	case b.isEmptyTerm() && a.fits():
+		return a
+	}
 	for _, x := range []Alternatives{a, a.common()} {
 		for _, y := range []Alternatives{b, b.common()} {
 			if both, ok := x.times(y); ok {
@@ -49,11 +56,18 @@ func (a Alternatives) times(b Alternatives) (product Alternatives, ok bool) {
 			}
 		}
 	}
+	return product, product.fits()
+}
+
+func (a Alternatives) isEmptyTerm() bool { return len(a) == 1 && len(a[0]) == 0 }
+
+// fits reports whether a is not too much.
+func (a Alternatives) fits() bool {
 	requirements := 0
-	for _, t := range product {
+	for _, t := range a {
 		requirements += len(t)
 	}
-	return product, len(product) <= MaxTerms && requirements <= MaxRequirements
+	return len(a) <= MaxTerms && requirements <= MaxRequirements
 }
 
 // or returns a, which it may write to, with t, unless whatever matches t matches a term

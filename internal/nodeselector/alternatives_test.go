@@ -37,7 +37,9 @@ func alternatives() *rapid.Generator[nodeselector.Alternatives] {
 			if len(faults) > 0 {
 				t.Fatal(faults)
 			}
-			a = append(a, parsed)
+			if parsed.Satisfiable() {
+				a = append(a, parsed)
+			}
 		}
 		return a
 	})

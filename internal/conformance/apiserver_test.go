@@ -1,0 +1,138 @@
+package conformance_test
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	podutil "k8s.io/kubernetes/pkg/api/pod"
+	"k8s.io/kubernetes/pkg/apis/core"
+	corev1conversion "k8s.io/kubernetes/pkg/apis/core/v1"
+	"k8s.io/kubernetes/pkg/apis/core/validation"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// Law V1. A case is a whole pod that the API server accepts with its own affinity.
+func TestAPIServerAccepts(t *testing.T) {
+	compare(t, func(d *draw) error {
+		own, s, exposed := d.anyAffinity(), d.strategy(), topology.NewLabelSet(d.labels())
+		pod := d.pod(own)
+		faults := create(pod)
+		if d.hit("pod: rejected as it is", len(faults) > 0) {
+			return nil
+		}
+		result, err := affinity.Inherit(own, s, exposed)
+		if d.hit("Inherit: conflict", errors.As(err, new(*affinity.ConflictError))) {
+			return nil
+		} else if err != nil {
+			return disagreement("Inherit", own, s, exposed.String(), text(err))
+		}
+		d.cases++
+		d.inspect(own)
+		d.inspectStrategy(s)
+		d.hit("Inherit: adds a requirement", s.Policy == affinity.Require && result.Inherited.Len() > 0)
+		d.hit("Inherit: adds a preference", s.Policy == affinity.Prefer && result.Inherited.Len() > 0)
+		d.hit("pod: affinity to pods", own != nil && own.PodAffinity != nil)
+		d.hit("pod: gated", pod.Spec.SchedulingGates != nil)
+		d.hit("pod: on a host's network", pod.Spec.HostNetwork)
+		d.hit("pod: several containers", len(pod.Spec.Containers) > 1)
+		d.hit("pod: with volumes", pod.Spec.Volumes != nil)
+		d.hit("pod: with tolerations", pod.Spec.Tolerations != nil)
+		d.hit("pod: spread", pod.Spec.TopologySpreadConstraints != nil)
+
+		inheriting := pod.DeepCopy()
+		inheriting.Spec.Affinity = result.Affinity
+		if faults := create(inheriting); len(faults) > 0 {
+			return disagreement("rejected", own, s, exposed.String(), result.Affinity, text(faults.ToAggregate()))
+		}
+		return nil
+	}, slices.Concat(affinityCorners, strategyCorners, []string{
+		"pod: rejected as it is", "Inherit: conflict", "Inherit: adds a requirement", "Inherit: adds a preference",
+		"pod: affinity to pods", "pod: gated", "pod: on a host's network", "pod: several containers", "pod: with volumes",
+		"pod: with tolerations", "pod: spread",
+		"malformed: Gt of a word", "malformed: Gt beyond 64 bits", // which the API server accepts
+	})...)
+}
+
+// create does to a pod what the API server does to one that is created, and returns why
+// it would be rejected. The pod stays as it is.
+func create(pod *corev1.Pod) field.ErrorList {
+	pod = pod.DeepCopy()
+	corev1conversion.SetObjectDefaults_Pod(pod)
+	var internal core.Pod
+	if err := corev1conversion.Convert_v1_Pod_To_core_Pod(pod, &internal, nil); err != nil {
+		panic(err)
+	}
+	podutil.DropDisabledPodFields(&internal, nil)
+	options := podutil.GetValidationOptionsFromPodSpecAndMeta(&internal.Spec, nil, &internal.ObjectMeta, nil)
+	options.ResourceIsPod = true
+	return validation.ValidatePodCreate(&internal, options)
+}
+
+// pod draws a pod of a data operation, with every part that has to do with where it runs,
+// and others. Some are rejected by an API server.
+func (d *draw) pod(own *corev1.Affinity) *corev1.Pod {
+	app := map[string]string{"app": "load"}
+	pod := podWith(d.anyNodeSelector(), own)
+	pod.ObjectMeta.Labels = app
+	spec := &pod.Spec
+	for i := range 1 + d.IntN(2) {
+		c := corev1.Container{
+			Name:                     "load-" + strconv.Itoa(i),
+			Image:                    "example.com/load:1",
+			TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+			ImagePullPolicy:          oneOf(d, "", corev1.PullAlways, corev1.PullIfNotPresent),
+		}
+		if d.oneIn(2) {
+			c.Resources.Requests = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}
+		}
+		if d.oneIn(4) {
+			c.Ports = []corev1.ContainerPort{{ContainerPort: int32(8080 + i)}}
+		}
+		if d.oneIn(4) {
+			c.Env = []corev1.EnvVar{{Name: "NODE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "spec.nodeName"}}}}
+		}
+		if d.oneIn(4) {
+			c.LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(8080)}}}
+		}
+		spec.Containers = append(spec.Containers, c)
+	}
+	if d.oneIn(4) {
+		spec.InitContainers = []corev1.Container{{Name: "prepare", Image: "example.com/prepare:1"}}
+	}
+	if d.oneIn(2) {
+		spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: oneOf(d,
+			corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}},
+			corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data"}},
+			corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "dataset"}},
+		)}}
+		spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "data", MountPath: "/data"}}
+	}
+	if d.oneIn(4) {
+		spec.Tolerations = d.tolerations()
+	}
+	if d.oneIn(4) {
+		spec.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+			MaxSkew: 1, TopologyKey: d.key(), WhenUnsatisfiable: oneOf(d, corev1.DoNotSchedule, corev1.ScheduleAnyway),
+			LabelSelector: &metav1.LabelSelector{MatchLabels: app},
+		}}
+	}
+	if d.oneIn(8) {
+		spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/wait"}}
+	}
+	if d.oneIn(16) {
+		spec.NodeName = oneOf(d, names...)
+	}
+	spec.HostNetwork = d.oneIn(4)
+	spec.RestartPolicy = oneOf(d, "", corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure)
+	spec.ServiceAccountName = oneOf(d, "", "loader")
+	return pod
+}
