@@ -247,3 +247,19 @@ func BenchmarkSatisfiable(b *testing.B) {
 		})
 	}
 }
+
+func TestAForeseenConflictNamesBoth(t *testing.T) {
+	for _, c := range []struct {
+		conflict affinity.ConflictError
+		want     string
+	}{
+		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "b", There: "zone In [x]", Here: "zone In [y]"}},
+			"b cannot run where a does: it requires zone In [y], and that one requires zone In [x]"},
+		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "a", Here: "zone In [x] and zone In [y]"}},
+			"a cannot run anywhere: no node can meet zone In [x] and zone In [y]"},
+	} {
+		if got := c.conflict.Error(); got != c.want {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
