@@ -313,16 +313,12 @@ func (d *draw) inspectNode(a *corev1.Affinity, node *corev1.Node) {
 	}
 }
 
-// nodeSelector draws a node selector: none, an empty one, or one of a label.
+// nodeSelector draws a node selector, of a label at times.
 func (d *draw) nodeSelector() map[string]string {
-	switch d.IntN(4) {
-	case 0:
-		return nil
-	case 1:
-		return map[string]string{}
+	if d.hit("node selector", d.oneIn(4)) {
+		return map[string]string{d.key(): d.value()}
 	}
-	d.hit("node selector", true)
-	return map[string]string{d.key(): d.value()}
+	return oneOf(d, nil, map[string]string{})
 }
 
 // anyNodeSelector draws a node selector that may be malformed.
@@ -428,14 +424,14 @@ var (
 
 // taint gives a node taints and cordons it, each at times.
 func (d *draw) taint(node *corev1.Node) {
-	for range max(0, d.IntN(5)-1) {
+	for range max(0, d.IntN(6)-3) {
 		taint := corev1.Taint{Key: oneOf(d, taintKeys...), Value: oneOf(d, taintValues...), Effect: oneOf(d, effects...)}
 		d.hit("taint "+string(taint.Effect), true)
 		d.hit("taint: no value", taint.Value == "")
 		node.Spec.Taints = append(node.Spec.Taints, taint)
 	}
 	d.hit("taint: several", len(node.Spec.Taints) > 1)
-	node.Spec.Unschedulable = d.hit("cordoned", d.oneIn(4))
+	node.Spec.Unschedulable = d.hit("cordoned", d.oneIn(8))
 	if d.hit("cordoned: with its taint", node.Spec.Unschedulable && d.oneIn(2)) {
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 	}
