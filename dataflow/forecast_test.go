@@ -34,7 +34,7 @@ func TestLawL1ExhaustivelyOnSmallFlows(t *testing.T) {
 	catalogues := smallCatalogues(3)
 	random := rand.New(rand.NewPCG(1, 2))
 	cases, completable := 0, 0
-	for n := 1; n <= 4; n++ {
+	for n := 1; n <= scale(4, 3); n++ {
 		for _, ops := range smallFlows(n) {
 			f := mustFlow(t, ops...)
 			for _, nodes := range catalogues {
@@ -155,7 +155,7 @@ func TestLawL2StrandsAreExact(t *testing.T) {
 		}
 	})
 	t.Logf("%d strands, %d of them doom a direct follower", strands, direct)
-	if strands-direct == 0 {
+	if strands-direct == 0 && !testing.Short() {
 		t.Error("no strand dooms a distant follower")
 	}
 }

@@ -443,3 +443,12 @@ func manyWorlds(t *testing.T, check func(t *rapid.T, w *world)) {
 		rapid.Check(t, func(t *rapid.T) { check(t, worlds().Draw(t, "world")) })
 	}
 }
+
+// scale returns how much of something a test does: less with -short, which is for tests
+// that run again and again, as under a mutation tester.
+func scale(full, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return full
+}

@@ -252,7 +252,7 @@ func completed(ops []dataflow.Operation) map[dataflow.Ref]dataflow.Observation {
 }
 
 func TestLawF9AMillionOperationsAreFine(t *testing.T) {
-	const million = 1_000_000
+	million := scale(1_000_000, 10_000)
 	ops := chainOf(million)
 	f := mustFlow(t, ops...)
 	last := ops[million-1].Ref

@@ -20,7 +20,7 @@ import (
 // other by hostname, zone or rack, of which a third need a GPU, a disk or an instance
 // type, on six to twenty nodes, some of them tainted.
 func TestLawL3SimulationOfGreedyPlacement(t *testing.T) {
-	const flows = 10000
+	flows := scale(10_000, 500)
 	random := rand.New(rand.NewPCG(2026, 11))
 	choose := func(places []int) int { return places[random.IntN(len(places))] }
 	completable, stranded, narrowed := 0, 0, 0
