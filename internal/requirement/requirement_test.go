@@ -187,6 +187,53 @@ func TestKeyOfLabelAndOfField(t *testing.T) {
 	}
 }
 
+// Each row holds spellings of one requirement, which differs from that of every other row.
+func TestWhatRequirementsSayOfThemselves(t *testing.T) {
+	rows := []struct {
+		spellings []requirement.Requirement
+		exists    bool
+		listed    []string
+		excluded  bool
+	}{
+		{parseAll(t, expr(in, "a", "b"), expr(in, "b", "a", "b")), false, []string{"a", "b"}, false},
+		{parseAll(t, expr(in, "a")), false, []string{"a"}, false},
+		{parseAll(t, expr(in, "")), false, []string{""}, false},
+		{parseAll(t, expr(notIn, "a"), expr(notIn, "a", "a")), false, []string{"a"}, true},
+		{parseAll(t, expr(exists)), true, nil, false},
+		{append(parseAll(t, expr(doesNotExist)), requirement.Absent("k")), false, nil, false},
+		{parseAll(t, expr(gt, "3"), expr(gt, "03")), false, nil, false},
+		{parseAll(t, expr(gt, "4")), false, nil, false},
+		{parseAll(t, expr(lt, "3")), false, nil, false},
+		{parseAll(t, expression{Key: "l", Operator: exists}), true, nil, false},
+		{parseAll(t, nameExpr(in, "a")), false, []string{"a"}, false},
+		{[]requirement.Requirement{parseField(t, nameExpr(in, "a"))}, false, []string{"a"}, false},
+	}
+	for i, row := range rows {
+		for _, r := range row.spellings {
+			if r.IsExists() != row.exists {
+				t.Errorf("%s: IsExists is %v", r, r.IsExists())
+			}
+			if values, excluded, ok := r.Listed(); !slices.Equal(values, row.listed) || excluded != row.excluded || ok != (row.listed != nil) {
+				t.Errorf("%s: Listed is %q, %v, %v", r, values, excluded, ok)
+			}
+			again := parse
+			if r.IsField() {
+				again = parseField
+			}
+			if written := again(t, r.Expression()); !written.Equal(r) {
+				t.Errorf("%s is written as %s", r, written)
+			}
+			for j, other := range rows {
+				for _, o := range other.spellings {
+					if r.Equal(o) != (i == j) {
+						t.Errorf("%s and %s: Equal is %v", r, o, r.Equal(o))
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestParseCopiesItsInput(t *testing.T) {
 	for _, values := range [][]string{{"b", "a"}, {"b", "a", "b", "c", "i", "h", "g", "f", "e", "d"}} {
 		given := slices.Clone(values)
