@@ -7,7 +7,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
-	"github.com/fluid-cloudnative/slipstream/dataflow")
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
 
 // Operation returns what matters for the dataflow of a DataLoad, DataMigrate, DataProcess
 // or DataBackup. Another object is an error. What is returned shares memory with the
