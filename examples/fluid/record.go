@@ -81,15 +81,11 @@ func GenerateNodeAffinity(job *batchv1.Job) (*corev1.NodeAffinity, error) {
 // GenerateBackupNodeAffinity returns status.nodeAffinity of a DataBackup whose pod, which
 // no Job has, has succeeded: the labels that the pod's node has of the built-in three and
 // of those that the annotation of the DataBackup names. It reads the node with c. It is nil
-// for a pod that is nil or has not succeeded, and if the node has none of the labels.
-//
-// It is an error if the pod has no node, or the node is not there.
+// for a pod that is nil, has not succeeded or has no node, and if the node has none of the
+// labels. It is an error if the node is not there.
 func GenerateBackupNodeAffinity(c client.Client, backup *datav1alpha1.DataBackup, pod *corev1.Pod) (*corev1.NodeAffinity, error) {
-	if !kubeclient.IsSucceededPod(pod) {
+	if !kubeclient.IsSucceededPod(pod) || pod.Spec.NodeName == "" {
 		return nil, nil
-	}
-	if pod.Spec.NodeName == "" {
-		return nil, fmt.Errorf("pod %s/%s of DataBackup %s succeeded without a node", pod.Namespace, pod.Name, backup.Name)
 	}
 	node, err := kubeclient.GetNode(c, pod.Spec.NodeName)
 	if err != nil {

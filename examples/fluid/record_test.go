@@ -150,7 +150,7 @@ func TestGenerateBackupNodeAffinity(t *testing.T) {
 		"failed":                      {backup, pod(corev1.PodFailed, "node-1"), nil, false},
 		"still running":               {backup, pod(corev1.PodRunning, "node-1"), nil, false},
 		"no pod":                      {backup, nil, nil, false},
-		"succeeded nowhere":           {backup, pod(corev1.PodSucceeded, ""), nil, true},
+		"succeeded nowhere":           {backup, pod(corev1.PodSucceeded, ""), nil, false},
 		"on a node that is not there": {backup, pod(corev1.PodSucceeded, "gone"), nil, true},
 	}
 	c := cluster(t, node, bare)
