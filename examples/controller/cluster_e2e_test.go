@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,16 +18,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/fluid-cloudnative/slipstream/dataflow"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -36,19 +34,19 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// cluster is a real control plane: etcd, kube-apiserver and kube-scheduler. Only the
-// kubelet is played: it lets every pod that has a node succeed.
+// cluster is a real control plane: etcd, kube-apiserver and kube-scheduler. Only the kubelet
+// is played: it lets every pod that has a node succeed, or fail if its name begins with fails.
 type cluster struct {
 	client.Client
+	t      *testing.T // that everything ends with
+	dir    string     // of logs, data, certificates and kubeconfigs
 	config *rest.Config
-	dir    string
+	plane  []*process
+	labels map[string]map[string]string // of each node
 	rows   []row
 }
 
@@ -58,150 +56,205 @@ const (
 	controllerToken = "controller-token"
 )
 
-// newCluster starts a control plane from the programs in a folder, on free ports. All of
-// it ends with the test.
+// newCluster starts a control plane from the programs in a folder.
 func newCluster(t *testing.T, programs, crds string) *cluster {
 	t.Helper()
-	c := &cluster{dir: t.TempDir()}
-	log.SetLogger(zap.New(zap.WriteTo(c.log(t, "controller"))))
-	etcd := c.etcd(t, programs)
-	c.apiServer(t, programs, etcd)
+	c := &cluster{t: t, dir: t.TempDir(), labels: map[string]map[string]string{}}
+	etcd := c.etcd(programs)
+	c.apiServer(programs, etcd)
 	var err error
 	if c.Client, err = client.New(c.config, client.Options{Scheme: scheme.Scheme}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		t.Fatal("no CRDs in ", crds, err)
+		t.Fatalf("no CRDs in %s: %v", crds, err)
 	}
 	for _, file := range files {
 		c.applyFile(t, file, "")
 	}
 	c.applyFile(t, "rbac.yaml", "")
-	c.run(t, filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfig(t), "--leader-elect=false", "--secure-port=0")
-	c.eventually(t, "the kinds of operations are served", func(ctx context.Context) (bool, error) {
-		for _, kind := range []string{"Dataset", "AlluxioRuntime", "DataLoad", "DataMigrate", "DataProcess", "DataBackup"} {
-			list := &unstructured.UnstructuredList{}
-			list.SetAPIVersion("data.fluid.io/v1alpha1")
-			list.SetKind(kind)
-			if err := c.List(ctx, list); err != nil {
-				return false, nil
+	c.plane = append(c.plane, c.run(filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfig("admin", adminToken), "--leader-elect=false", "--secure-port=0"))
+	c.eventually(t, "the kinds of operations are served", func(ctx context.Context) bool {
+		for _, kind := range append(dataflow.Kinds(), "Dataset", "AlluxioRuntime") {
+			if err := c.List(ctx, listOf(kind)); err != nil {
+				return false
 			}
 		}
-		return true, nil
+		return true
 	})
-	go c.kubelet(t)
+	go c.kubelet()
 	return c
 }
 
-func (c *cluster) etcd(t *testing.T, programs string) (url string) {
-	url = fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
-	peers := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
-	c.run(t, filepath.Join(programs, "etcd"), "--data-dir="+filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync",
-		"--listen-client-urls="+url, "--advertise-client-urls="+url,
-		"--listen-peer-urls="+peers, "--initial-advertise-peer-urls="+peers, "--initial-cluster=default="+peers)
+func (c *cluster) etcd(programs string) (url string) {
+	c.t.Helper()
+	c.start(filepath.Join(programs, "etcd"), func() ([]string, string) {
+		url = "http://" + c.freePort()
+		peers := "http://" + c.freePort()
+		return []string{
+			"--data-dir=" + filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync", "--log-level=warn",
+			"--listen-client-urls=" + url, "--advertise-client-urls=" + url,
+			"--listen-peer-urls=" + peers, "--initial-advertise-peer-urls=" + peers, "--initial-cluster=default=" + peers,
+		}, url + "/readyz"
+	})
 	return url
 }
 
-func (c *cluster) apiServer(t *testing.T, programs, etcd string) {
-	port := freePort(t)
-	tokens := c.write(t, "tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+",slipstream,2\n"))
+func (c *cluster) apiServer(programs, etcd string) {
+	c.t.Helper()
+	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+",slipstream,2\n"))
+	audit := c.write("audit.yaml", []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata, users: [slipstream]}, {level: None}]\n"))
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	key := c.write(t, "service-accounts.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)}))
-	certificates := filepath.Join(c.dir, "certificates")
-	c.run(t, filepath.Join(programs, "kube-apiserver"), "--etcd-servers="+etcd,
-		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port), "--cert-dir="+certificates,
-		"--token-auth-file="+tokens, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
-		"--service-account-issuer=https://localhost", "--service-account-key-file="+key, "--service-account-signing-key-file="+key,
-		"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
-	c.config = &rest.Config{
-		Host: fmt.Sprintf("https://127.0.0.1:%d", port), BearerToken: adminToken,
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: 500, Burst: 1000,
-	}
-	c.eventually(t, "the API server is ready", func(ctx context.Context) (bool, error) {
-		transport, err := rest.HTTPClientFor(c.config)
-		if err != nil {
-			return false, err
-		}
-		response, err := transport.Get(c.config.Host + "/readyz")
-		if err != nil {
-			return false, nil
-		}
-		defer response.Body.Close()
-		return response.StatusCode == 200, nil
+	key := c.write("service-accounts.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)}))
+	c.start(filepath.Join(programs, "kube-apiserver"), func() ([]string, string) {
+		address := c.freePort()
+		c.config = &rest.Config{Host: "https://" + address, BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1}
+		_, port, _ := net.SplitHostPort(address)
+		return []string{
+			"--etcd-servers=" + etcd, "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + filepath.Join(c.dir, "certificates"),
+			"--token-auth-file=" + tokens, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
+			"--service-account-issuer=https://localhost", "--service-account-key-file=" + key, "--service-account-signing-key-file=" + key,
+			"--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+			"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
+			"--audit-policy-file=" + audit, "--audit-log-path=" + filepath.Join(c.dir, auditLog),
+		}, c.config.Host + "/readyz"
 	})
 }
 
-// kubeconfig writes a kubeconfig for everything.
-func (c *cluster) kubeconfig(t *testing.T) string {
+const auditLog = "audit.log"
+
+// kubeconfig writes a kubeconfig for the owner of a token.
+func (c *cluster) kubeconfig(name, token string) string {
+	c.t.Helper()
 	config := clientcmdapi.NewConfig()
 	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.config.Host, InsecureSkipTLSVerify: true}
-	config.AuthInfos["admin"] = &clientcmdapi.AuthInfo{Token: adminToken}
-	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "admin"}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: name}
 	config.CurrentContext = "test"
 	text, err := clientcmd.Write(*config)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	return c.write(t, "kubeconfig", text)
+	return c.write(name+".kubeconfig", text)
 }
 
-func (c *cluster) write(t *testing.T, name string, content []byte) string {
+func (c *cluster) write(name string, content []byte) string {
+	c.t.Helper()
 	file := filepath.Join(c.dir, name)
 	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return file
 }
 
-// run runs a program until the test ends. If the test failed, the end of what the
-// program said is shown.
-func (c *cluster) run(t *testing.T, program string, args ...string) {
-	t.Helper()
-	command := exec.Command(program, args...)
-	output := c.log(t, filepath.Base(program))
-	command.Stdout, command.Stderr = output, output
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = command.Process.Kill()
-		_ = command.Wait()
-	})
-}
-
-// log returns a file for what a program says. If the test failed, its end is shown.
-func (c *cluster) log(t *testing.T, program string) *os.File {
-	t.Helper()
-	file, err := os.Create(filepath.Join(c.dir, program+".log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = file.Close()
-		if text, err := os.ReadFile(file.Name()); err == nil && t.Failed() {
-			t.Logf("%s said, at last:\n%s", program, text[max(0, len(text)-4000):])
-		}
-	})
-	return file
-}
-
-func freePort(t *testing.T) int {
+// freePort returns an address on loopback that nobody listens on. Somebody else may be
+// faster to: see start.
+func (c *cluster) freePort() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return l.Addr().String()
 }
 
-// eventually waits until something holds, for two minutes.
-func (c *cluster) eventually(t *testing.T, what string, holds func(context.Context) (bool, error)) {
+// start runs a server of the control plane until it is ready. If it ends before, as when
+// its port has been taken, it is tried again with other arguments.
+func (c *cluster) start(program string, args func() (args []string, readyURL string)) {
+	c.t.Helper()
+	for range 3 {
+		args, url := args()
+		p := c.run(program, args...)
+		deadline := time.After(2 * time.Minute)
+		for {
+			select {
+			case <-p.ended:
+			case <-deadline:
+				c.t.Fatalf("%s is not ready", program)
+			case <-time.After(50 * time.Millisecond):
+				if c.ready(url) {
+					c.plane = append(c.plane, p)
+					return
+				}
+				continue
+			}
+			break
+		}
+	}
+	c.t.Fatalf("%s does not start", program)
+}
+
+func (c *cluster) ready(url string) bool {
+	http, err := rest.HTTPClientFor(&rest.Config{BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, Timeout: 5 * time.Second})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	response, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == 200
+}
+
+// process is a program that runs.
+type process struct {
+	*exec.Cmd
+	ended chan struct{}
+}
+
+// run runs a program, at most as long as the test. If the test fails, the end of what the
+// program said is shown.
+func (c *cluster) run(program string, args ...string) *process {
+	c.t.Helper()
+	p := &process{exec.Command(program, args...), make(chan struct{})}
+	name := filepath.Base(program)
+	file, err := os.CreateTemp(c.dir, name+"-*.log")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	p.Stdout, p.Stderr = file, file
+	if err := p.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		_ = p.Wait()
+		close(p.ended)
+	}()
+	c.t.Cleanup(func() {
+		p.end(os.Kill)
+		_ = file.Close()
+		if text, err := os.ReadFile(file.Name()); err == nil && c.t.Failed() {
+			c.t.Logf("%s said, at last:\n%s", name, text[max(0, len(text)-4000):])
+		}
+	})
+	return p
+}
+
+// end sends a signal to a process and waits until it has ended.
+func (p *process) end(signal os.Signal) {
+	_ = p.Process.Signal(signal)
+	<-p.ended
+}
+
+// eventually waits until something holds, for three minutes.
+func (c *cluster) eventually(t *testing.T, what string, holds func(context.Context) bool) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, holds); err != nil {
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+		for _, p := range c.plane {
+			select {
+			case <-p.ended:
+				return false, fmt.Errorf("%s has ended: %s", p.Path, p.ProcessState)
+			default:
+			}
+		}
+		return holds(ctx), nil
+	})
+	if err != nil {
 		t.Fatalf("waiting until %s: %v\n%s", what, err, c.state())
 	}
 }
@@ -209,7 +262,8 @@ func (c *cluster) eventually(t *testing.T, what string, holds func(context.Conte
 // state tells what pods there are that have not succeeded, and the warnings.
 func (c *cluster) state() string {
 	var b strings.Builder
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
 	var pods corev1.PodList
 	if c.Client == nil || c.List(ctx, &pods) != nil {
 		return "the API server does not answer"
@@ -224,8 +278,7 @@ func (c *cluster) state() string {
 		_ = c.List(ctx, list)
 		phases := map[string]int{}
 		for i := range list.Items {
-			phase, _, _ := unstructured.NestedString(list.Items[i].Object, "status", "phase")
-			phases[list.Items[i].GetNamespace()+" "+phase]++
+			phases[fmt.Sprintf("%s %q", list.Items[i].GetNamespace(), phaseOf(&list.Items[i]))]++
 		}
 		fmt.Fprintf(&b, "%ss by namespace and phase: %v\n", kind, phases)
 	}
@@ -239,16 +292,19 @@ func (c *cluster) state() string {
 	return b.String()
 }
 
-// kubelet lets pods succeed once they have a node.
-func (c *cluster) kubelet(t *testing.T) {
-	ctx := t.Context()
+// kubelet lets pods end once they have a node.
+func (c *cluster) kubelet() {
+	ctx := c.t.Context()
+	bound := client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase=Pending,spec.nodeName!=")}
 	for ctx.Err() == nil {
 		var pods corev1.PodList
-		_ = c.List(ctx, &pods, client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase=Pending,spec.nodeName!=")})
+		_ = c.List(ctx, &pods, bound)
 		for i := range pods.Items {
 			pod := &pods.Items[i]
 			before := pod.DeepCopy()
-			pod.Status.Phase = corev1.PodSucceeded
+			if pod.Status.Phase = corev1.PodSucceeded; strings.HasPrefix(pod.Name, "fails") {
+				pod.Status.Phase = corev1.PodFailed
+			}
 			_ = c.Status().Patch(ctx, pod, client.MergeFrom(before))
 		}
 		select {
@@ -258,56 +314,85 @@ func (c *cluster) kubelet(t *testing.T) {
 	}
 }
 
-// controller is a controller that runs.
-type controller struct{ stop func() }
+// controller starts the controller, with the rights of rbac.yaml.
+func (c *cluster) controller(args ...string) *process {
+	c.t.Helper()
+	kubeconfig := c.kubeconfig("slipstream", controllerToken)
+	return c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0")...)
+}
 
-// controller starts a controller, with the rights of rbac.yaml. It ends with the test.
-func (c *cluster) controller(t *testing.T, lookahead bool) controller {
+// checkRights holds what the controller did against what rbac.yaml allows.
+func (c *cluster) checkRights(t *testing.T) {
 	t.Helper()
-	config := rest.CopyConfig(c.config)
-	config.BearerToken = controllerToken
-	again := true
-	m, err := manager.New(config, manager.Options{
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: ctrlconfig.Controller{SkipNameValidation: &again}, // it is started several times in one process
-	})
+	unused := map[string]bool{}
+	text, err := os.ReadFile("rbac.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	if err := Setup(ctx, m, lookahead); err != nil {
+	var role rbacv1.ClusterRole
+	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096).Decode(&role); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- m.Start(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the controller: %v", err)
+	for _, rule := range role.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				// The first is asked for by admission, and the second needed only if the
+				// watch of pods is behind.
+				if right := verb + " " + resource; !strings.HasSuffix(resource, "/finalizers") && right != "get pods" {
+					unused[right] = true
+				}
+			}
 		}
-	})
-	t.Cleanup(stop)
-	return controller{stop}
+	}
+	log, err := os.Open(filepath.Join(c.dir, auditLog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	requests := 0
+	for decoder := json.NewDecoder(log); ; requests++ {
+		var entry struct {
+			Verb           string
+			ObjectRef      struct{ Resource, Subresource string }
+			ResponseStatus struct{ Code int }
+		}
+		if err := decoder.Decode(&entry); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		resource := entry.ObjectRef.Resource
+		if entry.ObjectRef.Subresource != "" {
+			resource += "/" + entry.ObjectRef.Subresource
+		}
+		delete(unused, entry.Verb+" "+resource)
+		if entry.ResponseStatus.Code == 403 {
+			t.Errorf("the controller may not %s %s", entry.Verb, resource)
+		}
+	}
+	for right := range unused {
+		t.Errorf("the controller never used its right to %s", right)
+	}
+	fmt.Printf("%d requests of the controller, none forbidden; every right of rbac.yaml used\n", requests)
 }
 
 // applyFile creates what a file holds, in a namespace if it is given.
-func (c *cluster) applyFile(t *testing.T, file, namespace string) []*unstructured.Unstructured {
+func (c *cluster) applyFile(t *testing.T, file, namespace string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.apply(t, string(text), namespace)
+	c.apply(t, string(text), namespace)
 }
 
-func (c *cluster) apply(t *testing.T, text, namespace string) []*unstructured.Unstructured {
+func (c *cluster) apply(t *testing.T, text, namespace string) {
 	t.Helper()
-	var objects []*unstructured.Unstructured
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader([]byte(text)), 4096)
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
 	for {
 		u := &unstructured.Unstructured{}
 		if err := decoder.Decode(u); errors.Is(err, io.EOF) {
-			return objects
+			return
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -320,22 +405,13 @@ func (c *cluster) apply(t *testing.T, text, namespace string) []*unstructured.Un
 		if err := c.Create(t.Context(), u); err != nil {
 			t.Fatalf("%s %s: %v", u.GetKind(), u.GetName(), err)
 		}
-		objects = append(objects, u)
 	}
-}
-
-// namespace creates a namespace for a scenario.
-func (c *cluster) namespace(t *testing.T, name string) string {
-	t.Helper()
-	if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil && !apierrors.IsAlreadyExists(err) {
-		t.Fatal(err)
-	}
-	return name
 }
 
 // node adds a node that is ready and has room.
 func (c *cluster) node(t *testing.T, node corev1.Node) {
 	t.Helper()
+	c.labels[node.Name] = node.Labels
 	if err := c.Create(t.Context(), &node); err != nil {
 		t.Fatal(err)
 	}
