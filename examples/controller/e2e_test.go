@@ -65,6 +65,7 @@ func TestOnARealControlPlane(t *testing.T) {
 		c.node(t, node)
 	}
 
+	c.avoid.Store(true)
 	controller := c.controller()
 	scenario := func(namespace string, run func(t *testing.T, ns string)) {
 		t.Run(namespace, func(t *testing.T) {
@@ -107,7 +108,8 @@ func TestOnARealControlPlane(t *testing.T) {
 		c.apply(t, data("DataLoad", "a")+
 			data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Prefer, prefers: [{name: "+hostname+", weight: 100}, {name: "+zone+", weight: 50}, {name: "+region+", weight: 1}]")), ns)
 		c.completes(t, ns)
-		c.check(t, ns) // where it runs is the scheduler's to weigh
+		// Its node is the most preferred, but to be avoided; another in the zone comes next.
+		c.check(t, ns, must{"DataLoad b", zone, "DataLoad a"})
 		a, b := c.pod(t, ns, "DataLoad a"), c.pod(t, ns, "DataLoad b")
 		labels := c.labels[a.Spec.NodeName]
 		want := fmt.Sprintf("100 %s In [%s], 50 %s In [%s], 1 %s In [%s]", hostname, labels[hostname], zone, labels[zone], region, labels[region])
@@ -132,6 +134,7 @@ func TestOnARealControlPlane(t *testing.T) {
 			data("DataLoad", "b", "nodeSelector: {"+zone+": west-c}", runAfter("DataLoad", "a", "policy: Require, requires: [{name: "+zone+"}]")), ns)
 		c.warned(t, ns, "DataLoad b", "Conflict", "it ran where "+zone+"=east-a, but spec.nodeSelector requires")
 		c.noPod(t, ns, "DataLoad b")
+		c.check(t, ns)
 	})
 	scenario("distributed", func(t *testing.T, ns string) {
 		c.apply(t, data("DataLoad", "a")+
@@ -187,11 +190,7 @@ func TestOnARealControlPlane(t *testing.T) {
 
 	// The scheduler would rather not use the GPU nodes.
 	for _, name := range []string{"gpu-a1", "gpu-b1"} {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		const avoid = `{"spec": {"taints": [{"key": "dear", "effect": "PreferNoSchedule"}]}}`
-		if err := c.Patch(t.Context(), node, client.RawPatch("application/merge-patch+json", []byte(avoid))); err != nil {
-			t.Fatal(err)
-		}
+		c.taint(t.Context(), name, "dear", true)
 	}
 	scenario("stranded", func(t *testing.T, ns string) {
 		c.applyFile(t, fixtures+"stranding.yaml", ns)
@@ -228,6 +227,7 @@ func TestOnARealControlPlane(t *testing.T) {
 		c.check(t, ns, must...)
 	})
 
+	c.avoid.Store(false)
 	const chains, length, controls, inPool = 200, 5, 40, "nodeSelector: {pool: many}"
 	for i := range 100 {
 		name := fmt.Sprintf("node-%d", i)

@@ -284,8 +284,8 @@ func (r *Reconciler) observe(ctx context.Context, u *unstructured.Unstructured, 
 	return r.record(ctx, u, dataflow.Complete, topology.Expose(node.Labels, op.Exposes...).NodeAffinity())
 }
 
-// record writes the status, unless the operation is not any more what was read: then
-// there is an error, and another reconcile.
+// record writes the status, unless the operation is not any more what was read: then the
+// watch is behind, and what it has yet to see will be another reconcile.
 func (r *Reconciler) record(ctx context.Context, u *unstructured.Unstructured, phase dataflow.Phase, ran *corev1.NodeAffinity) error {
 	if phaseOf(u) == phase {
 		return nil
@@ -307,7 +307,11 @@ func (r *Reconciler) record(ctx context.Context, u *unstructured.Unstructured, p
 		status["nodeAffinity"] = nodeAffinity
 	}
 	u.Object["status"] = status
-	return r.API.Status().Patch(ctx, u, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	err := r.API.Status().Patch(ctx, u, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // warn writes an event, unless it was the last that was written about the object.

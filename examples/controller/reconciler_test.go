@@ -95,7 +95,7 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 
 			w.fails = func() fault {
 				if random.IntN(8) == 0 {
-					return fault(1 + random.IntN(3))
+					return fault(1 + random.IntN(2))
 				}
 				return never
 			}

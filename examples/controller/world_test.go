@@ -51,7 +51,6 @@ type fault int
 const (
 	never fault = iota
 	before
-	conflicting
 	afterwards
 )
 
@@ -95,15 +94,10 @@ func (w *world) restart(lookahead bool) {
 
 // faulty is the API server as the controller sees it: every call may fail.
 func (w *world) faulty() client.Client {
-	call := func(o client.Object, write bool, do func() error) error {
-		conflict := apierrors.NewConflict(schema.GroupResource{Resource: "things"}, o.GetName(), errors.New("made up"))
+	call := func(write bool, do func() error) error {
 		switch w.fails() {
 		case before:
 			return errors.New("the network is down")
-		case conflicting:
-			if write {
-				return conflict
-			}
 		case afterwards:
 			_ = do()
 			return errors.New("the answer got lost")
@@ -115,13 +109,13 @@ func (w *world) faulty() client.Client {
 	}
 	return interceptor.NewClient(w.api, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
-			return call(o, false, func() error { return c.Get(ctx, key, o, opts...) })
+			return call(false, func() error { return c.Get(ctx, key, o, opts...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return call(o, true, func() error { return w.create(o) })
+			return call(true, func() error { return w.create(o) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			return call(o, true, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+			return call(true, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
 		},
 	})
 }
