@@ -405,6 +405,27 @@ func TestAnOldCacheRunsNothingTwice(t *testing.T) {
 	}
 }
 
+// A status that rests on what an operation was before somebody changed it is not written.
+func TestAStatusIsNotWrittenOnAnOldVersion(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"))
+	w.settle()
+	w.run(&w.podsThere()[0], nodes(), corev1.PodSucceeded, rand.New(rand.NewPCG(1, 1)))
+	w.change(load("a"), func(u *unstructured.Unstructured) { u.SetAnnotations(map[string]string{topology.LabelsAnnotation: "gpu"}) })
+	for w.deliver(0) { // pods alone
+	}
+	w.reconcile(0)
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Executing || len(w.queue) > 0 {
+		t.Fatalf("a is %q, and to be tried again: %v", phase, w.queue)
+	}
+	w.settle()
+	op, err := read(w.operation(load("a")))
+	w.must(err)
+	if _, exposed := op.Observation.Labels.Get("gpu"); !exposed || op.Observation.Phase != dataflow.Complete {
+		t.Errorf("a is %q, and exposes %s", op.Observation.Phase, op.Observation.Labels)
+	}
+}
+
 // Of the same name, an operation and what is left of its forerunner are told apart.
 func TestPodsOfAForerunnerAreNotTheOperations(t *testing.T) {
 	w := newWorld(t, objects(nodes())...)
@@ -475,6 +496,23 @@ func TestPodsOfADistributedOperation(t *testing.T) {
 	u := w.operation(ref)
 	if _, recorded, _ := unstructured.NestedMap(u.Object, "status", "nodeAffinity"); recorded || phaseOf(u) != dataflow.Complete {
 		t.Errorf("its status is %v", u.Object["status"])
+	}
+}
+
+// What another controller runs by a schedule can be run after, and exposes nothing.
+func TestAfterARecurringOperation(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a", `policy: Cron, schedule: "* * * * *"`), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")))
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("b"))); phase != "" {
+		t.Fatalf("b is %q", phase)
+	}
+	a := w.operation(load("a"))
+	w.must(unstructured.SetNestedField(a.Object, "Complete", "status", "phase"))
+	w.must(w.api.Status().Update(t.Context(), a))
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("b"))); phase != dataflow.Complete || !strings.HasPrefix(w.events[len(w.events)-1], "MissingLabels DataLoad ns/b: ") {
+		t.Errorf("b is %q, events %q", phase, w.events)
 	}
 }
 
