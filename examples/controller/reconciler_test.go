@@ -75,10 +75,11 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 			const size = 9
 			kinds := dataflow.Kinds()
 			var manifests []string
-			refs, predecessors, labels := make([]dataflow.Ref, size), make([]int, size), make([]string, size)
+			refs, predecessors, labels, pods := make([]dataflow.Ref, size), make([]int, size), make([]string, size), make([]int, size)
 			for i := range size {
 				refs[i] = dataflow.Ref{Kind: kinds[random.IntN(len(kinds))], Namespace: "ns", Name: fmt.Sprint("op-", i)}
 				predecessors[i] = random.IntN(i+1) - 1
+				pods[i] = 1
 				var spec []string
 				if p := predecessors[i]; p >= 0 {
 					how := follow[random.IntN(len(follow))]
@@ -87,7 +88,7 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 				}
 				if refs[i].Kind == dataflow.DataMigrate && random.IntN(3) == 0 {
 					spec = append(spec, "parallelism: 2")
-					labels[i] = ""
+					labels[i], pods[i] = "", 2
 				}
 				manifests = append(manifests, operation(refs[i].Kind, refs[i].Name, spec...))
 			}
@@ -152,13 +153,13 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 			}
 
 			for i, ref := range refs {
-				if p := predecessors[i]; p >= 0 && labels[i] != "" && len(places[refs[p]]) == 1 {
+				if p := predecessors[i]; p >= 0 && labels[i] != "" && pods[p] == 1 {
 					if here, there := label(places[ref][0], labels[i]), label(places[refs[p]][0], labels[i]); here != there {
 						t.Errorf("%s ran in %q, and %s in %q", ref, here, refs[p], there)
 					}
 				}
-				if len(places[ref]) != 1 && len(places[ref]) != 2 {
-					t.Errorf("%s ran on %v", ref, places[ref])
+				if len(places[ref]) != pods[i] {
+					t.Errorf("%s ran on %v, and has %d pods", ref, places[ref], pods[i])
 				}
 			}
 
@@ -303,6 +304,11 @@ func TestWhatIsMendedGoesOn(t *testing.T) {
 	}{
 		{"an invalid policy", []string{operation("DataLoad", "a"), b, c}, func(w *world) { w.change(load("b"), setRunAfter("a", "Require")) }},
 		{"a misspelt predecessor", []string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "o", "")), c}, func(w *world) { w.change(load("b"), setRunAfter("a", "Require")) }},
+		{
+			"a source that comes late",
+			[]string{operation("DataLoad", "x"), operation("DataLoad", "b", "runAfter: {kind: DataLoad, name: x, affinityStrategy: {policy: Require, dependOn: {kind: DataLoad, name: a}}}"), c},
+			func(w *world) { w.apply(operation("DataLoad", "a")) },
+		},
 		{"a predecessor that comes late", []string{operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")), c}, func(w *world) { w.apply(operation("DataLoad", "a")) }},
 		{
 			"a circle",
@@ -382,6 +388,20 @@ func count(events []string, event string) int {
 	return n
 }
 
+func TestADeletedPredecessorIsTold(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")))
+	w.settle()
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Executing || w.events != nil {
+		t.Fatalf("a is %q, events %q", phase, w.events)
+	}
+	w.must(w.api.Delete(t.Context(), objectOf(load("a"))))
+	w.settle()
+	if want := "Waiting DataLoad ns/b: for DataLoad ns/a: it does not exist"; !slices.Equal(w.events, []string{want}) {
+		t.Errorf("events %q", w.events)
+	}
+}
+
 // What a controller's cache has not seen yet must not make it run an operation again.
 func TestAnOldCacheRunsNothingTwice(t *testing.T) {
 	w := newWorld(t, objects(nodes())...)
@@ -411,7 +431,9 @@ func TestAStatusIsNotWrittenOnAnOldVersion(t *testing.T) {
 	w.apply(operation("DataLoad", "a"))
 	w.settle()
 	w.run(&w.podsThere()[0], nodes(), corev1.PodSucceeded, rand.New(rand.NewPCG(1, 1)))
-	w.change(load("a"), func(u *unstructured.Unstructured) { u.SetAnnotations(map[string]string{topology.LabelsAnnotation: "gpu"}) })
+	w.change(load("a"), func(u *unstructured.Unstructured) {
+		u.SetAnnotations(map[string]string{topology.LabelsAnnotation: "gpu"})
+	})
 	for w.deliver(0) { // pods alone
 	}
 	w.reconcile(0)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -115,9 +116,35 @@ func (w *world) faulty() client.Client {
 			return call(true, func() error { return w.create(o) })
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			return call(true, func() error { return c.SubResource(sub).Patch(ctx, o, p, opts...) })
+			return call(true, func() error {
+				if err := w.checkVersion(o, p); err != nil {
+					return err
+				}
+				return c.SubResource(sub).Patch(ctx, o, p, opts...)
+			})
 		},
 	})
+}
+
+// checkVersion refuses a patch of another version than there is, as an API server does. The
+// fake one does not for the status of unstructured objects.
+func (w *world) checkVersion(o client.Object, p client.Patch) error {
+	data, err := p.Data(o)
+	if err != nil {
+		return err
+	}
+	var patch metav1.PartialObjectMetadata
+	if err := json.Unmarshal(data, &patch); err != nil {
+		return err
+	}
+	now := objectOf(refOf(o.(*unstructured.Unstructured)))
+	if err := w.api.Get(w.t.Context(), client.ObjectKeyFromObject(now), now); err != nil {
+		return err
+	}
+	if patch.ResourceVersion != "" && patch.ResourceVersion != now.GetResourceVersion() {
+		return apierrors.NewConflict(schema.GroupResource{Resource: now.GetKind()}, now.GetName(), errors.New("it has changed"))
+	}
+	return nil
 }
 
 // create creates an object with a UID of its own, which the fake API server does not give.
@@ -145,9 +172,9 @@ func (w *world) apply(manifests ...string) {
 	w.t.Helper()
 	for _, text := range manifests {
 		u := &unstructured.Unstructured{}
-		json, err := yaml.YAMLToJSON([]byte(text))
+		object, err := yaml.YAMLToJSON([]byte(text))
 		w.must(err)
-		w.must(u.UnmarshalJSON(json))
+		w.must(u.UnmarshalJSON(object))
 		w.must(w.create(u))
 	}
 }
