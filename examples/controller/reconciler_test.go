@@ -397,7 +397,16 @@ func TestADeletedPredecessorIsTold(t *testing.T) {
 	}
 	w.must(w.api.Delete(t.Context(), objectOf(load("a"))))
 	w.settle()
-	if want := "Waiting DataLoad ns/b: for DataLoad ns/a: it does not exist"; !slices.Equal(w.events, []string{want}) {
+	const waiting = "Waiting DataLoad ns/b: for DataLoad ns/a: it does not exist"
+	if !slices.Equal(w.events, []string{waiting}) {
+		t.Errorf("events %q", w.events)
+	}
+	// Another operation of the name has an event of its own.
+	w.must(w.api.Delete(t.Context(), objectOf(load("b"))))
+	w.settle()
+	w.apply(operation("DataLoad", "b", runsAfter("DataLoad", "a", "")))
+	w.settle()
+	if !slices.Equal(w.events, []string{waiting, waiting}) {
 		t.Errorf("events %q", w.events)
 	}
 }
