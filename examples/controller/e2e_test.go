@@ -1,3 +1,5 @@
+//go:build e2e
+
 package main
 
 import (
@@ -7,8 +9,10 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
@@ -16,30 +20,44 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 )
 
 const fixtures = "../plan/testdata/fixtures/"
 
-// The programs of the control plane, and Fluid's CRDs; the script e2e provides both.
+// What the script e2e provides: the folder of the programs of the control plane, the
+// controller, and the folder of Fluid's CRDs.
 const (
-	programsVariable = "CONTROL_PLANE"
-	crdsVariable     = "FLUID_CRDS"
+	programsVariable   = "CONTROL_PLANE"
+	controllerVariable = "CONTROLLER"
+	crdsVariable       = "FLUID_CRDS"
 )
 
+// The labels that operations follow here.
+const (
+	hostname     = "kubernetes.io/hostname"
+	zone         = "topology.kubernetes.io/zone"
+	region       = "topology.kubernetes.io/region"
+	instanceType = "node.kubernetes.io/instance-type"
+)
+
+// What the test expects is written down for each scenario, and compared with the nodes
+// that kube-scheduler put the pods on and their labels: slipstream is not asked.
 func TestOnARealControlPlane(t *testing.T) {
-	programs, crds := os.Getenv(programsVariable), os.Getenv(crdsVariable)
-	if programs == "" || crds == "" {
-		t.Skipf("%s or %s is not set; run ./e2e", programsVariable, crdsVariable)
+	for _, variable := range []string{programsVariable, controllerVariable, crdsVariable} {
+		if os.Getenv(variable) == "" {
+			t.Fatalf("%s is not set; run ./e2e", variable)
+		}
 	}
-	c := newCluster(t, programs, crds)
-	nodes, err := os.Open(fixtures + "nodes.yaml")
+	c := newCluster(t, os.Getenv(programsVariable), os.Getenv(crdsVariable))
+	defer c.printTable()
+	file, err := os.Open(fixtures + "nodes.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalogue, err := manifest.Read("nodes.yaml", nodes)
+	defer file.Close()
+	catalogue, err := manifest.Read("nodes.yaml", file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,307 +65,428 @@ func TestOnARealControlPlane(t *testing.T) {
 		c.node(t, node)
 	}
 
-	defer c.printTable()
-	controller := c.controller(t, false)
-	for _, demo := range []struct{ file, namespace string }{
-		{"demo1-location", "demo1"},
-		{"demo2-custom-label", "demo2"},
-		{"demo3-depend-on", "default"}, // as its references say
-	} {
-		t.Run(demo.file, func(t *testing.T) {
-			text, err := os.ReadFile(fixtures + demo.file + ".yaml")
+	c.avoid.Store(true)
+	controller := c.controller()
+	scenario := func(namespace string, run func(t *testing.T, ns string)) {
+		t.Run(namespace, func(t *testing.T) {
+			if namespace != "default" {
+				if err := c.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			run(t, namespace)
+		})
+	}
+	demo := func(file string, must ...must) func(t *testing.T, ns string) {
+		return func(t *testing.T, ns string) {
+			text, err := os.ReadFile(fixtures + file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			lower := strings.NewReplacer("loadA", "load-a", "loadB", "load-b").Replace(string(text)) // as the API server demands
-			ns := c.namespace(t, demo.namespace)
-			c.apply(t, lower, ns)
+			c.apply(t, strings.NewReplacer("loadA", "load-a", "loadB", "load-b").Replace(string(text)), ns) // as the API server demands
 			c.completes(t, ns)
-		})
+			c.check(t, ns, must...)
+		}
 	}
-	t.Run("zone", func(t *testing.T) {
-		ns := c.namespace(t, "zone")
-		c.apply(t, load("a", "")+load("b", runAfter("DataLoad", "a", "Require", "requires: [{name: topology.kubernetes.io/zone}]"))+
-			load("c", runAfter("DataLoad", "b", "Require", "requires: [{name: topology.kubernetes.io/zone}, {name: topology.kubernetes.io/region}]")), ns)
-		c.completes(t, ns)
+	scenario("demo1", demo("demo1-location.yaml", must{"DataLoad load-b", hostname, "DataLoad load-a"}))
+	scenario("demo2", func(t *testing.T, ns string) {
+		demo("demo2-custom-label.yaml", must{"DataLoad load-b", instanceType, "DataLoad load-a"})(t, ns)
+		c.isOn(t, ns, "DataLoad load-b", "gpu-a1", "gpu-b1")
 	})
-	t.Run("prefer", func(t *testing.T) {
-		ns := c.namespace(t, "prefer")
-		c.apply(t, load("a", "")+load("b", runAfter("DataLoad", "a", "Prefer", `prefers: [{name: kubernetes.io/hostname, weight: 100}, {name: topology.kubernetes.io/zone, weight: 50}, {name: topology.kubernetes.io/region, weight: 1}]`)), ns)
+	scenario("default", func(t *testing.T, ns string) { // as the references of the third demo say
+		demo("demo3-depend-on.yaml", must{"DataProcess step4-infer-server", instanceType, "DataProcess step2-trtllm-convert"})(t, ns)
+		c.isOn(t, ns, "DataProcess step4-infer-server", "gpu-a1", "gpu-b1")
+	})
+	scenario("zone", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a")+
+			data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Require, requires: [{name: "+zone+"}]"))+
+			data("DataLoad", "c", runAfter("DataLoad", "b", "policy: Require, requires: [{name: "+zone+"}, {name: "+region+"}]")), ns)
 		c.completes(t, ns)
-		var pod corev1.Pod
-		if err := c.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "b-dataload-0"}, &pod); err != nil {
-			t.Fatal(err)
+		c.check(t, ns, must{"DataLoad b", zone, "DataLoad a"}, must{"DataLoad c", zone, "DataLoad b"}, must{"DataLoad c", region, "DataLoad b"})
+	})
+	scenario("prefer", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a")+
+			data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Prefer, prefers: [{name: "+hostname+", weight: 100}, {name: "+zone+", weight: 50}, {name: "+region+", weight: 1}]")), ns)
+		c.completes(t, ns)
+		// Its node is the most preferred, but to be avoided; another in the zone comes next.
+		c.check(t, ns, must{"DataLoad b", zone, "DataLoad a"})
+		a, b := c.pod(t, ns, "DataLoad a"), c.pod(t, ns, "DataLoad b")
+		labels := c.labels[a.Spec.NodeName]
+		want := fmt.Sprintf("100 %s In [%s], 50 %s In [%s], 1 %s In [%s]", hostname, labels[hostname], zone, labels[zone], region, labels[region])
+		var got []string
+		for _, p := range b.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+			e := p.Preference.MatchExpressions[0]
+			got = append(got, fmt.Sprint(p.Weight, " ", e.Key, " ", e.Operator, " ", e.Values))
 		}
-		var weights []int32
-		for _, p := range pod.Spec.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
-			weights = append(weights, p.Weight)
-		}
-		if !slices.Equal(weights, []int32{100, 50, 1}) {
-			t.Errorf("the pod prefers with weights %v", weights)
+		if strings.Join(got, ", ") != want {
+			t.Errorf("b prefers %s, not %s", got, want)
 		}
 	})
-	t.Run("own-term", func(t *testing.T) { // which Fluid v1.0.8 drops the inherited requirement for
-		ns := c.namespace(t, "own-term")
-		const gpu = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: node.kubernetes.io/instance-type, operator: In, values: [GPU]}]}]}}}"
-		c.apply(t, load("a", "nodeSelector: {topology.kubernetes.io/zone: east-b}")+load("b", gpu+"\n  "+runAfter("DataLoad", "a", "Require", "requires: [{name: topology.kubernetes.io/zone}]")), ns)
+	scenario("own-term", func(t *testing.T, ns string) { // for which Fluid v1.0.8 loses the inherited requirement
+		c.apply(t, data("DataLoad", "a", "nodeSelector: {"+zone+": east-b}")+
+			data("DataLoad", "b", onGPU, runAfter("DataLoad", "a", "policy: Require, requires: [{name: "+zone+"}]")), ns)
 		c.completes(t, ns)
-		if node := c.place(t, ns, "b-dataload-0"); node != "gpu-b1" { // the one GPU node in that zone that is not tainted
-			t.Errorf("b ran on %s", node)
+		c.check(t, ns, must{"DataLoad b", zone, "DataLoad a"})
+		c.isOn(t, ns, "DataLoad b", "gpu-b1") // the one GPU in that zone without a taint
+	})
+	scenario("conflict", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a", "nodeSelector: {"+zone+": east-a}")+
+			data("DataLoad", "b", "nodeSelector: {"+zone+": west-c}", runAfter("DataLoad", "a", "policy: Require, requires: [{name: "+zone+"}]")), ns)
+		c.warned(t, ns, "DataLoad b", "Conflict", "it ran where "+zone+"=east-a, but spec.nodeSelector requires")
+		c.noPod(t, ns, "DataLoad b")
+		c.check(t, ns)
+	})
+	scenario("distributed", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a")+
+			data("DataMigrate", "mirror", "parallelism: 3", runAfter("DataLoad", "a", "policy: Require"))+
+			data("DataLoad", "b", runAfter("DataMigrate", "mirror", "policy: Require"))+
+			data("DataLoad", "c", runAfter("DataMigrate", "mirror", "policy: Require, dependOn: {kind: DataLoad, name: a}")), ns)
+		c.completes(t, ns)
+		c.check(t, ns, must{"DataLoad c", hostname, "DataLoad a"})
+		c.warned(t, ns, "DataLoad b", "MissingLabels", hostname)
+		for i := range 3 {
+			pod := corev1.Pod{}
+			name := podName(dataflow.Ref{Kind: dataflow.DataMigrate, Name: "mirror"}, i)
+			if err := c.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: name}, &pod); err != nil || pod.Spec.Affinity != nil {
+				t.Errorf("%s: %v, affinity %v", name, err, pod.Spec.Affinity)
+			}
 		}
 	})
-	t.Run("conflict", func(t *testing.T) {
-		ns := c.namespace(t, "conflict")
-		c.apply(t, load("a", "nodeSelector: {topology.kubernetes.io/zone: east-a}")+
-			load("b", "nodeSelector: {topology.kubernetes.io/zone: west-c}\n  "+runAfter("DataLoad", "a", "Require", "requires: [{name: topology.kubernetes.io/zone}]")), ns)
-		c.warned(t, ns, "b", "Conflict", "topology.kubernetes.io/zone=east-a")
-		c.noPod(t, ns, "b-dataload-0")
-	})
-	t.Run("distributed", func(t *testing.T) {
-		ns := c.namespace(t, "distributed")
-		c.apply(t, `
-apiVersion: data.fluid.io/v1alpha1
-kind: DataMigrate
-metadata: {name: mirror}
-spec: {parallelism: 3, from: {dataset: {name: a, namespace: default}}, to: {dataset: {name: b, namespace: default}}}
----
-`+load("b", runAfter("DataMigrate", "mirror", "Require", "")), ns)
+	scenario("backup", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a")+
+			data("DataBackup", "keep", runAfter("DataLoad", "a", "policy: Require"))+
+			data("DataProcess", "c", runAfter("DataBackup", "keep", "policy: Require")), ns)
 		c.completes(t, ns)
-		c.warned(t, ns, "b", "MissingLabels", "kubernetes.io/hostname")
+		c.check(t, ns, must{"DataBackup keep", hostname, "DataLoad a"}, must{"DataProcess c", hostname, "DataBackup keep"})
 	})
-	t.Run("backup", func(t *testing.T) {
-		ns := c.namespace(t, "backup")
-		c.apply(t, load("a", "")+`
-apiVersion: data.fluid.io/v1alpha1
-kind: DataBackup
-metadata: {name: keep}
-spec: {dataset: a, backupPath: "local:///tmp", `+strings.ReplaceAll(runAfter("DataLoad", "a", "Require", ""), "\n", "")+`}
----
-`+load("c", runAfter("DataBackup", "keep", "Require", "")), ns)
-		c.completes(t, ns)
-	})
-	t.Run("invalid", func(t *testing.T) {
-		ns := c.namespace(t, "invalid")
-		c.apply(t, load("a", "")+load("b", runAfter("DataLoad", "a", "Must", ""))+load("c", runAfter("DataLoad", "a", "Require", "requires: [{name: not a key}]"))+
-			load("d", runAfter("DataLoad", "a", "Require", "")), ns)
-		c.warned(t, ns, "b", "Invalid", "Must")
-		c.warned(t, ns, "c", "Invalid", "not a key")
-		c.noPod(t, ns, "b-dataload-0")
-		c.noPod(t, ns, "c-dataload-0")
+	scenario("invalid", func(t *testing.T, ns string) {
+		c.apply(t, data("DataLoad", "a")+
+			data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Must"))+
+			data("DataLoad", "c", runAfter("DataLoad", "a", "policy: Require, requires: [{name: not a key}]"))+
+			data("DataLoad", "d", runAfter("DataLoad", "a", "policy: Require")), ns)
+		c.warned(t, ns, "DataLoad b", "Invalid", `"Must"`)
+		c.warned(t, ns, "DataLoad c", "Invalid", `"not a key"`)
 		c.completes(t, ns, "b", "c")
-	})
-	t.Run("failed", func(t *testing.T) {
-		ns := c.namespace(t, "failed")
-		objects := c.apply(t, load("a", "nodeSelector: {no: such-node}")+load("b", runAfter("DataLoad", "a", "", ""))+load("c", runAfter("DataLoad", "b", "", "")), ns)
-		failed := objects[0].DeepCopy()
-		failed.Object["status"] = map[string]any{"phase": "Failed", "conditions": []any{}, "duration": ""}
-		if err := c.Status().Patch(t.Context(), failed, client.MergeFrom(objects[0])); err != nil {
+		c.noPod(t, ns, "DataLoad b")
+		c.noPod(t, ns, "DataLoad c")
+		// What is mended goes on.
+		u := objectOf(dataflow.Ref{Kind: dataflow.DataLoad, Namespace: ns, Name: "b"})
+		if err := c.Patch(t.Context(), u, client.RawPatch("application/merge-patch+json", []byte(`{"spec": {"runAfter": {"affinityStrategy": {"policy": "Require"}}}}`))); err != nil {
 			t.Fatal(err)
 		}
-		c.warned(t, ns, "b", "Blocked", "DataLoad failed/a failed")
-		c.warned(t, ns, "c", "Blocked", "DataLoad failed/a failed")
+		c.completes(t, ns, "c")
+		c.check(t, ns, must{"DataLoad b", hostname, "DataLoad a"}, must{"DataLoad d", hostname, "DataLoad a"})
+	})
+	scenario("failed", func(t *testing.T, ns string) { // in the wrong order
+		c.apply(t, data("DataLoad", "c", runAfter("DataLoad", "b", ""))+
+			data("DataLoad", "b", runAfter("DataLoad", "fails", ""))+
+			data("DataLoad", "typo", runAfter("DataLoad", "fail", "")), ns)
+		c.warned(t, ns, "DataLoad typo", "Waiting", "DataLoad failed/fail: it does not exist")
+		c.apply(t, data("DataLoad", "fails"), ns)
+		c.warned(t, ns, "DataLoad b", "Blocked", "DataLoad failed/fails failed")
+		c.warned(t, ns, "DataLoad c", "Blocked", "DataLoad failed/fails failed")
+		c.noPod(t, ns, "DataLoad c")
 	})
 
 	// The scheduler would rather not use the GPU nodes.
 	for _, name := range []string{"gpu-a1", "gpu-b1"} {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		avoid := `{"spec": {"taints": [{"key": "dear", "effect": "PreferNoSchedule"}]}}`
-		if err := c.Patch(t.Context(), node, client.RawPatch("application/merge-patch+json", []byte(avoid))); err != nil {
-			t.Fatal(err)
-		}
+		c.taint(t.Context(), name, "dear", true)
 	}
-	t.Run("stranded", func(t *testing.T) {
-		ns := c.namespace(t, "stranded")
+	scenario("stranded", func(t *testing.T, ns string) {
 		c.applyFile(t, fixtures+"stranding.yaml", ns)
-		c.eventually(t, "convert is unschedulable", func(ctx context.Context) (bool, error) {
+		c.eventually(t, "convert is unschedulable", func(ctx context.Context) bool {
 			var pod corev1.Pod
 			err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: "convert-dataprocess-0"}, &pod)
-			return err == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Reason == corev1.PodReasonUnschedulable }), nil
+			return err == nil && slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool { return c.Reason == corev1.PodReasonUnschedulable })
 		})
-		c.rows = append(c.rows, row{"DataLoad stranded/download", c.place(t, ns, "download-dataload-0"), "", ""},
-			row{"DataProcess stranded/convert", "none", "hostname of DataLoad stranded/download", "stranded"})
+		on := c.pod(t, ns, "DataLoad download").Spec.NodeName
+		c.rows = append(c.rows, row{ns, "DataLoad download", on, "", ""}, row{ns, "DataProcess convert", "none", hostname + "=" + on + " of DataLoad download", "stranded"})
 	})
-	controller.stop()
-	controller = c.controller(t, true)
-	t.Run("not-stranded", func(t *testing.T) {
-		ns := c.namespace(t, "not-stranded")
+	controller.end(syscall.SIGTERM)
+	if !controller.ProcessState.Success() {
+		t.Errorf("the controller: %s", controller.ProcessState)
+	}
+
+	controller = c.controller("--lookahead")
+	scenario("not-stranded", func(t *testing.T, ns string) {
 		c.applyFile(t, fixtures+"stranding.yaml", ns)
 		c.completes(t, ns)
+		c.check(t, ns, must{"DataProcess convert", hostname, "DataLoad download"})
+		c.isOn(t, ns, "DataProcess convert", "gpu-a1", "gpu-b1")
 	})
-	outer := t
-	t.Run("restart", func(t *testing.T) {
-		ns := c.namespace(t, "restart")
-		c.apply(t, load("a", "")+load("b", runAfter("DataLoad", "a", "Require", ""))+load("c", runAfter("DataLoad", "b", "Require", ""))+load("d", runAfter("DataLoad", "c", "Require", "")), ns)
-		c.eventually(t, "a is complete", func(ctx context.Context) (bool, error) { return c.phase(ctx, ns, "a") == dataflow.Complete, nil })
-		controller.stop()
-		controller = c.controller(outer, true)
-		c.completes(t, ns)
-	})
-	t.Run("many", func(t *testing.T) {
-		for i := range 100 {
-			name := fmt.Sprintf("node-%d", i)
-			c.node(t, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
-				"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": fmt.Sprintf("zone-%d", i%5),
-			}}})
+	scenario("restart", func(t *testing.T, ns string) {
+		text, must := chainOf("op-", 8, "", hostname, zone)
+		c.apply(t, text, ns)
+		c.eventually(t, "the second is complete", func(ctx context.Context) bool { return c.phase(ctx, ns, "op-1") == dataflow.Complete })
+		controller.end(os.Kill)
+		if c.phase(t.Context(), ns, "op-7") == dataflow.Complete {
+			t.Error("the controller was killed too late")
 		}
-		ns := c.namespace(t, "many")
-		for i := range 200 {
-			name := func(k int) string { return fmt.Sprintf("chain-%d-%d", i, k) }
-			text := load(name(0), "")
-			for k := 1; k < 5; k++ {
-				keys := []string{"", "requires: [{name: topology.kubernetes.io/zone}]"}[k%2]
-				text += load(name(k), runAfter("DataLoad", name(k-1), "Require", keys))
+		controller = c.controller("--lookahead")
+		c.completes(t, ns)
+		c.check(t, ns, must...)
+	})
+
+	c.avoid.Store(false)
+	const chains, length, controls, inPool = 200, 5, 40, "nodeSelector: {pool: many}"
+	for i := range 100 {
+		name := fmt.Sprintf("node-%d", i)
+		c.node(t, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			hostname: name, zone: fmt.Sprintf("zone-%d", i%5), "pool": "many",
+		}}})
+	}
+	scenario("many", func(t *testing.T, ns string) {
+		began := time.Now()
+		var all []must
+		for i := range chains {
+			text, must := chainOf(fmt.Sprintf("chain-%d-", i), length, inPool, hostname, zone)
+			c.apply(t, text, ns)
+			all = append(all, must...)
+			switch i {
+			case chains / 3: // two of them at once do no harm
+				second := c.controller("--lookahead")
+				controller.end(os.Kill)
+				controller = second
+			case chains / 2:
+				controller.end(os.Kill)
+				controller = c.controller("--lookahead")
 			}
+		}
+		c.completes(t, ns)
+		fmt.Printf("%d chains of %d operations after %s\n", chains, length, time.Since(began).Round(time.Second))
+		c.check(t, ns, all...)
+		if len(all) != chains*(length-1) {
+			t.Errorf("%d had to agree, not %d", len(all), chains*(length-1))
+		}
+	})
+	scenario("control", func(t *testing.T, ns string) { // without a policy, they do not agree
+		for i := range controls {
+			text, _ := chainOf(fmt.Sprintf("pair-%d-", i), 2, inPool, "")
 			c.apply(t, text, ns)
 		}
 		c.completes(t, ns)
+		agree := 0
+		for i := range controls {
+			name := fmt.Sprintf("DataLoad pair-%d-", i)
+			if c.pod(t, ns, name+"0").Spec.NodeName == c.pod(t, ns, name+"1").Spec.NodeName {
+				agree++
+			}
+		}
+		fmt.Printf("without a policy, %d of %d pairs ran on the same node\n", agree, controls)
+		if agree > controls/2 {
+			t.Error("agreement shows nothing if it comes by itself")
+		}
 	})
+	controller.end(syscall.SIGTERM)
+	c.checkRights(t)
+	c.checkEvents(t)
 }
 
-// load is a DataLoad, with more of its spec.
-func load(name, spec string) string {
-	return "apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata: {name: " + name + "}\nspec:\n  dataset: {name: phy, namespace: default}\n  " + spec + "\n---\n"
-}
-
-func runAfter(kind, name, policy, list string) string {
-	strategy := ""
-	if policy != "" {
-		strategy = ", affinityStrategy: {policy: " + policy + ", " + list + "}"
+// data is a manifest of an operation, with more of its spec.
+func data(kind, name string, spec ...string) string {
+	required := map[string]string{
+		"DataLoad":    "dataset: {name: phy, namespace: default}",
+		"DataMigrate": "from: {dataset: {name: a, namespace: default}}, to: {dataset: {name: b, namespace: default}}",
+		"DataProcess": "dataset: {name: phy, namespace: default, mountPath: /data}, processor: {script: {image: busybox, source: 'true'}}",
+		"DataBackup":  "dataset: phy, backupPath: 'local:///tmp'",
 	}
-	return "runAfter: {kind: " + kind + ", name: " + name + strategy + "}"
+	return fmt.Sprintf("apiVersion: data.fluid.io/v1alpha1\nkind: %s\nmetadata: {name: %s}\nspec: {%s}\n---\n", kind, name, strings.Join(append(slices.DeleteFunc(spec, func(s string) bool { return s == "" }), required[kind]), ", "))
+}
+
+func runAfter(kind, name, strategy string) string {
+	return fmt.Sprintf("runAfter: {kind: %s, name: %s, affinityStrategy: {%s}}", kind, name, strategy)
+}
+
+const onGPU = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: " + instanceType + ", operator: In, values: [GPU]}]}]}}}"
+
+// chainOf is a chain of DataLoads, each of which follows the one before it by the labels in
+// turn, or by none where that is empty. The first has more of a spec.
+func chainOf(prefix string, length int, spec string, labels ...string) (manifests string, musts []must) {
+	manifests = data("DataLoad", prefix+"0", spec)
+	for i := 1; i < length; i++ {
+		name, predecessor, strategy := fmt.Sprint(prefix, i), fmt.Sprint(prefix, i-1), ""
+		if label := labels[i%len(labels)]; label != "" {
+			strategy = "policy: Require, requires: [{name: " + label + "}]"
+			musts = append(musts, must{"DataLoad " + name, label, "DataLoad " + predecessor})
+		}
+		manifests += data("DataLoad", name, runAfter("DataLoad", predecessor, strategy))
+	}
+	return manifests, musts
+}
+
+// must says that an operation must run where a label has the value that it has where
+// another ran.
+type must struct{ operation, label, with string }
+
+// refOfName reads "DataLoad a".
+func refOfName(namespace, operation string) dataflow.Ref {
+	kind, name, _ := strings.Cut(operation, " ")
+	return dataflow.Ref{Kind: dataflow.Kind(kind), Namespace: namespace, Name: name}
 }
 
 func (c *cluster) phase(ctx context.Context, namespace, name string) dataflow.Phase {
-	u := objectOf(dataflow.DataLoad)
-	if err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, u); err != nil {
-		return ""
-	}
-	phase, _, _ := unstructured.NestedString(u.Object, "status", "phase")
-	return dataflow.Phase(phase)
+	u := objectOf(dataflow.Ref{Kind: dataflow.DataLoad, Namespace: namespace, Name: name})
+	_ = c.Get(ctx, client.ObjectKeyFromObject(u), u)
+	return phaseOf(u)
 }
 
-// place returns the node of a pod.
-func (c *cluster) place(t *testing.T, namespace, pod string) string {
+// pod returns the pod, or the first one, of an operation.
+func (c *cluster) pod(t *testing.T, namespace, operation string) corev1.Pod {
 	t.Helper()
-	var p corev1.Pod
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: pod}, &p); err != nil {
+	var pod corev1.Pod
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: podName(refOfName(namespace, operation), 0)}, &pod); err != nil {
 		t.Fatal(err)
 	}
-	return p.Spec.NodeName
+	return pod
 }
 
-// completes waits until all operations of a namespace, but for some, are complete. Then
-// it looks at where each of them ran, and whether it had the labels that it had to follow.
+func (c *cluster) noPod(t *testing.T, namespace, operation string) {
+	t.Helper()
+	name := podName(refOfName(namespace, operation), 0)
+	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Pod{}); client.IgnoreNotFound(err) != nil || err == nil {
+		t.Errorf("there is a pod %s, or %v", name, err)
+	}
+}
+
+func (c *cluster) isOn(t *testing.T, namespace, operation string, nodes ...string) {
+	t.Helper()
+	if node := c.pod(t, namespace, operation).Spec.NodeName; !slices.Contains(nodes, node) {
+		t.Errorf("%s ran on %s, not on %v", operation, node, nodes)
+	}
+}
+
+func (c *cluster) operations(ctx context.Context, namespace string) []unstructured.Unstructured {
+	var all []unstructured.Unstructured
+	for _, kind := range dataflow.Kinds() {
+		list := listOf(kind)
+		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
+			return nil
+		}
+		all = append(all, list.Items...)
+	}
+	return all
+}
+
+// completes waits until all operations of a namespace, but for some, are complete.
 func (c *cluster) completes(t *testing.T, namespace string, except ...string) {
 	t.Helper()
-	var operations []manifest.Operation
-	c.eventually(t, "all operations in "+namespace+" are complete", func(ctx context.Context) (bool, error) {
-		operations = nil
-		for _, kind := range dataflow.Kinds() {
-			list := listOf(kind)
-			if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
-				return false, nil
-			}
-			for i := range list.Items {
-				if slices.Contains(except, list.Items[i].GetName()) {
-					continue
-				}
-				if phase, _, _ := unstructured.NestedString(list.Items[i].Object, "status", "phase"); phase != string(dataflow.Complete) {
-					return false, nil
-				}
-				op, err := read(&list.Items[i])
-				if err != nil {
-					return false, err
-				}
-				operations = append(operations, op)
-			}
-		}
-		return true, nil
+	c.eventually(t, "all operations in "+namespace+" are complete", func(ctx context.Context) bool {
+		all := c.operations(ctx, namespace)
+		return len(all) > 0 && !slices.ContainsFunc(all, func(u unstructured.Unstructured) bool {
+			return phaseOf(&u) != dataflow.Complete && !slices.Contains(except, u.GetName())
+		})
 	})
-	var nodes corev1.NodeList
-	if err := c.List(t.Context(), &nodes); err != nil {
+}
+
+// check compares where the operations of a namespace ran with where they must have run.
+func (c *cluster) check(t *testing.T, namespace string, musts ...must) {
+	t.Helper()
+	var pods corev1.PodList
+	if err := c.List(t.Context(), &pods, client.InNamespace(namespace)); err != nil {
 		t.Fatal(err)
 	}
-	labels := map[string]map[string]string{}
-	for i := range nodes.Items {
-		labels[nodes.Items[i].Name] = nodes.Items[i].Labels
+	places := map[string]string{}
+	for _, pod := range pods.Items {
+		places[pod.Name] = pod.Spec.NodeName
 	}
-	places, distributed := map[dataflow.Ref]string{}, map[dataflow.Ref]bool{}
-	for i := range operations {
-		places[operations[i].Ref] = c.place(t, namespace, podName(operations[i].Ref, 0))
-		distributed[operations[i].Ref] = operations[i].Distributed
-	}
-	for i := range operations {
-		op := &operations[i]
-		source, follows := op.Source()
-		if !follows || distributed[source] || op.RunAfter.Strategy.Policy != affinity.Require {
-			c.rows = append(c.rows, row{op.String(), places[op.Ref], "", ""})
-			continue
-		}
-		for _, key := range op.RunAfter.Strategy.Keys() {
-			want, exposed := labels[places[source]][key]
-			if !exposed {
+	place := func(operation string) string { return places[podName(refOfName(namespace, operation), 0)] }
+	checked := 0
+	for _, u := range c.operations(t.Context(), namespace) {
+		operation := u.GetKind() + " " + u.GetName()
+		alone := true
+		for _, m := range musts {
+			if m.operation != operation {
 				continue
 			}
+			alone = false
+			checked++
+			want, ok := c.labels[place(m.with)][m.label]
 			verdict := agreed
-			if labels[places[op.Ref]][key] != want {
-				verdict = "NOT agreed"
-				t.Errorf("%s ran on %s, where %s=%s, not %s", op.Ref, places[op.Ref], key, labels[places[op.Ref]][key], want)
+			if got := c.labels[place(operation)][m.label]; !ok || got != want {
+				verdict = disagreed
+				t.Errorf("%s ran on %s, where %s=%s, and %s on %s, where it is %s", operation, place(operation), m.label, got, m.with, place(m.with), want)
 			}
-			c.rows = append(c.rows, row{op.String(), places[op.Ref], fmt.Sprintf("%s=%s of %s", key, want, source), verdict})
+			c.rows = append(c.rows, row{namespace, operation, place(operation), fmt.Sprintf("%s=%s of %s", m.label, want, m.with), verdict})
+		}
+		if alone {
+			c.rows = append(c.rows, row{namespace, operation, cmp.Or(place(operation), "none"), "", ""})
+		}
+	}
+	if checked != len(musts) {
+		t.Errorf("%d of %d were looked at", checked, len(musts))
+	}
+}
+
+// warned waits for an event on an operation.
+func (c *cluster) warned(t *testing.T, namespace, operation, reason, note string) {
+	t.Helper()
+	ref := refOfName(namespace, operation)
+	c.eventually(t, reason+" on "+operation, func(ctx context.Context) bool {
+		var list eventsv1.EventList
+		if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+			return false
+		}
+		for _, e := range list.Items {
+			if e.Regarding.Kind == string(ref.Kind) && e.Regarding.Name == ref.Name && e.Reason == reason && strings.Contains(e.Note, note) {
+				c.rows = append(c.rows, row{namespace, operation, "none", e.Note, "event " + e.Reason})
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// checkEvents finds events that were written again and again.
+func (c *cluster) checkEvents(t *testing.T) {
+	t.Helper()
+	var list eventsv1.EventList
+	if err := c.List(t.Context(), &list); err != nil {
+		t.Fatal(err)
+	}
+	const restarts = 4
+	total := map[string]int{}
+	for _, e := range list.Items {
+		if e.ReportingController == "slipstream" {
+			n := 1
+			if e.Series != nil {
+				n = int(e.Series.Count)
+			}
+			key := fmt.Sprint(e.Regarding.Kind, " ", e.Regarding.Namespace, "/", e.Regarding.Name, " ", e.Reason)
+			if total[key] += n; total[key] > 1+restarts {
+				t.Errorf("%s was told %d times: %s", key, total[key], e.Note)
+			}
 		}
 	}
 }
 
 // row is a line of the table of what ran where: an operation, its node, what it had to
 // agree with, and whether it did.
-type row struct{ operation, node, with, verdict string }
+type row struct{ namespace, operation, node, with, verdict string }
 
-const agreed = "agreed"
+const (
+	agreed    = "agreed"
+	disagreed = "DISAGREED"
+)
 
 // printTable prints what ran where. Of a scenario with many operations, it shows the first.
 func (c *cluster) printTable() {
-	const most, widest = 12, 90
+	const most, widest = 10, 100
 	verdicts, shown := map[string]int{}, map[string]int{}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "OPERATION\tNODE\tHAD TO AGREE WITH\tVERDICT")
+	fmt.Fprintln(w, "\nSCENARIO\tOPERATION\tNODE\tHAD TO AGREE WITH\tVERDICT")
 	for _, r := range c.rows {
-		if r.verdict != "" {
-			verdicts[r.verdict]++
+		verdicts[r.verdict]++
+		shown[r.namespace]++
+		with := []rune(cmp.Or(r.with, "-"))
+		if len(with) > widest {
+			with = append(with[:widest], '…')
 		}
-		namespace, _, _ := strings.Cut(r.operation, "/")
-		shown[namespace]++
-		if shown[namespace] <= most {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.operation, r.node, cmp.Or(r.with, "–")[:min(widest, len(cmp.Or(r.with, "–")))], cmp.Or(r.verdict, "–"))
-		} else if shown[namespace] == most+1 {
-			fmt.Fprintf(w, "%s/…\t\t\t\n", namespace)
+		if shown[r.namespace] <= most || r.verdict == disagreed {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.namespace, r.operation, r.node, string(with), cmp.Or(r.verdict, "-"))
+		} else if shown[r.namespace] == most+1 {
+			fmt.Fprintf(w, "%s\t…\t\t\t\n", r.namespace)
 		}
 	}
 	_ = w.Flush()
-	fmt.Printf("%d rows: %v; %d disagreements\n", len(c.rows), verdicts, verdicts["NOT agreed"])
-}
-
-// warned waits for an event on an operation.
-func (c *cluster) warned(t *testing.T, namespace, name, reason, note string) {
-	t.Helper()
-	c.eventually(t, reason+" on "+name, func(ctx context.Context) (bool, error) {
-		var list eventsv1.EventList
-		if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-			return false, nil
-		}
-		for _, e := range list.Items {
-			if e.Regarding.Name == name && e.Reason == reason && strings.Contains(e.Note, note) {
-				c.rows = append(c.rows, row{e.Regarding.Kind + " " + namespace + "/" + name, "", e.Note, "event " + e.Reason})
-				return true, nil
-			}
-		}
-		return false, nil
-	})
-}
-
-func (c *cluster) noPod(t *testing.T, namespace, name string) {
-	t.Helper()
-	if err := c.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, &corev1.Pod{}); err == nil {
-		t.Errorf("there is a pod %s", name)
-	}
+	fmt.Printf("%d lines: %d had to agree, %d disagreements\n", len(c.rows), verdicts[agreed]+verdicts[disagreed], verdicts[disagreed])
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,11 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -25,202 +23,282 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Reconciler runs the operations of one kind: it waits for predecessors, creates the
-// pods with the affinity that slipstream resolves, and records where they ran.
+// Reconciler runs operations: it waits for predecessors, creates the pods with the
+// affinity that slipstream resolves, and records where they ran.
 //
-// All it knows is in the API server. A reconcile may be cut off anywhere and repeated.
+// All that it decides by is in the API server. A reconcile may be cut off anywhere and
+// repeated, and several controllers may run at once: names of pods are fixed, and writes
+// fail if what they rest on has changed.
 type Reconciler struct {
-	client.Client               // its reads come from a cache
-	Live          client.Reader // its reads do not
-	Events        events.EventRecorder
-	Kind          dataflow.Kind
+	Cache  client.Reader // what the watches have seen so far
+	API    client.Client // what is
+	Events events.EventRecorder
 
 	// Lookahead narrows the affinity of an operation by what those that must follow it
 	// ask for, so that it does not strand them.
 	Lookahead bool
+
+	told sync.Map // what was last told of a dataflow.Ref, so that it is not told again
 }
 
-// Reconcile brings one operation as far as it can go now.
-func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	u := objectOf(r.Kind)
-	if err := r.Get(ctx, request.NamespacedName, u); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+// Reconcile brings one operation as far as it can go now. Where it cannot go on, it
+// returns without an error: what it waits for will wake it up (see wakes).
+func (r *Reconciler) Reconcile(ctx context.Context, ref dataflow.Ref) (reconcile.Result, error) {
+	u := objectOf(ref)
+	if err := r.Cache.Get(ctx, client.ObjectKeyFromObject(u), u); client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, err
+	} else if err != nil || u.GetDeletionTimestamp() != nil || over(phaseOf(u)) {
+		r.told.Delete(ref)
+		return reconcile.Result{}, nil // its pods are deleted with it
 	}
-	op, err := read(u)
-	switch {
-	case err != nil:
-		r.warn(u, "Invalid", err)
-		return reconcile.Result{}, nil // until somebody changes it
-	case u.GetDeletionTimestamp() != nil, isOver(op.Observation.Phase):
+	op, fault := read(u)
+	if fault != nil {
+		r.warn(u, nil, "Invalid", fault.Error())
+		return reconcile.Result{}, nil
+	}
+	if op.Recurring {
+		r.warn(u, nil, "Recurring", "this controller runs no schedules; it leaves the operation, and its status, to another")
 		return reconcile.Result{}, nil
 	}
 	pods, err := r.pods(ctx, u, &op)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if len(pods) == podsOf(u, &op) {
-		return reconcile.Result{}, r.observe(ctx, u, &op, pods)
+	if len(pods) < podsOf(u, &op) {
+		return reconcile.Result{}, r.start(ctx, u, &op)
 	}
-	return reconcile.Result{}, r.start(ctx, u, &op)
+	return reconcile.Result{}, r.observe(ctx, u, &op, pods)
 }
 
-func isOver(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
+func over(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
 
-// start creates the pods of an operation that may start, or says why it cannot.
-func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) error {
-	flow, seen, err := r.flow(ctx, op)
-	var decision dataflow.Decision
-	if err == nil {
-		decision, err = flow.Resolve(op.Ref, seen)
-	}
-	var conflict *affinity.ConflictError
-	var fault *dataflow.OperationError
-	var cycle *dataflow.CycleError
-	switch {
-	case errors.As(err, &conflict):
-		r.warn(u, "Conflict", err)
-		return nil
-	case errors.As(err, &fault), errors.As(err, &cycle):
-		r.warn(u, "Invalid", err)
-		return nil
-	case err != nil:
-		return err
-	case decision.State == dataflow.Blocked:
-		r.warn(u, "Blocked", fmt.Errorf("%s failed", decision.On))
-		return nil
-	case decision.State == dataflow.Waiting:
-		return nil // whoever completes wakes it up
-	}
-	if len(decision.Missing) > 0 {
-		r.warn(u, "MissingLabels", fmt.Errorf("not inherited, as the source does not expose them: %s", strings.Join(decision.Missing, ", ")))
-	}
-	for i := range podsOf(u, op) {
-		pod := podOf(u, op, decision.Affinity, i)
-		err := r.Create(ctx, pod)
-		if apierrors.IsAlreadyExists(err) {
-			err = r.isOurs(ctx, u, pod)
-		}
-		if apierrors.IsInvalid(err) {
-			r.warn(u, "Invalid", err)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return r.record(ctx, u, dataflow.Executing, nil)
-}
-
-// isOurs tells whether a pod that is there already is the operation's, which the cache has
-// not seen yet, or of another that had its name.
-func (r *Reconciler) isOurs(ctx context.Context, u *unstructured.Unstructured, pod *corev1.Pod) error {
-	var there corev1.Pod
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
-		return err
-	}
-	if !metav1.IsControlledBy(&there, u) {
-		return fmt.Errorf("the pod %s belongs to another object", pod.Name)
-	}
-	return nil
-}
-
-// flow returns the operation in its flow, with what is known of its ancestors.
-func (r *Reconciler) flow(ctx context.Context, op *manifest.Operation) (*dataflow.Flow, map[dataflow.Ref]dataflow.Observation, error) {
-	seen := map[dataflow.Ref]dataflow.Observation{}
-	operations := []dataflow.Operation{op.Operation}
-	for next, ok := op.Predecessor(); ok; {
-		if _, circle := seen[next]; circle || next == op.Ref {
-			break // New says so
-		}
-		u := objectOf(next.Kind)
-		if err := r.Get(ctx, client.ObjectKey{Namespace: next.Namespace, Name: next.Name}, u); client.IgnoreNotFound(err) != nil {
-			return nil, nil, err
-		}
-		predecessor, err := read(u)
-		seen[next] = predecessor.Observation
-		if err != nil {
-			break // it is not there, or not yet, or invalid, which is for its own event to say
-		}
-		operations = append(operations, predecessor.Operation)
-		next, ok = predecessor.Predecessor()
-	}
-	if r.Lookahead {
-		if err := r.lookAhead(ctx, operations); err != nil {
-			return nil, nil, err
-		}
-	}
-	flow, err := dataflow.New(operations...)
-	return flow, seen, err
-}
-
-// lookAhead narrows the affinity of the first operation by what all that come after it
-// force on it.
-func (r *Reconciler) lookAhead(ctx context.Context, operations []dataflow.Operation) error {
-	later := []dataflow.Operation{operations[0]}
-	known := map[dataflow.Ref]bool{operations[0].Ref: true}
-	for from := 0; from < len(later); from++ {
-		followers, err := followers(ctx, r, later[from].Ref)
-		if err != nil {
-			return err
-		}
-		for i := range followers {
-			follower, err := read(&followers[i])
-			if err == nil && !known[follower.Ref] {
-				known[follower.Ref] = true
-				later = append(later, follower.Operation)
-			}
-		}
-	}
-	later[0].RunAfter = nil // what comes before is not looked at
-	flow, err := dataflow.New(later...)
-	if err != nil {
-		return nil // something is wrong with what comes later, which is for its own event to say
-	}
-	operations[0].Affinity, err = flow.Lookahead(operations[0].Ref)
-	return err
-}
-
-// pods returns the pods of an operation that the cache has.
+// pods returns the pods of an operation that the watch has seen.
 func (r *Reconciler) pods(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
 	for i := range podsOf(u, op) {
 		var pod corev1.Pod
-		err := r.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: podName(op.Ref, i)}, &pod)
-		switch {
-		case client.IgnoreNotFound(err) != nil:
+		err := r.Cache.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: podName(op.Ref, i)}, &pod)
+		if client.IgnoreNotFound(err) != nil {
 			return nil, err
-		case metav1.IsControlledBy(&pod, u):
+		}
+		if err == nil && metav1.IsControlledBy(&pod, u) {
 			pods = append(pods, pod)
 		}
 	}
 	return pods, nil
 }
 
+// start creates the pods of an operation if it may run, or tells why it may not.
+func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) error {
+	decision, err := r.decide(ctx, u, op)
+	if err != nil || decision.State != dataflow.Ready {
+		return err
+	}
+	// The operation may be over and its pods cleaned up: then the watch is behind, and what
+	// it has yet to see will be another reconcile.
+	now := objectOf(op.Ref)
+	if err := r.API.Get(ctx, client.ObjectKeyFromObject(now), now); err != nil || now.GetResourceVersion() != u.GetResourceVersion() {
+		return client.IgnoreNotFound(err)
+	}
+	for i := range podsOf(u, op) {
+		pod := pod(u, op, decision.Affinity, i)
+		err := r.API.Create(ctx, pod)
+		if apierrors.IsAlreadyExists(err) {
+			err = r.isOurs(ctx, u, pod)
+		}
+		if err != nil {
+			r.warn(u, nil, "FailedCreate", err.Error())
+			if apierrors.IsInvalid(err) {
+				return nil // until the operation is changed
+			}
+			return err
+		}
+	}
+	if len(decision.Missing) > 0 {
+		source, _ := op.Source()
+		r.warn(u, objectOf(source), "MissingLabels", fmt.Sprintf("not followed, as %s does not expose them: %s", source, strings.Join(decision.Missing, ", ")))
+	}
+	return nil
+}
+
+// isOurs returns nil if a pod that is there already is the operation's: the watch has not
+// seen it yet.
+func (r *Reconciler) isOurs(ctx context.Context, u *unstructured.Unstructured, pod *corev1.Pod) error {
+	var there corev1.Pod
+	if err := r.API.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(&there, u) {
+		return fmt.Errorf("there is a pod %s of something else", pod.Name) // perhaps of a deleted operation of this name
+	}
+	return nil
+}
+
+// decide returns whether an operation may run and with which affinity. If not, and nothing
+// that is under way will change that, it tells so.
+func (r *Reconciler) decide(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) (dataflow.Decision, error) {
+	chain, err := r.ancestry(ctx, op)
+	if err != nil {
+		return dataflow.Decision{}, err
+	}
+	decision, err := chain.resolve(op.Ref)
+	var conflict *affinity.ConflictError
+	var cycle *dataflow.CycleError
+	switch {
+	case errors.As(err, &conflict):
+		source, _ := op.Source()
+		r.warn(u, objectOf(source), "Conflict", err.Error())
+		return dataflow.Decision{State: dataflow.Blocked}, nil
+	case errors.As(err, &cycle):
+		r.warn(u, nil, "Invalid", err.Error())
+		return dataflow.Decision{State: dataflow.Blocked}, nil
+	case err != nil:
+		return dataflow.Decision{}, err
+	case decision.State == dataflow.Blocked:
+		r.warn(u, objectOf(decision.On), "Blocked", fmt.Sprintf("%s failed", decision.On))
+	case decision.State == dataflow.Waiting && chain.unknown[decision.On] != nil:
+		r.warn(u, objectOf(decision.On), "Waiting", fmt.Sprintf("for %s: %v", decision.On, chain.unknown[decision.On]))
+	}
+	if decision.State != dataflow.Ready || !r.Lookahead {
+		return decision, nil
+	}
+
+	chain.operations[0].Affinity, err = r.lookAhead(ctx, op.Operation)
+	var foreseen dataflow.Decision
+	if err == nil {
+		foreseen, err = chain.resolve(op.Ref)
+	}
+	if errors.As(err, &conflict) {
+		// Nobody can keep an operation from running by demanding the impossible of it.
+		r.warn(u, nil, "Strands", "those that must follow it cannot: "+err.Error())
+		return decision, nil
+	}
+	return foreseen, err
+}
+
+// chain is an operation, which comes first, and what is known of those it waits for.
+type chain struct {
+	operations []dataflow.Operation
+	seen       map[dataflow.Ref]dataflow.Observation
+	unknown    map[dataflow.Ref]error // why nothing is known of one
+}
+
+func (c *chain) resolve(ref dataflow.Ref) (dataflow.Decision, error) {
+	flow, err := dataflow.New(c.operations...)
+	if err != nil {
+		return dataflow.Decision{}, err
+	}
+	return flow.Resolve(ref, c.seen)
+}
+
+// ancestry returns what an operation waits for: what it follows, and what it runs after as
+// far as the nearest that is complete. What came before that has run too, and may have
+// been cleaned up since.
+func (r *Reconciler) ancestry(ctx context.Context, op *manifest.Operation) (*chain, error) {
+	c := &chain{[]dataflow.Operation{op.Operation}, map[dataflow.Ref]dataflow.Observation{}, map[dataflow.Ref]error{}}
+	add := func(ref dataflow.Ref) (next dataflow.Ref, more bool, err error) {
+		if _, again := c.seen[ref]; again || ref == op.Ref {
+			return ref, false, nil
+		}
+		u := objectOf(ref)
+		if err := r.Cache.Get(ctx, client.ObjectKeyFromObject(u), u); apierrors.IsNotFound(err) {
+			c.unknown[ref] = errors.New("it does not exist")
+			return ref, false, nil
+		} else if err != nil {
+			return ref, false, err
+		}
+		ancestor, fault := read(u)
+		if fault != nil {
+			c.unknown[ref] = fault
+			return ref, false, nil
+		}
+		c.seen[ref] = ancestor.Observation
+		if ancestor.Observation.Phase == dataflow.Complete {
+			ancestor.RunAfter = nil
+		}
+		c.operations = append(c.operations, ancestor.Operation)
+		next, more = ancestor.Predecessor()
+		return next, more, nil
+	}
+	var err error
+	for next, more := op.Predecessor(); more && err == nil; {
+		next, more, err = add(next)
+	}
+	if source, ok := op.Source(); ok && err == nil {
+		_, _, err = add(source)
+	}
+	return c, err
+}
+
+// lookAhead returns the affinity of an operation, narrowed by what those that come after it
+// force on it. Of those that are made after it has started, it cannot know.
+func (r *Reconciler) lookAhead(ctx context.Context, op dataflow.Operation) (*corev1.Affinity, error) {
+	op.RunAfter = nil
+	flow, known := []dataflow.Operation{op}, map[dataflow.Ref]bool{op.Ref: true}
+	for i := 0; i < len(flow); i++ {
+		followers, err := r.followers(ctx, flow[i].Ref)
+		if err != nil {
+			return nil, err
+		}
+		for i := range followers {
+			// One that is at fault will not run, which its own event says.
+			if follower, fault := read(&followers[i]); fault == nil && !known[follower.Ref] {
+				known[follower.Ref] = true
+				flow = append(flow, follower.Operation)
+			}
+		}
+	}
+	f, err := dataflow.New(flow...)
+	if err == nil {
+		op.Affinity, err = f.Lookahead(op.Ref)
+	}
+	if cycle := new(dataflow.CycleError); errors.As(err, &cycle) {
+		return op.Affinity, nil // of those that come after it, which will not run either
+	}
+	return op.Affinity, err
+}
+
 // observe records how the pods of an operation ended, and where they ran.
 func (r *Reconciler) observe(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation, pods []corev1.Pod) error {
+	succeeded := 0
 	for i := range pods {
 		switch pods[i].Status.Phase {
 		case corev1.PodFailed:
 			return r.record(ctx, u, dataflow.Failed, nil)
 		case corev1.PodSucceeded:
-		default:
-			return nil // it runs, or waits for a node
+			succeeded++
 		}
 	}
-	if op.Distributed || op.Recurring {
+	if succeeded < len(pods) {
+		return r.record(ctx, u, dataflow.Executing, nil)
+	}
+	if op.Distributed {
 		return r.record(ctx, u, dataflow.Complete, nil)
 	}
 	var node corev1.Node
-	if err := r.Live.Get(ctx, client.ObjectKey{Name: pods[0].Spec.NodeName}, &node); err != nil {
-		return fmt.Errorf("where %s ran is not known: %w", op.Ref, err)
+	if err := r.API.Get(ctx, client.ObjectKey{Name: pods[0].Spec.NodeName}, &node); err != nil {
+		// Without its labels others would follow nothing, although they must: try again.
+		r.warn(u, &pods[0], "UnknownPlace", err.Error())
+		return err
 	}
 	return r.record(ctx, u, dataflow.Complete, topology.Expose(node.Labels, op.Exposes...).NodeAffinity())
 }
 
-// record writes the status, unless the operation is not any more what was read: then
-// there is an error, and another reconcile.
+// record writes the status, unless the operation is not any more what was read: then the
+// watch is behind, and what it has yet to see will be another reconcile.
 func (r *Reconciler) record(ctx context.Context, u *unstructured.Unstructured, phase dataflow.Phase, ran *corev1.NodeAffinity) error {
-	status := map[string]any{"phase": string(phase), "conditions": []any{}, "duration": ""}
+	if phaseOf(u) == phase {
+		return nil
+	}
+	before := u.DeepCopy()
+	status, _, _ := unstructured.NestedMap(u.Object, "status")
+	if status == nil {
+		status = map[string]any{"conditions": []any{}, "duration": "Unfinished"} // Fluid's CRDs require them
+	}
+	status["phase"] = string(phase)
+	if over(phase) {
+		status["duration"] = time.Since(u.GetCreationTimestamp().Time).Round(time.Second).String()
+	}
 	if ran != nil {
 		nodeAffinity, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ran)
 		if err != nil {
@@ -228,107 +306,21 @@ func (r *Reconciler) record(ctx context.Context, u *unstructured.Unstructured, p
 		}
 		status["nodeAffinity"] = nodeAffinity
 	}
-	recorded := u.DeepCopy()
-	recorded.Object["status"] = status
-	return r.Status().Patch(ctx, recorded, client.MergeFromWithOptions(u, client.MergeFromWithOptimisticLock{}))
-}
-
-// warn writes an event. What is the same as before is counted, not written again.
-func (r *Reconciler) warn(u *unstructured.Unstructured, reason string, err error) {
-	const most = 1000 // characters in a note
-	note := err.Error()
-	r.Events.Eventf(u, nil, corev1.EventTypeWarning, reason, "Schedule", "%s", note[:min(most, len(note))])
-}
-
-// after is the name of the index of what operations wait for.
-const after = "after"
-
-// followers returns the operations that wait for ref.
-func followers(ctx context.Context, c client.Reader, ref dataflow.Ref) ([]unstructured.Unstructured, error) {
-	var found []unstructured.Unstructured
-	for _, kind := range dataflow.Kinds() {
-		list := listOf(kind)
-		if err := c.List(ctx, list, client.MatchingFields{after: ref.String()}); err != nil {
-			return nil, err
-		}
-		found = append(found, list.Items...)
-	}
-	return found, nil
-}
-
-// waitsFor is what the index holds for an operation.
-func waitsFor(o client.Object) []string {
-	op, err := read(o.(*unstructured.Unstructured))
-	if err != nil {
+	u.Object["status"] = status
+	err := r.API.Status().Patch(ctx, u, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return nil
 	}
-	var refs []string
-	if predecessor, ok := op.Predecessor(); ok {
-		refs = append(refs, predecessor.String())
-	}
-	if source, ok := op.Source(); ok && op.RunAfter.DependOn != nil {
-		refs = append(refs, source.String())
-	}
-	return refs
+	return err
 }
 
-// Setup adds reconcilers of all kinds to a manager.
-func Setup(ctx context.Context, m manager.Manager, lookahead bool) error {
-	cached, err := client.New(m.GetConfig(), client.Options{
-		HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper(),
-		Cache: &client.CacheOptions{Reader: m.GetCache(), Unstructured: true},
-	})
-	if err != nil {
-		return err
+// warn writes an event, unless it was the last that was written about the object.
+func (r *Reconciler) warn(u *unstructured.Unstructured, related runtime.Object, reason, note string) {
+	const most = 1000 // bytes; the API server takes 1024
+	if len(note) > most {
+		note = strings.ToValidUTF8(note[:most], "") + " …"
 	}
-	for _, kind := range dataflow.Kinds() {
-		if err := m.GetFieldIndexer().IndexField(ctx, objectOf(kind), after, waitsFor); err != nil {
-			return err
-		}
+	if last, _ := r.told.Swap(refOf(u), reason+note); last != reason+note {
+		r.Events.Eventf(u, related, corev1.EventTypeWarning, reason, "Schedule", "%s", note)
 	}
-	for _, kind := range dataflow.Kinds() {
-		r := &Reconciler{
-			Client: cached, Live: m.GetAPIReader(), Events: m.GetEventRecorder("slipstream"), Kind: kind, Lookahead: lookahead,
-		}
-		b := builder.ControllerManagedBy(m).Named(string(kind)).For(objectOf(kind)).Owns(&corev1.Pod{})
-		for _, other := range dataflow.Kinds() {
-			b.Watches(objectOf(other), handler.EnqueueRequestsFromMapFunc(r.wakeFollowers))
-		}
-		if err := b.Complete(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// wakeFollowers returns the operations of the reconciler's kind that an operation that is
-// over has kept waiting; if it failed, also those that wait for them.
-func (r *Reconciler) wakeFollowers(ctx context.Context, o client.Object) []reconcile.Request {
-	op, err := read(o.(*unstructured.Unstructured))
-	if err != nil || !isOver(op.Observation.Phase) {
-		return nil
-	}
-	var requests []reconcile.Request
-	woken := map[dataflow.Ref]bool{op.Ref: true}
-	for line := []dataflow.Ref{op.Ref}; len(line) > 0; line = line[1:] {
-		later, err := followers(ctx, r, line[0])
-		if err != nil {
-			log.FromContext(ctx).Error(err, "who follows is not known", "operation", line[0].String())
-			return requests
-		}
-		for i := range later {
-			ref := dataflow.Ref{Kind: dataflow.Kind(later[i].GetKind()), Namespace: later[i].GetNamespace(), Name: later[i].GetName()}
-			if woken[ref] {
-				continue
-			}
-			woken[ref] = true
-			if ref.Kind == r.Kind {
-				requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}})
-			}
-			if op.Observation.Phase == dataflow.Failed {
-				line = append(line, ref)
-			}
-		}
-	}
-	return requests
 }

@@ -1,0 +1,462 @@
+//go:build e2e
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
+
+// cluster is a real control plane: etcd, kube-apiserver and kube-scheduler. Only the kubelet
+// is played: it lets every pod that has a node succeed, or fail if its name begins with fails.
+type cluster struct {
+	client.Client
+	t      *testing.T // that everything ends with
+	dir    string     // of logs, data, certificates and kubeconfigs
+	config *rest.Config
+	plane  []*process
+	labels map[string]map[string]string // of each node
+	avoid  atomic.Bool                  // see kubelet
+	rows   []row
+}
+
+// The tokens of who may do what: everything, and what rbac.yaml says.
+const (
+	adminToken      = "admin-token"
+	controllerToken = "controller-token"
+)
+
+// newCluster starts a control plane from the programs in a folder.
+func newCluster(t *testing.T, programs, crds string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, dir: t.TempDir(), labels: map[string]map[string]string{}}
+	etcd := c.etcd(programs)
+	c.apiServer(programs, etcd)
+	var err error
+	if c.Client, err = client.New(c.config, client.Options{Scheme: scheme.Scheme}); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(crds, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no CRDs in %s: %v", crds, err)
+	}
+	for _, file := range files {
+		c.applyFile(t, file, "")
+	}
+	c.applyFile(t, "rbac.yaml", "")
+	c.plane = append(c.plane, c.run(filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfig("admin", adminToken), "--leader-elect=false", "--secure-port=0"))
+	c.eventually(t, "the kinds of operations are served", func(ctx context.Context) bool {
+		for _, kind := range append(dataflow.Kinds(), "Dataset", "AlluxioRuntime") {
+			if err := c.List(ctx, listOf(kind)); err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	go c.kubelet()
+	return c
+}
+
+func (c *cluster) etcd(programs string) (url string) {
+	c.t.Helper()
+	c.start(filepath.Join(programs, "etcd"), func() ([]string, string) {
+		url = "http://" + c.freePort()
+		peers := "http://" + c.freePort()
+		return []string{
+			"--data-dir=" + filepath.Join(c.dir, "etcd"), "--unsafe-no-fsync", "--log-level=warn",
+			"--listen-client-urls=" + url, "--advertise-client-urls=" + url,
+			"--listen-peer-urls=" + peers, "--initial-advertise-peer-urls=" + peers, "--initial-cluster=default=" + peers,
+		}, url + "/readyz"
+	})
+	return url
+}
+
+func (c *cluster) apiServer(programs, etcd string) {
+	c.t.Helper()
+	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+",slipstream,2\n"))
+	audit := c.write("audit.yaml", []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata, users: [slipstream]}, {level: None}]\n"))
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	key := c.write("service-accounts.key", pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)}))
+	c.start(filepath.Join(programs, "kube-apiserver"), func() ([]string, string) {
+		address := c.freePort()
+		c.config = &rest.Config{Host: "https://" + address, BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, QPS: -1}
+		_, port, _ := net.SplitHostPort(address)
+		return []string{
+			"--etcd-servers=" + etcd, "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + filepath.Join(c.dir, "certificates"),
+			"--token-auth-file=" + tokens, "--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24",
+			"--service-account-issuer=https://localhost", "--service-account-key-file=" + key, "--service-account-signing-key-file=" + key,
+			"--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+			"--disable-admission-plugins=ServiceAccount,TaintNodesByCondition",
+			"--audit-policy-file=" + audit, "--audit-log-path=" + filepath.Join(c.dir, auditLog),
+		}, c.config.Host + "/readyz"
+	})
+}
+
+const auditLog = "audit.log"
+
+// kubeconfig writes a kubeconfig for the owner of a token.
+func (c *cluster) kubeconfig(name, token string) string {
+	c.t.Helper()
+	config := clientcmdapi.NewConfig()
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.config.Host, InsecureSkipTLSVerify: true}
+	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
+	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: name}
+	config.CurrentContext = "test"
+	text, err := clientcmd.Write(*config)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return c.write(name+".kubeconfig", text)
+}
+
+func (c *cluster) write(name string, content []byte) string {
+	c.t.Helper()
+	file := filepath.Join(c.dir, name)
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	return file
+}
+
+// freePort returns an address on loopback that nobody listens on. Somebody else may be
+// faster to: see start.
+func (c *cluster) freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// start runs a server of the control plane until it is ready. If it ends before, as when
+// its port has been taken, it is tried again with other arguments.
+func (c *cluster) start(program string, args func() (args []string, readyURL string)) {
+	c.t.Helper()
+	for range 3 {
+		args, url := args()
+		p := c.run(program, args...)
+		deadline := time.After(2 * time.Minute)
+		for {
+			select {
+			case <-p.ended:
+			case <-deadline:
+				c.t.Fatalf("%s is not ready", program)
+			case <-time.After(50 * time.Millisecond):
+				if c.ready(url) {
+					c.plane = append(c.plane, p)
+					return
+				}
+				continue
+			}
+			break
+		}
+	}
+	c.t.Fatalf("%s does not start", program)
+}
+
+func (c *cluster) ready(url string) bool {
+	http, err := rest.HTTPClientFor(&rest.Config{BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, Timeout: 5 * time.Second})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	response, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == 200
+}
+
+// process is a program that runs.
+type process struct {
+	*exec.Cmd
+	ended chan struct{}
+}
+
+// run runs a program, at most as long as the test. If the test fails, the end of what the
+// program said is shown.
+func (c *cluster) run(program string, args ...string) *process {
+	c.t.Helper()
+	p := &process{exec.Command(program, args...), make(chan struct{})}
+	name := filepath.Base(program)
+	file, err := os.CreateTemp(c.dir, name+"-*.log")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	p.Stdout, p.Stderr = file, file
+	if err := p.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	go func() {
+		_ = p.Wait()
+		close(p.ended)
+	}()
+	c.t.Cleanup(func() {
+		p.end(os.Kill)
+		_ = file.Close()
+		if text, err := os.ReadFile(file.Name()); err == nil && c.t.Failed() {
+			c.t.Logf("%s said, at last:\n%s", name, text[max(0, len(text)-2000):])
+		}
+	})
+	return p
+}
+
+// end sends a signal to a process and waits until it has ended.
+func (p *process) end(signal os.Signal) {
+	_ = p.Process.Signal(signal)
+	<-p.ended
+}
+
+// eventually waits until something holds, for three minutes.
+func (c *cluster) eventually(t *testing.T, what string, holds func(context.Context) bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+		for _, p := range c.plane {
+			select {
+			case <-p.ended:
+				return false, fmt.Errorf("%s has ended: %s", p.Path, p.ProcessState)
+			default:
+			}
+		}
+		return holds(ctx), nil
+	})
+	if err != nil {
+		t.Fatalf("waiting until %s: %v\n%s", what, err, c.state())
+	}
+}
+
+// state tells what pods there are that have not succeeded, and the warnings.
+func (c *cluster) state() string {
+	var b strings.Builder
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var pods corev1.PodList
+	if c.Client == nil || c.List(ctx, &pods) != nil {
+		return "the API server does not answer"
+	}
+	for _, pod := range pods.Items {
+		if pod.Status.Phase != corev1.PodSucceeded {
+			fmt.Fprintf(&b, "pod %s/%s on %q: %s %v\n", pod.Namespace, pod.Name, pod.Spec.NodeName, pod.Status.Phase, pod.Status.Conditions)
+		}
+	}
+	for _, kind := range dataflow.Kinds() {
+		list := listOf(kind)
+		_ = c.List(ctx, list)
+		phases := map[string]int{}
+		for i := range list.Items {
+			phases[fmt.Sprintf("%s %q", list.Items[i].GetNamespace(), phaseOf(&list.Items[i]))]++
+		}
+		fmt.Fprintf(&b, "%ss by namespace and phase: %v\n", kind, phases)
+	}
+	var events eventsv1.EventList
+	_ = c.List(ctx, &events)
+	for _, e := range events.Items {
+		if e.Type == corev1.EventTypeWarning {
+			fmt.Fprintf(&b, "%s/%s %s: %s\n", e.Regarding.Namespace, e.Regarding.Name, e.Reason, e.Note)
+		}
+	}
+	return b.String()
+}
+
+// kubelet lets pods end once they have a node. If avoid is set, it first makes the scheduler
+// rather not use that node for the next pod, so that nothing follows by itself.
+func (c *cluster) kubelet() {
+	ctx := c.t.Context()
+	bound := client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase=Pending,spec.nodeName!=")}
+	avoided := ""
+	for ctx.Err() == nil {
+		var pods corev1.PodList
+		_ = c.List(ctx, &pods, bound)
+		for i := range pods.Items {
+			pod := &pods.Items[i]
+			if c.avoid.Load() && avoided != pod.Spec.NodeName {
+				c.taint(ctx, pod.Spec.NodeName, "used", true)
+				c.taint(ctx, avoided, "used", false)
+				avoided = pod.Spec.NodeName
+			}
+			before := pod.DeepCopy()
+			if pod.Status.Phase = corev1.PodSucceeded; strings.HasPrefix(pod.Name, "fails") {
+				pod.Status.Phase = corev1.PodFailed
+			}
+			_ = c.Status().Patch(ctx, pod, client.MergeFrom(before))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// taint adds a taint PreferNoSchedule to a node, or removes it.
+func (c *cluster) taint(ctx context.Context, name, key string, add bool) {
+	if name == "" {
+		return
+	}
+	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		var node corev1.Node
+		if err := c.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
+			return err
+		}
+		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key })
+		if add {
+			node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: key, Effect: corev1.TaintEffectPreferNoSchedule})
+		}
+		return c.Update(ctx, &node)
+	}); err != nil && ctx.Err() == nil {
+		c.t.Errorf("taint of %s: %v", name, err)
+	}
+}
+
+// controller starts the controller, with the rights of rbac.yaml.
+func (c *cluster) controller(args ...string) *process {
+	c.t.Helper()
+	kubeconfig := c.kubeconfig("slipstream", controllerToken)
+	return c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0")...)
+}
+
+// checkRights holds what the controller did against what rbac.yaml allows.
+func (c *cluster) checkRights(t *testing.T) {
+	t.Helper()
+	unused := map[string]bool{}
+	text, err := os.ReadFile("rbac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role rbacv1.ClusterRole
+	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096).Decode(&role); err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range role.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				right := verb + " " + resource
+				switch {
+				case strings.HasSuffix(resource, "/finalizers"): // which admission asks for
+				case right == "get pods": // if the watch is behind
+				case right == "patch events": // if one comes back
+				case verb == "list": // if the API server cannot stream one
+				default:
+					unused[right] = true
+				}
+			}
+		}
+	}
+	log, err := os.Open(filepath.Join(c.dir, auditLog))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	requests := 0
+	for decoder := json.NewDecoder(log); ; requests++ {
+		var entry struct {
+			Verb           string
+			ObjectRef      struct{ Resource, Subresource string }
+			ResponseStatus struct{ Code int }
+		}
+		if err := decoder.Decode(&entry); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		resource := entry.ObjectRef.Resource
+		if entry.ObjectRef.Subresource != "" {
+			resource += "/" + entry.ObjectRef.Subresource
+		}
+		delete(unused, entry.Verb+" "+resource)
+		if entry.ResponseStatus.Code == 403 {
+			t.Errorf("the controller may not %s %s", entry.Verb, resource)
+		}
+	}
+	for right := range unused {
+		t.Errorf("the controller never used its right to %s", right)
+	}
+	fmt.Printf("%d requests of the controller within its rights; rights that it did not use: %d\n", requests, len(unused))
+}
+
+// applyFile creates what a file holds, in a namespace if it is given.
+func (c *cluster) applyFile(t *testing.T, file, namespace string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.apply(t, string(text), namespace)
+}
+
+func (c *cluster) apply(t *testing.T, text, namespace string) {
+	t.Helper()
+	decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096)
+	for {
+		u := &unstructured.Unstructured{}
+		if err := decoder.Decode(u); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(u.Object) == 0 {
+			continue
+		}
+		if namespace != "" {
+			u.SetNamespace(namespace)
+		}
+		if err := c.Create(t.Context(), u); err != nil {
+			t.Fatalf("%s %s: %v", u.GetKind(), u.GetName(), err)
+		}
+	}
+}
+
+// node adds a node that is ready and has room.
+func (c *cluster) node(t *testing.T, node corev1.Node) {
+	t.Helper()
+	c.labels[node.Name] = node.Labels
+	if err := c.Create(t.Context(), &node); err != nil {
+		t.Fatal(err)
+	}
+	before := node.DeepCopy()
+	room := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("5000"),
+	}
+	node.Status.Capacity, node.Status.Allocatable = room, room
+	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	if err := c.Status().Patch(t.Context(), &node, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+}

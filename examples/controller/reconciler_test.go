@@ -1,0 +1,602 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// operation is a manifest of an operation in namespace ns, with more of its spec.
+func operation(kind dataflow.Kind, name string, spec ...string) string {
+	return fmt.Sprintf("{apiVersion: data.fluid.io/v1alpha1, kind: %s, metadata: {namespace: ns, name: %s}, spec: {%s}}", kind, name, strings.Join(spec, ", "))
+}
+
+func runsAfter(kind dataflow.Kind, name, strategy string) string {
+	return fmt.Sprintf("runAfter: {kind: %s, name: %s, affinityStrategy: {%s}}", kind, name, strategy)
+}
+
+func load(name string) dataflow.Ref {
+	return dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "ns", Name: name}
+}
+
+// nodes returns two nodes in each of three zones.
+func nodes() []corev1.Node {
+	var nodes []corev1.Node
+	for i := range 6 {
+		name := fmt.Sprintf("node-%d", i)
+		nodes = append(nodes, corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			topology.Hostname: name, topology.Zone: fmt.Sprintf("zone-%d", i/2), "gpu": fmt.Sprint(i%2 == 1),
+		}}})
+	}
+	return nodes
+}
+
+func objects(nodes []corev1.Node) []client.Object {
+	var objects []client.Object
+	for i := range nodes {
+		objects = append(objects, nodes[i].DeepCopy())
+	}
+	return objects
+}
+
+// follow are the ways in which operations of a random flow follow each other, and the
+// label in which they must then agree.
+var follow = []struct{ strategy, label string }{
+	{"policy: Require", topology.Hostname},
+	{"policy: Require, requires: [{name: topology.kubernetes.io/zone}]", topology.Zone},
+	{"policy: Prefer", ""},
+	{"", ""},
+}
+
+// Flows of all kinds complete with everything where it must be, although watches lag
+// behind each other, calls fail before or after they had their effect, the controller
+// is restarted, operations are made in any order, and those that nobody needs any more
+// are deleted. No wake-up is missed: the end is reached by what the watches woke alone.
+func TestWhateverHappensFlowsComplete(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 7))
+			nodes := nodes()
+			w := newWorld(t, objects(nodes)...)
+			w.restart(seed%2 == 1)
+
+			// A forest of operations, in which each runs after one that came before it.
+			const size = 9
+			kinds := dataflow.Kinds()
+			var manifests []string
+			refs, predecessors, labels, pods := make([]dataflow.Ref, size), make([]int, size), make([]string, size), make([]int, size)
+			for i := range size {
+				refs[i] = dataflow.Ref{Kind: kinds[random.IntN(len(kinds))], Namespace: "ns", Name: fmt.Sprint("op-", i)}
+				predecessors[i] = random.IntN(i+1) - 1
+				pods[i] = 1
+				var spec []string
+				if p := predecessors[i]; p >= 0 {
+					how := follow[random.IntN(len(follow))]
+					labels[i] = how.label
+					spec = append(spec, runsAfter(refs[p].Kind, refs[p].Name, how.strategy))
+				}
+				if refs[i].Kind == dataflow.DataMigrate && random.IntN(3) == 0 {
+					spec = append(spec, "parallelism: 2")
+					labels[i], pods[i] = "", 2
+				}
+				manifests = append(manifests, operation(refs[i].Kind, refs[i].Name, spec...))
+			}
+			random.Shuffle(size, func(i, j int) { manifests[i], manifests[j] = manifests[j], manifests[i] })
+
+			w.fails = func() fault {
+				if random.IntN(8) == 0 {
+					return fault(1 + random.IntN(2))
+				}
+				return never
+			}
+			places, over, deleted := map[dataflow.Ref][]string{}, map[dataflow.Ref]bool{}, map[dataflow.Ref]bool{}
+			label := func(node, key string) string {
+				i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Name == node })
+				return nodes[i].Labels[key]
+			}
+			step := func() {
+				switch random.IntN(12) {
+				case 0:
+					if len(manifests) > 0 {
+						w.apply(manifests[0])
+						manifests = manifests[1:]
+					}
+				case 1, 2:
+					for _, pod := range w.podsThere() {
+						if owner, _ := ownerOf(&pod); pod.Status.Phase == "" && w.run(&pod, nodes, corev1.PodSucceeded, random) {
+							places[owner] = append(places[owner], pod.Spec.NodeName)
+							break
+						}
+					}
+				case 3:
+					if random.IntN(20) == 0 {
+						w.restart(random.IntN(2) == 0)
+					}
+				case 4: // clean up an operation if all that follow it are over
+					i := random.IntN(size)
+					needed := slices.ContainsFunc(refs, func(r dataflow.Ref) bool { return predecessors[slices.Index(refs, r)] == i && !over[r] })
+					if over[refs[i]] && !needed && !deleted[refs[i]] {
+						deleted[refs[i]] = true
+						w.must(w.api.Delete(t.Context(), objectOf(refs[i])))
+					}
+				case 5, 6, 7:
+					if len(w.queue) > 0 {
+						ref := w.reconcile(random.IntN(len(w.queue)))
+						if u := objectOf(ref); w.api.Get(t.Context(), client.ObjectKeyFromObject(u), u) == nil && phaseOf(u) == dataflow.Complete {
+							over[ref] = true
+						}
+					}
+				default:
+					w.deliver(random.IntN(len(w.watches)))
+				}
+			}
+			for range 400 {
+				step()
+			}
+			w.fails = func() fault { return never }
+			for n := 0; len(over) < size; n++ {
+				if n > 20_000 {
+					t.Fatalf("it hangs: over %v\n%s", over, strings.Join(w.events, "\n"))
+				}
+				step()
+			}
+
+			for i, ref := range refs {
+				if p := predecessors[i]; p >= 0 && labels[i] != "" && pods[p] == 1 {
+					if here, there := label(places[ref][0], labels[i]), label(places[refs[p]][0], labels[i]); here != there {
+						t.Errorf("%s ran in %q, and %s in %q", ref, here, refs[p], there)
+					}
+				}
+				if len(places[ref]) != pods[i] {
+					t.Errorf("%s ran on %v, and has %d pods", ref, places[ref], pods[i])
+				}
+			}
+
+			w.settle()
+			w.writes, w.events = 0, nil
+			for _, ref := range refs {
+				if _, err := w.r.Reconcile(t.Context(), ref); err != nil {
+					t.Error(err)
+				}
+			}
+			w.settle()
+			if w.writes > 0 || w.events != nil {
+				t.Errorf("%d writes after all was over, and events %v", w.writes, w.events)
+			}
+		})
+	}
+}
+
+func TestWhatIsTold(t *testing.T) {
+	zone := func(z string) string { return "nodeSelector: {topology.kubernetes.io/zone: " + z + "}" }
+	const byZone = "policy: Require, requires: [{name: topology.kubernetes.io/zone}]"
+	for _, tt := range []struct {
+		name       string
+		operations []string
+		events     []string // the start of each
+		complete   string   // names
+	}{
+		{"nothing of what works", []string{operation("DataLoad", "a"), operation("DataBackup", "b", runsAfter("DataLoad", "a", "policy: Require"))}, nil, "a b"},
+		{
+			"an unknown policy",
+			[]string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Must")), operation("DataLoad", "c", runsAfter("DataLoad", "b", ""))},
+			[]string{"Invalid DataLoad ns/b: spec.runAfter.affinityStrategy.policy: ", "Waiting DataLoad ns/c: for DataLoad ns/b: spec.runAfter.affinityStrategy.policy: "}, "a",
+		},
+		{
+			"a malformed label key",
+			[]string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require, requires: [{name: not a key}]"))},
+			[]string{"Invalid DataLoad ns/b: spec.runAfter.affinityStrategy.requires[0].name: "}, "a",
+		},
+		{
+			"a misspelt field",
+			[]string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require, require: []"))},
+			[]string{"Invalid DataLoad ns/b: spec.runAfter.affinityStrategy.require: "}, "a",
+		},
+		{
+			"an affinity that no node meets",
+			[]string{operation("DataLoad", "a", "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: x, operator: Exists}, {key: x, operator: DoesNotExist}]}]}}}")},
+			[]string{"Invalid DataLoad ns/a: spec.affinity"}, "",
+		},
+		{"a predecessor that is not there", []string{operation("DataLoad", "b", runsAfter("DataLoad", "a", ""))}, []string{"Waiting DataLoad ns/b: for DataLoad ns/a: it does not exist"}, ""},
+		{
+			"a source that is not there",
+			[]string{operation("DataLoad", "a"), operation("DataLoad", "b", "runAfter: {kind: DataLoad, name: a, affinityStrategy: {policy: Require, dependOn: {kind: DataLoad, name: x}}}")},
+			[]string{"Waiting DataLoad ns/b: for DataLoad ns/x: it does not exist"}, "a",
+		},
+		{
+			"a circle",
+			[]string{operation("DataLoad", "a", runsAfter("DataLoad", "b", "")), operation("DataLoad", "b", runsAfter("DataLoad", "a", ""))},
+			[]string{"Invalid DataLoad ns/a: cycle", "Invalid DataLoad ns/b: cycle", "Waiting DataLoad ns/a: for DataLoad ns/b: it does not exist"}, "",
+		},
+		{
+			"a conflict",
+			[]string{operation("DataLoad", "a", zone("zone-0")), operation("DataLoad", "b", zone("zone-1"), runsAfter("DataLoad", "a", byZone))},
+			[]string{"Conflict DataLoad ns/b: cannot follow DataLoad ns/a: it ran where topology.kubernetes.io/zone=zone-0, but spec.nodeSelector"}, "a",
+		},
+		{
+			"labels that are not exposed",
+			[]string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require, requires: [{name: gpu}]"))},
+			[]string{"MissingLabels DataLoad ns/b: not followed, as DataLoad ns/a does not expose them: gpu"}, "a b",
+		},
+		{
+			"what runs on several nodes exposes nothing",
+			[]string{operation("DataMigrate", "a", "parallelism: 3"), operation("DataLoad", "b", runsAfter("DataMigrate", "a", "policy: Require"))},
+			[]string{"MissingLabels DataLoad ns/b: "}, "a b",
+		},
+		{
+			"what runs by a schedule is left to others",
+			[]string{operation("DataLoad", "a", `policy: Cron, schedule: "* * * * *"`), operation("DataLoad", "b", runsAfter("DataLoad", "a", ""))},
+			[]string{"Recurring DataLoad ns/a: "}, "",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, objects(nodes())...)
+			w.apply(tt.operations...)
+			w.complete(nodes())
+			slices.Sort(w.events)
+			if len(w.events) != len(tt.events) {
+				t.Fatalf("events: %q", w.events)
+			}
+			for i, e := range w.events {
+				if !strings.HasPrefix(e, tt.events[i]) {
+					t.Errorf("event %q, not %q…", e, tt.events[i])
+				}
+			}
+			var complete []string
+			for _, kind := range dataflow.Kinds() {
+				list := listOf(kind)
+				w.must(w.api.List(t.Context(), list))
+				for i := range list.Items {
+					if phaseOf(&list.Items[i]) == dataflow.Complete {
+						complete = append(complete, list.Items[i].GetName())
+					}
+				}
+			}
+			slices.Sort(complete)
+			if got := strings.Join(complete, " "); got != tt.complete {
+				t.Errorf("complete: %q, not %q", got, tt.complete)
+			}
+
+			// However often it looks again, it tells nothing twice and writes nothing.
+			w.writes, w.events = 0, nil
+			for _, kind := range dataflow.Kinds() {
+				list := listOf(kind)
+				w.must(w.api.List(t.Context(), list))
+				for i := range list.Items {
+					w.change(refOf(&list.Items[i]), func(u *unstructured.Unstructured) { u.SetLabels(map[string]string{"touched": "yes"}) })
+				}
+			}
+			w.complete(nodes())
+			if w.writes > 0 || w.events != nil {
+				t.Errorf("%d writes and the events %q for nothing", w.writes, w.events)
+			}
+		})
+	}
+}
+
+// setRunAfter makes b run after something else.
+func setRunAfter(name, policy string) func(u *unstructured.Unstructured) {
+	return func(u *unstructured.Unstructured) {
+		_ = unstructured.SetNestedMap(u.Object, map[string]any{
+			"kind": "DataLoad", "name": name, "affinityStrategy": map[string]any{"policy": policy},
+		}, "spec", "runAfter")
+	}
+}
+
+func TestWhatIsMendedGoesOn(t *testing.T) {
+	b := operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Must"))
+	c := operation("DataLoad", "c", runsAfter("DataLoad", "b", "policy: Require"))
+	for _, tt := range []struct {
+		name       string
+		operations []string
+		mend       func(*world)
+	}{
+		{"an invalid policy", []string{operation("DataLoad", "a"), b, c}, func(w *world) { w.change(load("b"), setRunAfter("a", "Require")) }},
+		{"a misspelt predecessor", []string{operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "o", "")), c}, func(w *world) { w.change(load("b"), setRunAfter("a", "Require")) }},
+		{
+			"a source that comes late",
+			[]string{operation("DataLoad", "x"), operation("DataLoad", "b", "runAfter: {kind: DataLoad, name: x, affinityStrategy: {policy: Require, dependOn: {kind: DataLoad, name: a}}}"), c},
+			func(w *world) { w.apply(operation("DataLoad", "a")) },
+		},
+		{"a predecessor that comes late", []string{operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")), c}, func(w *world) { w.apply(operation("DataLoad", "a")) }},
+		{
+			"a circle",
+			[]string{operation("DataLoad", "b", runsAfter("DataLoad", "c", "")), c, operation("DataLoad", "a")},
+			func(w *world) { w.change(load("b"), setRunAfter("a", "Require")) },
+		},
+		{
+			"a conflict",
+			[]string{operation("DataLoad", "a", "nodeSelector: {topology.kubernetes.io/zone: zone-0}"), operation("DataLoad", "b", "nodeSelector: {topology.kubernetes.io/zone: zone-1}", runsAfter("DataLoad", "a", "policy: Require, requires: [{name: topology.kubernetes.io/zone}]")), c},
+			func(w *world) {
+				w.change(load("b"), func(u *unstructured.Unstructured) { unstructured.RemoveNestedField(u.Object, "spec", "nodeSelector") })
+			},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, objects(nodes())...)
+			w.apply(tt.operations...)
+			w.complete(nodes())
+			if phaseOf(w.operation(load("b"))) != "" || len(w.events) == 0 {
+				t.Fatalf("b is %q, events %q", phaseOf(w.operation(load("b"))), w.events)
+			}
+			tt.mend(w)
+			w.complete(nodes())
+			for _, name := range []string{"a", "b", "c"} {
+				if phase := phaseOf(w.operation(load(name))); phase != dataflow.Complete {
+					t.Errorf("%s is %q, events %q", name, phase, w.events)
+				}
+			}
+		})
+	}
+}
+
+// A failure blocks all that come after, also those that are made later or before their
+// predecessors; once the failed one is made anew and completes, they run.
+func TestFailuresBlockUntilMended(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	after := func(name, predecessor string) string {
+		return operation("DataLoad", name, runsAfter("DataLoad", predecessor, "policy: Require"))
+	}
+	w.apply(operation("DataLoad", "a"), after("b", "a"), after("c", "b"))
+	w.settle()
+	pods := w.podsThere()
+	if len(pods) != 1 {
+		t.Fatalf("%d pods", len(pods))
+	}
+	w.run(&pods[0], nodes(), corev1.PodFailed, rand.New(rand.NewPCG(1, 1)))
+	w.settle()
+	w.apply(after("f", "e"), after("e", "d"))
+	w.settle()
+	w.apply(after("d", "c"))
+	w.settle()
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Failed {
+		t.Fatalf("a is %q", phase)
+	}
+	for _, name := range []string{"b", "c", "d", "e", "f"} {
+		if n := count(w.events, "Blocked DataLoad ns/"+name+": DataLoad ns/a failed"); n != 1 {
+			t.Errorf("%s was told %d times that it is blocked: %q", name, n, w.events)
+		}
+	}
+	w.must(w.api.Delete(t.Context(), objectOf(load("a"))))
+	w.settle()
+	w.must(w.api.Delete(t.Context(), &pods[0])) // the garbage collector
+	w.apply(operation("DataLoad", "a"))
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("f"))); phase != dataflow.Complete {
+		t.Errorf("f is %q: %q", phase, w.events)
+	}
+}
+
+func count(events []string, event string) int {
+	n := 0
+	for _, e := range events {
+		if e == event {
+			n++
+		}
+	}
+	return n
+}
+
+func TestADeletedPredecessorIsTold(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")))
+	w.settle()
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Executing || w.events != nil {
+		t.Fatalf("a is %q, events %q", phase, w.events)
+	}
+	w.must(w.api.Delete(t.Context(), objectOf(load("a"))))
+	w.settle()
+	const waiting = "Waiting DataLoad ns/b: for DataLoad ns/a: it does not exist"
+	if !slices.Equal(w.events, []string{waiting}) {
+		t.Errorf("events %q", w.events)
+	}
+	// Another operation of the name has an event of its own.
+	w.must(w.api.Delete(t.Context(), objectOf(load("b"))))
+	w.settle()
+	w.apply(operation("DataLoad", "b", runsAfter("DataLoad", "a", "")))
+	w.settle()
+	if !slices.Equal(w.events, []string{waiting, waiting}) {
+		t.Errorf("events %q", w.events)
+	}
+}
+
+// What a controller's cache has not seen yet must not make it run an operation again.
+func TestAnOldCacheRunsNothingTwice(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"))
+	w.complete(nodes())
+	u := w.operation(load("a"))
+	if phaseOf(u) != dataflow.Complete {
+		t.Fatalf("a is %q", phaseOf(u))
+	}
+	// The pod is cleaned up, and the watch of operations is behind.
+	w.must(w.api.Delete(t.Context(), &w.podsThere()[0]))
+	w.settle()
+	unstructured.RemoveNestedField(u.Object, "status")
+	u.SetResourceVersion("1")
+	w.cache.set(u, false)
+	if _, err := w.r.Reconcile(t.Context(), load("a")); err != nil {
+		t.Fatal(err)
+	}
+	if pods := w.podsThere(); len(pods) > 0 {
+		t.Errorf("it runs again: %s", pods[0].Name)
+	}
+}
+
+// A status that rests on what an operation was before somebody changed it is not written.
+func TestAStatusIsNotWrittenOnAnOldVersion(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"))
+	w.settle()
+	w.run(&w.podsThere()[0], nodes(), corev1.PodSucceeded, rand.New(rand.NewPCG(1, 1)))
+	w.change(load("a"), func(u *unstructured.Unstructured) {
+		u.SetAnnotations(map[string]string{topology.LabelsAnnotation: "gpu"})
+	})
+	for w.deliver(0) { // pods alone
+	}
+	w.reconcile(0)
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Executing || len(w.queue) > 0 {
+		t.Fatalf("a is %q, and to be tried again: %v", phase, w.queue)
+	}
+	w.settle()
+	op, err := read(w.operation(load("a")))
+	w.must(err)
+	if _, exposed := op.Observation.Labels.Get("gpu"); !exposed || op.Observation.Phase != dataflow.Complete {
+		t.Errorf("a is %q, and exposes %s", op.Observation.Phase, op.Observation.Labels)
+	}
+}
+
+// Of the same name, an operation and what is left of its forerunner are told apart.
+func TestPodsOfAForerunnerAreNotTheOperations(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"))
+	w.complete(nodes())
+	w.must(w.api.Delete(t.Context(), objectOf(load("a"))))
+	w.settle()
+	w.apply(operation("DataLoad", "a"))
+	for i := range w.watches {
+		for w.deliver(i) {
+		}
+	}
+	for range 3 {
+		w.queue = []dataflow.Ref{load("a")}
+		w.reconcile(0)
+	}
+	if phase := phaseOf(w.operation(load("a"))); phase != "" || len(w.queue) != 1 {
+		t.Fatalf("a is %q, and is to be tried again: %v", phase, w.queue)
+	}
+	if want := "FailedCreate DataLoad ns/a: there is a pod a-dataload-0 of something else"; !slices.Equal(w.events, []string{want}) {
+		t.Errorf("events %q", w.events)
+	}
+	w.must(w.api.Delete(t.Context(), &w.podsThere()[0])) // the garbage collector
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Complete {
+		t.Errorf("a is %q", phase)
+	}
+}
+
+// Where a node is gone before its labels were read, nobody may follow nothing.
+func TestAPlaceThatIsNotKnownIsNotComplete(t *testing.T) {
+	w := newWorld(t) // no Node objects
+	w.apply(operation("DataLoad", "a"))
+	w.settle()
+	w.run(&w.podsThere()[0], nodes(), corev1.PodSucceeded, rand.New(rand.NewPCG(1, 1)))
+	for range 5 {
+		for i := range w.watches {
+			for w.deliver(i) {
+			}
+		}
+		w.reconcile(0)
+	}
+	if phase := phaseOf(w.operation(load("a"))); over(phase) {
+		t.Errorf("a is %q", phase)
+	}
+	if len(w.events) != 1 || !strings.HasPrefix(w.events[0], "UnknownPlace DataLoad ns/a: ") || len(w.queue) != 1 {
+		t.Errorf("events %q, to be tried again: %v", w.events, w.queue)
+	}
+}
+
+func TestPodsOfADistributedOperation(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataMigrate", "a", "parallelism: 3"))
+	w.settle()
+	pods := w.podsThere()
+	if len(pods) != 3 {
+		t.Fatalf("%d pods", len(pods))
+	}
+	ref := dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "ns", Name: "a"}
+	random := rand.New(rand.NewPCG(1, 1))
+	for i := range pods {
+		if phase := phaseOf(w.operation(ref)); over(phase) {
+			t.Fatalf("after %d pods it is %q", i, phase)
+		}
+		w.run(&pods[i], nodes(), corev1.PodSucceeded, random)
+		w.settle()
+	}
+	u := w.operation(ref)
+	if _, recorded, _ := unstructured.NestedMap(u.Object, "status", "nodeAffinity"); recorded || phaseOf(u) != dataflow.Complete {
+		t.Errorf("its status is %v", u.Object["status"])
+	}
+}
+
+// What another controller runs by a schedule can be run after, and exposes nothing.
+func TestAfterARecurringOperation(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a", `policy: Cron, schedule: "* * * * *"`), operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")))
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("b"))); phase != "" {
+		t.Fatalf("b is %q", phase)
+	}
+	a := w.operation(load("a"))
+	w.must(unstructured.SetNestedField(a.Object, "Complete", "status", "phase"))
+	w.must(w.api.Status().Update(t.Context(), a))
+	w.complete(nodes())
+	if phase := phaseOf(w.operation(load("b"))); phase != dataflow.Complete || !strings.HasPrefix(w.events[len(w.events)-1], "MissingLabels DataLoad ns/b: ") {
+		t.Errorf("b is %q, events %q", phase, w.events)
+	}
+}
+
+func TestWhatIsRecorded(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(`{apiVersion: data.fluid.io/v1alpha1, kind: DataLoad, metadata: {namespace: ns, name: a, annotations: {affinity.dataflow.fluid.io/labels: gpu}}, spec: {nodeSelector: {kubernetes.io/hostname: node-3}}}`)
+	w.complete(nodes())
+	op, err := read(w.operation(load("a")))
+	w.must(err)
+	if got, want := op.Observation.Labels.String(), "gpu=true,kubernetes.io/hostname=node-3,topology.kubernetes.io/zone=zone-1"; got != want {
+		t.Errorf("recorded %s, not %s", got, want)
+	}
+}
+
+const gpuAffinity = "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gpu, operator: In, values: ['true']}]}]}}}"
+
+// stranding: a may run anywhere, and b, which needs a GPU, must run where it did.
+func TestLookahead(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		lookahead bool
+		further   []string
+		fits      bool // the nodes that a may run on are those with a GPU
+		event     string
+	}{
+		{"without", false, nil, false, ""},
+		{"with", true, nil, true, ""},
+		{"an invalid follower changes nothing", true, []string{operation("DataLoad", "c", runsAfter("DataLoad", "a", "policy: Must"))}, true, ""},
+		{
+			"a follower that asks for the impossible does not keep it from running", true,
+			[]string{operation("DataLoad", "c", "nodeSelector: {gpu: 'false'}", runsAfter("DataLoad", "a", "policy: Require"))}, false, "Strands DataLoad ns/a: ",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, objects(nodes())...)
+			w.restart(tt.lookahead)
+			w.apply(append(tt.further, operation("DataLoad", "b", gpuAffinity, runsAfter("DataLoad", "a", "policy: Require")), operation("DataLoad", "a"))...)
+			w.settle()
+			pods := w.podsThere()
+			if len(pods) != 1 {
+				t.Fatalf("%d pods, events %q", len(pods), w.events)
+			}
+			m, err := affinity.Compile(nil, pods[0].Spec.Affinity)
+			w.must(err)
+			for _, n := range nodes() {
+				if got, want := m.Match(n.Name, n.Labels), !tt.fits || n.Labels["gpu"] == "true"; got != want {
+					t.Errorf("a may run on %s: %t, not %t", n.Name, got, want)
+				}
+			}
+			told := slices.ContainsFunc(w.events, func(e string) bool { return strings.HasPrefix(e, "Strands") })
+			if told != (tt.event != "") {
+				t.Errorf("events %q", w.events)
+			}
+		})
+	}
+}
