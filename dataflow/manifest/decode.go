@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
@@ -22,6 +23,7 @@ import (
 // integers, and interfaces that hold a pointer.
 type decoder struct {
 	structs map[reflect.Type]*structure
+	kind    dataflow.Kind // of the operation
 
 	rest    raw    // what is still to be decoded
 	path    []step // to there
@@ -75,9 +77,9 @@ func (d *decoder) structure(t reflect.Type) *structure {
 	return s
 }
 
-// begin makes d ready to decode r.
-func (d *decoder) begin(r raw) {
-	d.rest, d.path, d.faults, d.dropped = r, d.path[:0], nil, 0
+// begin makes d ready to decode r, an operation of a kind.
+func (d *decoder) begin(r raw, kind dataflow.Kind) {
+	d.kind, d.rest, d.path, d.faults, d.dropped = kind, r, d.path[:0], nil, 0
 }
 
 func (d *decoder) reject(fault *field.Error) {
@@ -190,8 +192,7 @@ func (d *decoder) decodeStruct(into reflect.Value) {
 		d.rest = skip(d.rest)
 		i := slices.IndexFunc(s.names, func(known string) bool { return known == string(name) })
 		if i < 0 {
-			d.take()
-			d.unknown(s, string(name))
+			d.unknown(s, string(name), d.take())
 			continue
 		}
 		d.path = append(d.path, step{name: s.names[i], inMap: s.keyed})
@@ -279,10 +280,12 @@ func within(a, b string, edits int) bool {
 // exist: the field itself is the mistake.
 const unknownField = excerpted("unknown field")
 
-// unknown rejects a field that s does not have, unless s may have others and it is
-// no misspelling.
-func (d *decoder) unknown(s *structure, name string) {
-	if s.open && !s.misspells(name) {
+// unknown rejects a field that s does not have, unless s may have others, and it is
+// neither a misspelling nor one that belongs elsewhere.
+func (d *decoder) unknown(s *structure, name string, value raw) {
+	belongs, misplaced := home(d.kind, name)
+	misplaced = misplaced && !s.keyed && !(s.open && value.null())
+	if s.open && !misplaced && !s.misspells(name) {
 		return
 	}
 	path := d.at().Child(excerpt(name))
@@ -291,10 +294,17 @@ func (d *decoder) unknown(s *structure, name string) {
 	}
 	fault := field.Forbidden(path, "no such field")
 	fault.BadValue = unknownField
-	if !s.open {
-		fault.Detail += ", but " + strings.Join(s.names, ", ")
+	switch {
+	case misplaced && belongs != "":
+		fault.Detail += "; it belongs in " + belongs
+	case misplaced:
+		fault.Detail += "; a " + string(d.kind) + " has none"
+	default:
+		if !s.open {
+			fault.Detail += "; must be one of " + strings.Join(s.names, ", ")
+		}
+		fault.Detail += typo.Hint(name, s.names...)
 	}
-	fault.Detail += typo.Hint(name, s.names...)
 	d.reject(fault)
 }
 

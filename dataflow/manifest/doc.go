@@ -12,8 +12,9 @@
 // Nothing that matters for the dataflow is lost silently. Inside runAfter,
 // affinity, nodeSelector, tolerations and status.nodeAffinity, a field that does
 // not exist is an error. Elsewhere the fields are Fluid's own, so only one that is
-// a misspelling of a field that is read here is an error. A key that stands twice
-// is an error too.
+// a misspelling of a field that is read here is an error, or one that the kind has
+// in another place: nodeSelector in the spec of a DataProcess. A key that stands
+// twice is an error too.
 //
 // Read collects errors, each with its place: one bad object does not hide the
 // others. What [dataflow.New] checks (policies, weights, label keys, duplicate

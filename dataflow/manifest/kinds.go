@@ -99,6 +99,7 @@ type dataProcess struct {
 			_       open
 			PodSpec pod `json:"podSpec"`
 		} `json:"job"`
+		Script struct{ _ open } `json:"script"`
 	} `json:"processor"`
 }
 
@@ -153,6 +154,36 @@ func (r reference) ref() dataflow.Ref {
 	return dataflow.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
 }
 
+// home returns where an operation of a kind has a field of a name that matters to a
+// dataflow, and no other field of Fluid's has; or nothing, if other kinds only have
+// it. It reports whether the name is one of those.
+func home(kind dataflow.Kind, name string) (path string, ok bool) {
+	switch name {
+	case "runAfter":
+		return "spec.runAfter", true
+	case "affinityStrategy":
+		return "spec.runAfter.affinityStrategy", true
+	case "dependOn", "requires", "prefers":
+		return "spec.runAfter.affinityStrategy." + name, true
+	case "affinity", "nodeSelector", "tolerations":
+		switch kind {
+		case dataflow.DataBackup:
+			return "", true
+		case dataflow.DataProcess:
+			return "spec.processor.job.podSpec." + name, true
+		}
+		return "spec." + name, true
+	case "template":
+		return "spec.processor.job.podSpec", kind == dataflow.DataProcess
+	case "parallelism":
+		if kind == dataflow.DataMigrate {
+			return "spec.parallelism", true
+		}
+		return "", true
+	}
+	return "", false
+}
+
 // isOperation reports whether the reader takes objects of that kind for
 // operations. One that lacks its apiVersion is taken too, to be told so.
 func isOperation(apiVersion, kind string) bool {
@@ -163,7 +194,7 @@ func isOperation(apiVersion, kind string) bool {
 // operation decodes an operation. It has no name if that is missing or faulty.
 func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Observation) {
 	kind := dataflow.Kind(is.kind)
-	d.begin(r)
+	d.begin(r, kind)
 	o := object{Spec: newSpec(kind)}
 	d.decode(reflect.ValueOf(&o).Elem())
 	if is.apiVersion == "" {

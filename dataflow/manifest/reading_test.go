@@ -205,6 +205,11 @@ func TestReadingReadsWell(t *testing.T) {
 		{"an unknown field in a list", strategy("policy: Require", "requires:", "- name: zone", "- key: zone")},
 		{"an unknown field in dependOn", strategy("policy: Require", "dependOn:", "  kind: DataLoad", "  nam: a")},
 		{"an unknown field in an affinity", load("a", "affinity:", "  nodeAffinity:", "    requiredDuringScheduling: {}")},
+		{"fields that belong elsewhere", load("b", "affinityStrategy: {policy: Require}", "dependOn: {}", "parallelism: 2", "affinity: {}") + "  runAfter: {kind: DataLoad, name: a}\n  nodeSelector: {}\nrunAfter: {}\ntolerations: null\n"},
+		{"fields that a DataProcess has elsewhere", strings.Replace(load("a", "affinity: {}", "nodeSelector: {disk: ssd}", "tolerations:", "- operator: Exists", "processor:", "  script:", "    nodeSelector: {disk: ssd}", "  job:", "    nodeSelector: {disk: ssd}", "    parallelism: 4", "    template: {}"), "DataLoad", "DataProcess", 1)},
+		{"fields that a DataBackup has not", strings.Replace(load("a", "nodeSelector: {disk: ssd}", "affinity: null"), "DataLoad", "DataBackup", 1)},
+		{"a strategy beside its place in runAfter", after("  requires: [{name: zone}]")},
+		{"fields of a status and annotations that look misplaced", load("a") + "  annotations: {runAfter: x, parallelism: '3'}\nstatus: {phase: Complete, nodeSelector: {}, phases: x}\n"},
 		{"a misspelt runAfter", load("b", "runafter:", "  kind: DataLoad", "  name: a")},
 		{"a misspelt nodeSelector", load("b", "nodeselectors: {}")},
 		{"fields that are Fluid's own", load("b", "target:", "- path: /a", "loadMetadata: true", "options: {}", "podMetadata: {}", "schedule: x")},
@@ -541,5 +546,5 @@ spec:
 	fmt.Println(err)
 	// Output:
 	// DataLoad default/warm-up runs after DataLoad default/download
-	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field, but policy, dependOn, requires, prefers; typo of "requires"?
+	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field; must be one of policy, dependOn, requires, prefers; typo of "requires"?
 }
