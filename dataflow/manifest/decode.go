@@ -42,14 +42,18 @@ type step struct {
 // passed over, unless they are misspellings of those.
 type open struct{}
 
+// foreign marks a struct that others write. It is open, and a field that it does not
+// have is never a fault: a newer release may have it.
+type foreign struct{}
+
 // keyed marks a map of which some keys are read. It is open too.
 type keyed struct{}
 
 // structure is what a decoder knows of a struct type.
 type structure struct {
-	open, keyed bool
-	names       []string // JSON names, at most 64
-	index       [][]int  // where each stands in the struct
+	open, foreign, keyed bool
+	names                []string // JSON names, at most 64
+	index                [][]int  // where each stands in the struct
 }
 
 func structureOf(t reflect.Type) *structure {
@@ -58,6 +62,8 @@ func structureOf(t reflect.Type) *structure {
 		switch f.Type {
 		case reflect.TypeFor[open]():
 			s.open = true
+		case reflect.TypeFor[foreign]():
+			s.foreign = true
 		case reflect.TypeFor[keyed]():
 			s.open, s.keyed = true, true
 		}
@@ -88,6 +94,14 @@ func (d *decoder) reject(fault *field.Error) {
 		return
 	}
 	d.faults = append(d.faults, fault)
+}
+
+// faultyIn reports whether a fault was found at the path or below it.
+func (d *decoder) faultyIn(path *field.Path) bool {
+	return len(d.faults) > 0 && slices.ContainsFunc(d.faults, func(fault *field.Error) bool {
+		rest, ok := strings.CutPrefix(fault.Field, path.String())
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // at returns the path to what is being decoded.
@@ -135,10 +149,19 @@ func (d *decoder) opens(start byte, accepted string) bool {
 	return true
 }
 
+const aString = "a string"
+
 // wrongType rejects the value that comes next, except for null, which an API server
 // takes for nothing.
 func (d *decoder) wrongType(accepted string) {
 	if value := d.take(); !value.null() {
+		switch {
+		case accepted != aString || value.isObject() || value.isArray():
+		case value[0] == 't' || value[0] == 'f':
+			accepted += "; quote it (unquoted, YAML takes y, yes, on, n, no and off for true and false)"
+		default:
+			accepted += "; quote it"
+		}
 		d.reject(field.TypeInvalid(d.at(), excerpted(excerpt(string(value))), "must be "+accepted))
 	}
 }
@@ -164,7 +187,7 @@ func (d *decoder) decode(into reflect.Value) {
 		d.decodeSlice(into)
 	case reflect.String:
 		if !d.rest.isString() {
-			d.wrongType("a string")
+			d.wrongType(aString)
 			return
 		}
 		into.SetString(string(d.take().text()))
@@ -280,9 +303,12 @@ func within(a, b string, edits int) bool {
 // exist: the field itself is the mistake.
 const unknownField = excerpted("unknown field")
 
-// unknown rejects a field that s does not have, unless s may have others, and it is
+// unknown rejects a field that s does not have, unless s may have it, and it is
 // neither a misspelling nor one that belongs elsewhere.
 func (d *decoder) unknown(s *structure, name string, value raw) {
+	if s.foreign {
+		return
+	}
 	belongs, misplaced := home(d.kind, name)
 	misplaced = misplaced && !s.keyed && !(s.open && value.null())
 	if s.open && !misplaced && !s.misspells(name) {

@@ -51,7 +51,9 @@ func fromYAML(d *document) (raw, *syntaxError) {
 	}
 	value, err := yaml.ToJSON(d.yaml())
 	if err != nil {
-		return nil, parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
+		fault := parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
+		fault.message += remedy(d.bytes, fault)
+		return nil, fault
 	}
 	object := raw(value)
 	if !d.inBlocks() {
@@ -137,6 +139,25 @@ func parserError(err error, start, last int) *syntaxError {
 		line--
 	}
 	return &syntaxError{min(line, last), message}
+}
+
+// remedy returns what to do about the most common causes of a syntax error, if one of
+// them is seen in the document.
+func remedy(document []byte, fault *syntaxError) string {
+	at := document
+	for range fault.line {
+		at = nextLine(at)
+	}
+	at = at[:len(at)-len(nextLine(at))]
+	switch {
+	case bytes.Contains(document, []byte("{{")) && bytes.Contains(document, []byte("}}")):
+		return "; it looks like a template, which must be rendered first"
+	case !strings.HasPrefix(fault.message, "found character that cannot start any token"):
+		return ""
+	case bytes.IndexByte(at, '\t') >= 0:
+		return "; indent with spaces, not with tabs"
+	}
+	return "; quote a value that starts with a character such as @, % or `"
 }
 
 // checkCost rejects a document that would take more memory than it is worth.
