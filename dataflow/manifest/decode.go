@@ -52,12 +52,17 @@ type keyed struct{}
 // structure is what a decoder knows of a struct type.
 type structure struct {
 	open, foreign, keyed bool
-	names                []string // JSON names, at most 64
-	index                [][]int  // where each stands in the struct
+	names                []string        // JSON names, at most 64
+	index                [][]int         // where each stands in the struct
+	others               map[string]bool // some of the names that it may have beside them
 }
 
+// maxOthers is how many names of a struct's other fields are remembered: more than
+// Fluid's have, but not what a hostile manifest can make up.
+const maxOthers = 64
+
 func structureOf(t reflect.Type) *structure {
-	s := new(structure)
+	s := &structure{others: map[string]bool{}}
 	for _, f := range reflect.VisibleFields(t) {
 		switch f.Type {
 		case reflect.TypeFor[open]():
@@ -215,7 +220,9 @@ func (d *decoder) decodeStruct(into reflect.Value) {
 		d.rest = skip(d.rest)
 		i := slices.IndexFunc(s.names, func(known string) bool { return known == string(name) })
 		if i < 0 {
-			d.unknown(s, string(name), d.take())
+			if value := d.take(); !s.others[string(name)] {
+				d.unknown(s, string(name), value)
+			}
 			continue
 		}
 		d.path = append(d.path, step{name: s.names[i], inMap: s.keyed})
@@ -309,9 +316,12 @@ func (d *decoder) unknown(s *structure, name string, value raw) {
 	if s.foreign {
 		return
 	}
-	belongs, misplaced := home(d.kind, name)
-	misplaced = misplaced && !s.keyed && !(s.open && value.null())
+	belongs, known := home(d.kind, name)
+	misplaced := known && !s.keyed && !(s.open && value.null())
 	if s.open && !misplaced && !s.misspells(name) {
+		if len(s.others) < maxOthers && !known {
+			s.others[name] = true
+		}
 		return
 	}
 	path := d.at().Child(excerpt(name))

@@ -130,8 +130,11 @@ func checkText(d *document) *syntaxError {
 		}
 		return &syntaxError{lines(d.bytes[:len(d.bytes)-len(rest)]), message}
 	}
-	for _, lineBreak := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
-		for _, boundary := range []string{"---", "..."} {
+	for _, boundary := range []string{"---", "..."} {
+		if !bytes.Contains(d.bytes, []byte(boundary)) {
+			continue
+		}
+		for _, lineBreak := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
 			if i := bytes.Index(d.bytes, []byte(lineBreak+boundary)); i >= 0 {
 				return &syntaxError{lines(d.bytes[:i]), fmt.Sprintf("the line break before %s is %+q; use a line feed", boundary, lineBreak)}
 			}

@@ -288,6 +288,7 @@ func TestReadingReadsWell(t *testing.T) {
 		{"a key of a map twice", load("a", "nodeSelector:", "  a.b/c: x", "  a.b/c: y")},
 		{"as many keys in flow style as are dropped", load("a", "x: {a: b}", "policy: Cron", "policy: Once")},
 		{"an alias, and a key twice", load("a", "x: &x 1", "y: *x", "z: {c: d, c: e}")},
+		{"colons of all kinds, and a key twice", load("a", "x: [\"a\":b]", "policy: Cron", "policy: Once") + "---\n" + load("b", "x: [ :b]", "policy: Cron", "policy: Once") + "---\n" + load("c", "x:\u2028  y", "policy: Cron", "policy: Once") + "---\n" + load("d", "x: a::b", "? y", "policy: Cron", "policy: Once") + "---\n:a: b\n" + load("e", "x: 10:30", "policy: Cron", "policy: Once")},
 		{"an alias alone", "x: *x"},
 		{"flow style that looks like quotes", load("a", "x: {a: b:'c}", "policy: Cron", "policy: Once")},
 		{"no line feed at the end", strings.TrimSuffix(load("a", "policy: Cron", "policy: Once", "x:", "  y"), "\n")},
