@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
@@ -22,6 +23,7 @@ import (
 // integers, and interfaces that hold a pointer.
 type decoder struct {
 	structs map[reflect.Type]*structure
+	kind    dataflow.Kind // of the operation
 
 	rest    raw    // what is still to be decoded
 	path    []step // to there
@@ -40,22 +42,33 @@ type step struct {
 // passed over, unless they are misspellings of those.
 type open struct{}
 
+// foreign marks a struct that others write. It is open, and a field that it does not
+// have is never a fault: a newer release may have it.
+type foreign struct{}
+
 // keyed marks a map of which some keys are read. It is open too.
 type keyed struct{}
 
 // structure is what a decoder knows of a struct type.
 type structure struct {
-	open, keyed bool
-	names       []string // JSON names, at most 64
-	index       [][]int  // where each stands in the struct
+	open, foreign, keyed bool
+	names                []string        // JSON names, at most 64
+	index                [][]int         // where each stands in the struct
+	others               map[string]bool // some of the names that it may have beside them
 }
 
+// maxOthers is how many names of a struct's other fields are remembered: more than
+// Fluid's have, but not what a hostile manifest can make up.
+const maxOthers = 64
+
 func structureOf(t reflect.Type) *structure {
-	s := new(structure)
+	s := &structure{others: map[string]bool{}}
 	for _, f := range reflect.VisibleFields(t) {
 		switch f.Type {
 		case reflect.TypeFor[open]():
 			s.open = true
+		case reflect.TypeFor[foreign]():
+			s.foreign = true
 		case reflect.TypeFor[keyed]():
 			s.open, s.keyed = true, true
 		}
@@ -75,9 +88,9 @@ func (d *decoder) structure(t reflect.Type) *structure {
 	return s
 }
 
-// begin makes d ready to decode r.
-func (d *decoder) begin(r raw) {
-	d.rest, d.path, d.faults, d.dropped = r, d.path[:0], nil, 0
+// begin makes d ready to decode r, an operation of a kind.
+func (d *decoder) begin(r raw, kind dataflow.Kind) {
+	d.kind, d.rest, d.path, d.faults, d.dropped = kind, r, d.path[:0], nil, 0
 }
 
 func (d *decoder) reject(fault *field.Error) {
@@ -86,6 +99,14 @@ func (d *decoder) reject(fault *field.Error) {
 		return
 	}
 	d.faults = append(d.faults, fault)
+}
+
+// faultyIn reports whether a fault was found at the path or below it.
+func (d *decoder) faultyIn(path *field.Path) bool {
+	return len(d.faults) > 0 && slices.ContainsFunc(d.faults, func(fault *field.Error) bool {
+		rest, ok := strings.CutPrefix(fault.Field, path.String())
+		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	})
 }
 
 // at returns the path to what is being decoded.
@@ -133,10 +154,19 @@ func (d *decoder) opens(start byte, accepted string) bool {
 	return true
 }
 
+const aString = "a string"
+
 // wrongType rejects the value that comes next, except for null, which an API server
 // takes for nothing.
 func (d *decoder) wrongType(accepted string) {
 	if value := d.take(); !value.null() {
+		switch {
+		case accepted != aString || value.isObject() || value.isArray():
+		case value[0] == 't' || value[0] == 'f':
+			accepted += "; quote it (unquoted, YAML takes y, yes, on, n, no and off for true and false)"
+		default:
+			accepted += "; quote it"
+		}
 		d.reject(field.TypeInvalid(d.at(), excerpted(excerpt(string(value))), "must be "+accepted))
 	}
 }
@@ -162,7 +192,7 @@ func (d *decoder) decode(into reflect.Value) {
 		d.decodeSlice(into)
 	case reflect.String:
 		if !d.rest.isString() {
-			d.wrongType("a string")
+			d.wrongType(aString)
 			return
 		}
 		into.SetString(string(d.take().text()))
@@ -190,8 +220,9 @@ func (d *decoder) decodeStruct(into reflect.Value) {
 		d.rest = skip(d.rest)
 		i := slices.IndexFunc(s.names, func(known string) bool { return known == string(name) })
 		if i < 0 {
-			d.take()
-			d.unknown(s, string(name))
+			if value := d.take(); !s.others[string(name)] {
+				d.unknown(s, string(name), value)
+			}
 			continue
 		}
 		d.path = append(d.path, step{name: s.names[i], inMap: s.keyed})
@@ -279,10 +310,18 @@ func within(a, b string, edits int) bool {
 // exist: the field itself is the mistake.
 const unknownField = excerpted("unknown field")
 
-// unknown rejects a field that s does not have, unless s may have others and it is
-// no misspelling.
-func (d *decoder) unknown(s *structure, name string) {
-	if s.open && !s.misspells(name) {
+// unknown rejects a field that s does not have, unless s may have it, and it is
+// neither a misspelling nor one that belongs elsewhere.
+func (d *decoder) unknown(s *structure, name string, value raw) {
+	if s.foreign {
+		return
+	}
+	belongs, known := home(d.kind, name)
+	misplaced := known && !s.keyed && !(s.open && value.null())
+	if s.open && !misplaced && !s.misspells(name) {
+		if len(s.others) < maxOthers && !known {
+			s.others[name] = true
+		}
 		return
 	}
 	path := d.at().Child(excerpt(name))
@@ -291,10 +330,17 @@ func (d *decoder) unknown(s *structure, name string) {
 	}
 	fault := field.Forbidden(path, "no such field")
 	fault.BadValue = unknownField
-	if !s.open {
-		fault.Detail += ", but " + strings.Join(s.names, ", ")
+	switch {
+	case misplaced && belongs != "":
+		fault.Detail += "; it belongs in " + belongs
+	case misplaced:
+		fault.Detail += "; a " + string(d.kind) + " has none"
+	default:
+		if !s.open {
+			fault.Detail += "; must be one of " + strings.Join(s.names, ", ")
+		}
+		fault.Detail += typo.Hint(name, s.names...)
 	}
-	fault.Detail += typo.Hint(name, s.names...)
 	d.reject(fault)
 }
 

@@ -12,8 +12,10 @@
 // Nothing that matters for the dataflow is lost silently. Inside runAfter,
 // affinity, nodeSelector, tolerations and status.nodeAffinity, a field that does
 // not exist is an error. Elsewhere the fields are Fluid's own, so only one that is
-// a misspelling of a field that is read here is an error. A key that stands twice
-// is an error too.
+// a misspelling of a field that is read here is an error, or one that the kind has
+// in another place: nodeSelector in the spec of a DataProcess. What stands beside
+// them in a status is never an error, as Fluid writes it. A key that stands twice is
+// an error too, and so is a value that Fluid's schema, or that of a pod, refuses.
 //
 // Read collects errors, each with its place: one bad object does not hide the
 // others. What [dataflow.New] checks (policies, weights, label keys, duplicate

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -69,14 +70,16 @@ func (s *splitter) next() (document, error) {
 		switch {
 		case isBoundary(line):
 			done, held := s.document, s.held
-			done.bytes = done.bytes[:begin:begin]
+			if held {
+				done.bytes = s.cut(begin)
+			}
 			s.cross(line)
 			if held {
 				return done, nil
 			}
 		case s.held && s.startsObject(begin):
 			done := s.document
-			done.bytes = done.bytes[:begin:begin]
+			done.bytes = s.cut(begin)
 			s.document = document{line: s.line, bytes: bytes.Clone(line)}
 			return done, nil
 		case s.held || blank(line):
@@ -91,11 +94,24 @@ func (s *splitter) next() (document, error) {
 			done, held := s.document, s.held
 			s.held = false
 			if held {
+				done.bytes = s.cut(len(s.bytes))
 				return done, nil
 			}
 			return document{}, io.EOF
 		}
 	}
+}
+
+// large is the size from which on a document is handed over instead of copied.
+const large = 1 << 20
+
+// cut returns the bytes of a document up to the given one. Operations keep them, so
+// that they take no more room than they need.
+func (s *splitter) cut(end int) []byte {
+	if end >= large {
+		return s.bytes[:end:end]
+	}
+	return bytes.Clone(s.bytes[:end])
 }
 
 // startsObject reports whether a stream of JSON objects, as kubectl and jq write
@@ -121,6 +137,9 @@ func (s *splitter) readLine() (begin int, err error) {
 	for {
 		piece, err := s.in.ReadSlice('\n')
 		if len(s.bytes)+len(piece) <= MaxSize {
+			if len(s.bytes)+len(piece) > cap(s.bytes) {
+				s.bytes = slices.Grow(s.bytes, max(len(s.bytes), len(piece))) // append would copy what is large more often
+			}
 			s.bytes = append(s.bytes, piece...)
 		} else {
 			s.tooLarge = true
@@ -144,7 +163,11 @@ func (s *splitter) cross(boundary []byte) {
 	if s.directive && !s.held && boundary[0] == '-' {
 		s.directive = false
 	} else {
-		s.document = document{line: s.line, bytes: append([]byte("   "), boundary[3:]...)}
+		room := s.bytes[:0]
+		if s.held && len(s.bytes)-len(boundary) >= large {
+			room = nil // the last document has it
+		}
+		s.document = document{line: s.line, bytes: append(append(room, "   "...), boundary[3:]...)}
 		s.directive = false
 		boundary = s.bytes
 	}

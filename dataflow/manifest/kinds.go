@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -32,6 +33,9 @@ type object struct {
 // after.
 type spec interface {
 	fill(*dataflow.Operation) *runAfter
+
+	// validate rejects what Fluid's schema, or that of a pod, does not let through.
+	validate(*decoder)
 }
 
 func newSpec(kind dataflow.Kind) spec {
@@ -60,7 +64,7 @@ type annotations struct {
 }
 
 type status struct {
-	_            open
+	_            foreign
 	Phase        dataflow.Phase       `json:"phase"`
 	NodeAffinity *corev1.NodeAffinity `json:"nodeAffinity"`
 }
@@ -72,6 +76,12 @@ type dataLoad struct {
 	Policy   string    `json:"policy"`
 }
 
+func (s *dataLoad) validate(d *decoder) {
+	spec := field.NewPath("spec")
+	d.validatePolicy(spec.Child("policy"), s.Policy)
+	d.validateTolerations(spec.Child("tolerations"), s.Tolerations)
+}
+
 func (s *dataLoad) fill(op *dataflow.Operation) *runAfter {
 	s.pod.fill(op)
 	op.Recurring = s.Policy == cron
@@ -81,11 +91,18 @@ func (s *dataLoad) fill(op *dataflow.Operation) *runAfter {
 type dataMigrate struct {
 	_ open
 	dataLoad
-	Parallelism int32 `json:"parallelism"`
+	Parallelism *int32 `json:"parallelism"`
+}
+
+func (s *dataMigrate) validate(d *decoder) {
+	s.dataLoad.validate(d)
+	if n := s.Parallelism; n != nil && *n < 1 {
+		d.reject(field.Invalid(field.NewPath("spec", "parallelism"), *n, "must be at least 1"))
+	}
 }
 
 func (s *dataMigrate) fill(op *dataflow.Operation) *runAfter {
-	op.Distributed = s.Parallelism > 1
+	op.Distributed = s.Parallelism != nil && *s.Parallelism > 1
 	return s.dataLoad.fill(op)
 }
 
@@ -99,7 +116,14 @@ type dataProcess struct {
 			_       open
 			PodSpec pod `json:"podSpec"`
 		} `json:"job"`
+		Script struct{ _ open } `json:"script"`
 	} `json:"processor"`
+}
+
+func (s *dataProcess) validate(d *decoder) {
+	spec := field.NewPath("spec")
+	d.validatePolicy(spec.Child("policy"), s.Policy)
+	d.validateTolerations(spec.Child("processor", "job", "podSpec", "tolerations"), s.Processor.Job.PodSpec.Tolerations)
 }
 
 func (s *dataProcess) fill(op *dataflow.Operation) *runAfter {
@@ -113,10 +137,59 @@ type dataBackup struct {
 	RunAfter *runAfter `json:"runAfter"`
 }
 
+func (s *dataBackup) validate(*decoder) {}
+
 func (s *dataBackup) fill(*dataflow.Operation) *runAfter { return s.RunAfter }
 
 // cron is the policy of an operation that runs by a schedule.
 const cron = "Cron"
+
+// validatePolicy rejects what is none of the policies of Fluid's schema.
+func (d *decoder) validatePolicy(path *field.Path, policy string) {
+	if policy != "" && policy != cron {
+		validateOneOf(d, path, policy, "Once", cron, "OnEvent")
+	}
+}
+
+// validateOneOf rejects a value that is none of those accepted.
+func validateOneOf[S ~string](d *decoder, path *field.Path, value S, accepted ...S) {
+	if slices.Contains(accepted, value) {
+		return
+	}
+	fault := field.NotSupported(path, excerpt(string(value)), accepted)
+	names := make([]string, len(accepted))
+	for i := range accepted {
+		names[i] = string(accepted[i])
+	}
+	fault.Detail += typo.Hint(string(value), names...)
+	d.reject(fault)
+}
+
+// validateTolerations rejects what no pod may have. Gt and Lt are newer than the
+// other operators, and are accepted by the API servers that know them.
+func (d *decoder) validateTolerations(path *field.Path, tolerations []corev1.Toleration) {
+	for i, t := range tolerations {
+		at := path.Index(i)
+		if d.faultyIn(at) {
+			continue // what is missing may be what was faulty
+		}
+		if t.Operator != "" {
+			validateOneOf(d, at.Child("operator"), t.Operator, corev1.TolerationOpExists, corev1.TolerationOpEqual, "Lt", "Gt")
+		}
+		if t.Effect != "" {
+			validateOneOf(d, at.Child("effect"), t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)
+		}
+		if t.Key == "" && t.Operator != corev1.TolerationOpExists {
+			d.reject(field.Required(at.Child("key"), "the key of a taint, or operator Exists to tolerate every taint"))
+		}
+		if t.Value != "" && t.Operator == corev1.TolerationOpExists {
+			d.reject(field.Invalid(at.Child("value"), excerpt(t.Value), "must be left out beside operator Exists"))
+		}
+		if t.TolerationSeconds != nil && t.Effect != corev1.TaintEffectNoExecute {
+			d.reject(field.Invalid(at.Child("effect"), string(t.Effect), "must be NoExecute beside tolerationSeconds"))
+		}
+	}
+}
 
 // pod is what an operation asks of a node.
 type pod struct {
@@ -153,6 +226,36 @@ func (r reference) ref() dataflow.Ref {
 	return dataflow.Ref{Kind: r.Kind, Namespace: r.Namespace, Name: r.Name}
 }
 
+// home returns where an operation of a kind has a field of a name that matters to a
+// dataflow, and no other field of Fluid's has; or nothing, if other kinds only have
+// it. It reports whether the name is one of those.
+func home(kind dataflow.Kind, name string) (path string, ok bool) {
+	switch name {
+	case "runAfter":
+		return "spec.runAfter", true
+	case "affinityStrategy":
+		return "spec.runAfter.affinityStrategy", true
+	case "dependOn", "requires", "prefers":
+		return "spec.runAfter.affinityStrategy." + name, true
+	case "affinity", "nodeSelector", "tolerations":
+		switch kind {
+		case dataflow.DataBackup:
+			return "", true
+		case dataflow.DataProcess:
+			return "spec.processor.job.podSpec." + name, true
+		}
+		return "spec." + name, true
+	case "template":
+		return "spec.processor.job.podSpec", kind == dataflow.DataProcess
+	case "parallelism":
+		if kind == dataflow.DataMigrate {
+			return "spec.parallelism", true
+		}
+		return "", true
+	}
+	return "", false
+}
+
 // isOperation reports whether the reader takes objects of that kind for
 // operations. One that lacks its apiVersion is taken too, to be told so.
 func isOperation(apiVersion, kind string) bool {
@@ -163,7 +266,7 @@ func isOperation(apiVersion, kind string) bool {
 // operation decodes an operation. It has no name if that is missing or faulty.
 func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Observation) {
 	kind := dataflow.Kind(is.kind)
-	d.begin(r)
+	d.begin(r, kind)
 	o := object{Spec: newSpec(kind)}
 	d.decode(reflect.ValueOf(&o).Elem())
 	if is.apiVersion == "" {
@@ -173,10 +276,9 @@ func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Obse
 	if op.Namespace == "" {
 		op.Namespace = corev1.NamespaceDefault
 	}
-	if op.Name == "" {
-		d.reject(field.Required(field.NewPath("metadata", "name"), "a name that later operations can run after"))
-	}
+	d.require(field.NewPath("metadata", "name"), op.Name, "a name that later operations can run after")
 	op.RunAfter = d.runAfter(o.Spec.fill(&op))
+	o.Spec.validate(d)
 
 	var err error
 	op.Exposes, err = topology.ParseKeys(o.Metadata.Annotations.Labels)
@@ -192,27 +294,30 @@ func (d *decoder) runAfter(r *runAfter) *dataflow.RunAfter {
 		return nil
 	}
 	path := field.NewPath("spec", "runAfter")
-	d.require(path, r.reference)
+	d.requireReference(path, r.reference)
 	s := &r.AffinityStrategy
 	after := &dataflow.RunAfter{
 		Ref:      r.ref(),
 		Strategy: affinity.Strategy{Policy: s.Policy, Requires: s.Requires, Prefers: s.Prefers},
 	}
 	if s.DependOn != nil {
-		d.require(path.Child("affinityStrategy", "dependOn"), *s.DependOn)
+		d.requireReference(path.Child("affinityStrategy", "dependOn"), *s.DependOn)
 		on := s.DependOn.ref()
 		after.DependOn = &on
 	}
 	return after
 }
 
-// require rejects a reference without a kind or a name.
-func (d *decoder) require(path *field.Path, r reference) {
-	if r.Kind == "" {
-		d.reject(field.Required(path.Child("kind"), "the kind of an operation, such as "+string(dataflow.DataLoad)))
-	}
-	if r.Name == "" {
-		d.reject(field.Required(path.Child("name"), "the name of an operation"))
+// requireReference rejects a reference without a kind or a name.
+func (d *decoder) requireReference(path *field.Path, r reference) {
+	d.require(path.Child("kind"), string(r.Kind), "the kind of an operation, such as "+string(dataflow.DataLoad))
+	d.require(path.Child("name"), r.Name, "the name of an operation")
+}
+
+// require rejects a field without a value, unless it had a faulty one.
+func (d *decoder) require(path *field.Path, value, meaning string) {
+	if value == "" && !d.faultyIn(path) {
+		d.reject(field.Required(path, meaning))
 	}
 }
 

@@ -26,7 +26,7 @@ func TestTooLargeJSONIsOneError(t *testing.T) {
 		return strings.Replace(jsonLoad, `"kind"`, `"x": "`+strings.Repeat("y", size)+`", "kind"`, 1) + "\n"
 	}
 	m, err := manifest.Read("f.json", strings.NewReader(padded(2<<20)+padded(manifest.MaxSize)))
-	if want := "f.json:1 (document 1): larger than 32 MiB"; err == nil || err.Error() != want || len(m.Operations) > 0 {
+	if want := "f.json:1 (document 1): larger than 32 MiB; split it into documents, with --- between them"; err == nil || err.Error() != want || len(m.Operations) > 0 {
 		t.Errorf("%d operations, %v, want %s", len(m.Operations), err, want)
 	}
 }

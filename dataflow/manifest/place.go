@@ -30,10 +30,17 @@ const maxObject = 2 << 20
 // nothing else is known.
 func (o *Operation) PlaceOf(fieldPath string) Place {
 	place := o.Place
-	if len(o.text.bytes) <= maxObject {
-		place.Line += o.text.find(parsePath(fieldPath))
-	}
+	place.Line += o.text.lineOf(fieldPath)
 	return place
+}
+
+// lineOf returns how many lines below the start of t a field stands, or what can be
+// told instead.
+func (t text) lineOf(fieldPath string) int {
+	if len(t.bytes) > maxObject {
+		return 0
+	}
+	return t.find(parsePath(fieldPath))
 }
 
 // text is an object as it stands in a stream; or empty, if that is not known.

@@ -117,7 +117,7 @@ func (in *reader) document(d *document) {
 // parser would see another one in it and read neither.
 func checkText(d *document) *syntaxError {
 	if d.tooLarge {
-		return &syntaxError{0, fmt.Sprintf("larger than %d MiB", MaxSize>>20)}
+		return &syntaxError{0, fmt.Sprintf("larger than %d MiB; split it into documents, with --- between them", MaxSize>>20)}
 	}
 	if !utf8.Valid(d.bytes) {
 		rest := d.bytes
@@ -130,8 +130,11 @@ func checkText(d *document) *syntaxError {
 		}
 		return &syntaxError{lines(d.bytes[:len(d.bytes)-len(rest)]), message}
 	}
-	for _, lineBreak := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
-		for _, boundary := range []string{"---", "..."} {
+	for _, boundary := range []string{"---", "..."} {
+		if !bytes.Contains(d.bytes, []byte(boundary)) {
+			continue
+		}
+		for _, lineBreak := range []string{"\r", "\u0085", "\u2028", "\u2029"} {
 			if i := bytes.Index(d.bytes, []byte(lineBreak+boundary)); i >= 0 {
 				return &syntaxError{lines(d.bytes[:i]), fmt.Sprintf("the line break before %s is %+q; use a line feed", boundary, lineBreak)}
 			}
@@ -369,24 +372,40 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 		in.operation(place, t, value, is)
 	default:
 		in.manifests.Skipped++
-		if hint := misspelt(is); hint != "" {
-			fault := field.NotSupported(field.NewPath("kind"), is.kind, dataflow.Kinds())
-			fault.Detail += hint
+		if fault := mistaken(is); fault != nil {
+			place.Line += t.lineOf(fault.Field)
 			in.fault(place, &FieldError{place, dataflow.Ref{}, fault})
 		}
 	}
 }
 
-// misspelt returns a hint at the kind of operation that was probably meant, if any was.
-func misspelt(is header) string {
-	if !strings.HasPrefix(is.apiVersion, group+"/") {
-		return ""
-	}
+// mistaken returns what is wrong with an object that was probably meant to be an
+// operation, or nothing.
+func mistaken(is header) *field.Error {
+	of, _, versioned := strings.Cut(is.apiVersion, "/")
 	var kinds []string
 	for _, kind := range dataflow.Kinds() {
 		kinds = append(kinds, string(kind))
 	}
-	return typo.Hint(is.kind, kinds...)
+	switch {
+	case versioned && of == group:
+		if hint := typo.Hint(is.kind, kinds...); hint != "" {
+			fault := field.NotSupported(field.NewPath("kind"), excerpt(is.kind), kinds)
+			fault.Detail += hint
+			return fault
+		}
+	case slices.Contains(kinds, is.kind) && resemblesGroup(is.apiVersion):
+		return field.NotSupported(field.NewPath("apiVersion"), excerpt(is.apiVersion), []string{group + "/v1alpha1"})
+	}
+	return nil
+}
+
+// resemblesGroup reports whether a wrong apiVersion of an operation was meant to be of
+// its group: it has no group, or one that is similar, or something else of Fluid's.
+func resemblesGroup(apiVersion string) bool {
+	of, _, versioned := strings.Cut(apiVersion, "/")
+	_, similar := typo.Nearest(of, group)
+	return !versioned || similar || strings.Contains(strings.ToLower(of), "fluid")
 }
 
 func (in *reader) operation(place Place, t text, value raw, is header) {

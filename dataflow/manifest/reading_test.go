@@ -188,7 +188,7 @@ func TestReadingReadsWell(t *testing.T) {
 		{"no name", "apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata: {generateName: a-}\n"},
 		{"null where something could be", load("a", "affinity: null", "runAfter: null", "nodeSelector: ~")},
 
-		{"every field of a DataLoad", load("b", "policy: Cron", "nodeSelector: {disk: ssd}", "tolerations:", "- key: gpu", "  operator: Exists", "  tolerationSeconds: 30", gpu[:len(gpu)-1], "runAfter:", "  apiVersion: data.fluid.io/v1alpha1", "  kind: DataMigrate", "  name: a", "  namespace: other", "  affinityStrategy:", "    policy: Prefer", "    prefers:", "    - name: zone", "      weight: 5", "    dependOn:", "      kind: DataLoad", "      name: c")},
+		{"every field of a DataLoad", load("b", "policy: Cron", "nodeSelector: {disk: ssd}", "tolerations:", "- key: gpu", "  operator: Exists", "  effect: NoExecute", "  tolerationSeconds: 30", gpu[:len(gpu)-1], "runAfter:", "  apiVersion: data.fluid.io/v1alpha1", "  kind: DataMigrate", "  name: a", "  namespace: other", "  affinityStrategy:", "    policy: Prefer", "    prefers:", "    - name: zone", "      weight: 5", "    dependOn:", "      kind: DataLoad", "      name: c")},
 		{"a DataMigrate of several pods", strings.Replace(load("a", "parallelism: 2", "policy: Cron"), "DataLoad", "DataMigrate", 1)},
 		{"a DataMigrate of one pod", strings.Replace(load("a", "parallelism: 1", "policy: Once"), "DataLoad", "DataMigrate", 1)},
 		{"a DataProcess, which has its affinity elsewhere", strings.Replace(load("a", "policy: Cron", "affinity: ignored here", "processor:", "  job:", "    podSpec:", "      nodeSelector: {gpu: 'yes'}", "      containers: []", "runAfter:", "  kind: DataLoad", "  name: x"), "DataLoad", "DataProcess", 1)},
@@ -205,6 +205,12 @@ func TestReadingReadsWell(t *testing.T) {
 		{"an unknown field in a list", strategy("policy: Require", "requires:", "- name: zone", "- key: zone")},
 		{"an unknown field in dependOn", strategy("policy: Require", "dependOn:", "  kind: DataLoad", "  nam: a")},
 		{"an unknown field in an affinity", load("a", "affinity:", "  nodeAffinity:", "    requiredDuringScheduling: {}")},
+		{"fields that belong elsewhere", load("b", "affinityStrategy: {policy: Require}", "dependOn: {}", "parallelism: 2", "affinity: {}") + "  runAfter: {kind: DataLoad, name: a}\n  nodeSelector: {}\nrunAfter: {}\ntolerations: null\n"},
+		{"fields that a DataProcess has elsewhere", strings.Replace(load("a", "affinity: {}", "nodeSelector: {disk: ssd}", "tolerations:", "- operator: Exists", "processor:", "  script:", "    nodeSelector: {disk: ssd}", "  job:", "    nodeSelector: {disk: ssd}", "    parallelism: 4", "    template: {}"), "DataLoad", "DataProcess", 1)},
+		{"a field beside the spec", strings.Replace(load("a"), "DataLoad", "DataMigrate", 1) + "parallelism: 3\n"},
+		{"fields that a DataBackup has not", strings.Replace(load("a", "nodeSelector: {disk: ssd}", "affinity: null"), "DataLoad", "DataBackup", 1)},
+		{"a strategy beside its place in runAfter", after("  requires: [{name: zone}]")},
+		{"fields of a status and annotations that look misplaced", load("a") + "  annotations: {runAfter: x, parallelism: '3'}\nstatus: {phase: Complete, nodeSelector: {}, phases: x}\n"},
 		{"a misspelt runAfter", load("b", "runafter:", "  kind: DataLoad", "  name: a")},
 		{"a misspelt nodeSelector", load("b", "nodeselectors: {}")},
 		{"fields that are Fluid's own", load("b", "target:", "- path: /a", "loadMetadata: true", "options: {}", "podMetadata: {}", "schedule: x")},
@@ -222,6 +228,23 @@ func TestReadingReadsWell(t *testing.T) {
 		{"other kinds of the group", strings.ReplaceAll(load("a"), "DataLoad", "Dataset") + "---\n" + strings.ReplaceAll(load("a"), "DataLoad", "JuiceFSRuntime")},
 		{"a similar kind of another group", strings.ReplaceAll(strings.ReplaceAll(load("a"), "DataLoad", "DataLoads"), "data.fluid.io", "example.com")},
 		{"what New checks is passed through", strategy("policy: Must", "prefers:", "- weight: 1000")},
+
+		{"other groups that were probably meant", strings.Replace(load("a"), "data.fluid.io/", "fluid.io/", 1) + "---\n" + strings.Replace(load("a"), "data.fluid.io/", "", 1) + "---\n" + strings.Replace(load("a"), "fluid.io/", "fluid.io.", 1) + "---\n" + strings.Replace(load("a"), "data.fluid", "date.flud", 1)},
+		{"a wrong group in a List", list(load("a"), strings.Replace(load("b"), "data.fluid.io", "fluid.io", 1))},
+		{"policies that Fluid has not", load("a", "policy: cron") + "---\n" + strings.Replace(load("a", "policy: Never"), "DataLoad", "DataProcess", 1)},
+		{"policies that Fluid has", load("a", "policy: Once") + "---\n" + load("b", "policy: OnEvent") + "---\n" + load("c", "policy: Cron") + "---\n" + load("d", "policy: ''")},
+		{"fewer pods than one", strings.Replace(load("a", "parallelism: 0"), "DataLoad", "DataMigrate", 1) + "---\n" + strings.Replace(load("a", "parallelism: null"), "DataLoad", "DataMigrate", 1)},
+		{"tolerations that no pod can have", load("a", "tolerations:", "- {key: a, operator: Is, effect: NoSched}", "- {value: b}", "- {key: c, operator: Exists, value: d}", "- {key: e, operator: exists, tolerationSeconds: 1}", "- {key: f, value: y}")},
+		{"tolerations that pods can have", load("a", "tolerations:", "- operator: Exists", "- {key: a}", "- {key: b, operator: Equal, value: c, effect: NoSchedule}", "- {key: d, operator: Gt, value: '3', effect: PreferNoSchedule}", "- {key: e, operator: Exists, effect: NoExecute, tolerationSeconds: 5}")},
+		{"a toleration of a DataProcess", strings.Replace(load("a", "processor: {job: {podSpec: {tolerations: [{key: a, effect: No}]}}}"), "DataLoad", "DataProcess", 1)},
+		{"what Fluid does not read, or may have learnt", after("  apiVersion: batch/v1") + "status:\n  phase: Completed\n"},
+		{"names that are no text", load("123") + "---\n" + load("on") + "---\n" + load("1e3") + "---\n" + load("[a]") + "---\n" + load("b", "runAfter: {kind: yes, name: 1}")},
+		{"a number, and a list of text", strategy("policy: Require", "requires: [zone]") + "---\n" + strategy("policy: Prefer", "prefers: [{name: zone, weight: '50'}]")},
+		{"a misspelt kind in JSON", strings.ReplaceAll(strings.ReplaceAll(jsonLoad, "DataLoad", "DataLaod"), ", ", ",\n")},
+		{"a template", load("{{ .Release.Name }}-load")},
+		{"a template in a value that is quoted", load("'{{ .Release.Name }}'")},
+		{"characters that start no token", load("@a") + "---\n" + load("a", "x: `b`")},
+		{"a tab after a colon, and one in the indentation", load("a", "policy:\tOnce", "runAfter:", "\tkind: DataLoad")},
 
 		{"a key twice", strategy("policy: Require", "requires:", "- name: zone", "requires:", "- name: disk")},
 		{"a key twice in flow style", load("b", "runAfter: {kind: DataLoad, name: a, name: c}")},
@@ -265,6 +288,7 @@ func TestReadingReadsWell(t *testing.T) {
 		{"a key of a map twice", load("a", "nodeSelector:", "  a.b/c: x", "  a.b/c: y")},
 		{"as many keys in flow style as are dropped", load("a", "x: {a: b}", "policy: Cron", "policy: Once")},
 		{"an alias, and a key twice", load("a", "x: &x 1", "y: *x", "z: {c: d, c: e}")},
+		{"colons of all kinds, and a key twice", load("a", "x: [\"a\":b]", "policy: Cron", "policy: Once") + "---\n" + load("b", "x: [ :b]", "policy: Cron", "policy: Once") + "---\n" + load("c", "x:\u2028  y", "policy: Cron", "policy: Once") + "---\n" + load("d", "x: a::b", "? y", "policy: Cron", "policy: Once") + "---\n:a: b\n" + load("e", "x: 10:30", "policy: Cron", "policy: Once")},
 		{"an alias alone", "x: *x"},
 		{"flow style that looks like quotes", load("a", "x: {a: b:'c}", "policy: Cron", "policy: Once")},
 		{"no line feed at the end", strings.TrimSuffix(load("a", "policy: Cron", "policy: Once", "x:", "  y"), "\n")},
@@ -419,8 +443,8 @@ func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		name, text, want string
 	}{
-		{"a large document", load("a", "x: "+strings.Repeat("y", manifest.MaxSize)) + "---\n" + load("b"), "f.yaml:1 (document 1): larger than 32 MiB"},
-		{"a large document of many lines", load("a") + strings.Repeat("# "+strings.Repeat("y", 1000)+"\n", manifest.MaxSize/1000) + "---\n" + load("b"), "f.yaml:1 (document 1): larger than 32 MiB"},
+		{"a large document", load("a", "x: "+strings.Repeat("y", manifest.MaxSize)) + "---\n" + load("b"), "f.yaml:1 (document 1): larger than 32 MiB; split it into documents, with --- between them"},
+		{"a large document of many lines", load("a") + strings.Repeat("# "+strings.Repeat("y", 1000)+"\n", manifest.MaxSize/1000) + "---\n" + load("b"), "f.yaml:1 (document 1): larger than 32 MiB; split it into documents, with --- between them"},
 		{"many elements", "kind: x\na: [" + strings.Repeat("1,", manifest.MaxElements) + "1]\n---\n" + load("b"), "f.yaml:1 (document 1): more than 1048576 lines and elements in one document; split it, or write it as JSON"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -541,5 +565,5 @@ spec:
 	fmt.Println(err)
 	// Output:
 	// DataLoad default/warm-up runs after DataLoad default/download
-	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field, but policy, dependOn, requires, prefers; typo of "requires"?
+	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field; must be one of policy, dependOn, requires, prefers; typo of "requires"?
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
@@ -51,7 +52,9 @@ func fromYAML(d *document) (raw, *syntaxError) {
 	}
 	value, err := yaml.ToJSON(d.yaml())
 	if err != nil {
-		return nil, parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
+		fault := parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
+		fault.message += remedy(d.bytes, fault)
+		return nil, fault
 	}
 	object := raw(value)
 	if !d.inBlocks() {
@@ -94,6 +97,10 @@ func outdented(d *document) int {
 // repeatedKeys returns the keys that stand twice in one mapping of the document
 // whose JSON is value.
 func repeatedKeys(d *document, value raw) []repeated {
+	present := value.keys()
+	if n, ok := mostKeys(d.bytes); ok && n == present {
+		return nil
+	}
 	keys := 0
 	whole := outline(d.text(), func(way []node, _ int, _ text) bool {
 		if way[len(way)-1].key != nil {
@@ -101,7 +108,7 @@ func repeatedKeys(d *document, value raw) []repeated {
 		}
 		return true
 	})
-	if whole && keys == value.keys() {
+	if whole && keys == present {
 		return nil // none of the keys was dropped
 	}
 	var discarded json.RawMessage
@@ -121,6 +128,33 @@ func repeatedKeys(d *document, value raw) []repeated {
 	return twice
 }
 
+// mostKeys returns a number of keys that a document has at most: that of its colons
+// before blanks. It can tell only if each key has such a colon, and no alias adds
+// keys: in flow style and after a question mark a key may have none.
+func mostKeys(document []byte) (n int, ok bool) {
+	if bytes.ContainsAny(document, "?*") || bytes.Count(document, []byte("{")) != bytes.Count(document, []byte("{}")) {
+		return 0, false
+	}
+	before := byte(' ') // what the rest starts after
+	for rest := document; ; {
+		i := bytes.IndexByte(rest, ':')
+		if i < 0 {
+			return n, true
+		}
+		if i > 0 {
+			before = rest[i-1]
+		}
+		rest = rest[i+1:]
+		switch {
+		case endsWord(rest):
+			n++
+		case strings.IndexByte("\"' \t\r\n[],", before) >= 0 || rest[0] >= utf8.RuneSelf:
+			return 0, false // ["key":value], or a line break of another kind
+		}
+		before = ':'
+	}
+}
+
 // parserError makes an error of the YAML parser, or of the conversion to JSON, one
 // that tells its line. Without one it is about the whole document, from start on.
 func parserError(err error, start, last int) *syntaxError {
@@ -137,6 +171,25 @@ func parserError(err error, start, last int) *syntaxError {
 		line--
 	}
 	return &syntaxError{min(line, last), message}
+}
+
+// remedy returns what to do about the most common causes of a syntax error, if one of
+// them is seen in the document.
+func remedy(document []byte, fault *syntaxError) string {
+	at := document
+	for range fault.line {
+		at = nextLine(at)
+	}
+	at = at[:len(at)-len(nextLine(at))]
+	switch {
+	case bytes.Contains(document, []byte("{{")) && bytes.Contains(document, []byte("}}")):
+		return "; it looks like a template, which must be rendered first"
+	case !strings.HasPrefix(fault.message, "found character that cannot start any token"):
+		return ""
+	case bytes.IndexByte(at, '\t') >= 0:
+		return "; indent with spaces, not with tabs"
+	}
+	return "; quote a value that starts with a character such as @, % or `"
 }
 
 // checkCost rejects a document that would take more memory than it is worth.
