@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
@@ -114,6 +116,21 @@ func TestAnOperationIsNoTypoOfItself(t *testing.T) {
 		if len(problems) != 1 || problems[0].Code != dataflow.UnknownPredecessor || problems[0].Message != "no DataLoad default/train-modle, so this waits for ever; mend the reference or add the operation" {
 			t.Errorf("%v", problems)
 		}
+	}
+}
+
+// An ancestor is recognized however far up it is.
+func TestAFarAncestorIsRecognized(t *testing.T) {
+	ops := []dataflow.Operation{load("download-model"), load("op-0", "download-model")}
+	for i := range 200 {
+		ops = append(ops, load(fmt.Sprint("op-", i+1), fmt.Sprint("op-", i)))
+	}
+	last := &ops[len(ops)-1].RunAfter
+	(*last).Strategy.Policy = affinity.Require
+	(*last).DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "downlaod-model"}
+	problems := dataflow.Check(ops...)
+	if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, "; typo of DataLoad default/download-model?") {
+		t.Errorf("%v", problems)
 	}
 }
 

@@ -349,6 +349,19 @@ func TestMermaid(t *testing.T) {
 	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
 }
 
+// What New rejects is drawn as well: a cycle, copies, an invalid policy, what is not
+// there and what has only a problem.
+func TestMermaidOfAnything(t *testing.T) {
+	ops := []dataflow.Operation{
+		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"),
+	}
+	problems := append(dataflow.Check(ops...),
+		dataflow.Problem{Code: dataflow.UnknownField, Severity: dataflow.Error},
+		dataflow.Problem{Code: dataflow.Stranding, Severity: dataflow.Warning, Operation: ref("elsewhere")},
+		dataflow.Problem{Code: dataflow.Invalid, Severity: dataflow.Error, Operation: ref("gone")})
+	golden.Compare(t, *update, "testdata/mermaid-anything.golden", []byte(dataflow.Mermaid(ops, problems)))
+}
+
 func TestSplit(t *testing.T) {
 	depends := with(following(affinity.Require), func(op *dataflow.Operation) { op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "x"} })
 	stranger := with(load("s", "nowhere"), func(op *dataflow.Operation) {
