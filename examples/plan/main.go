@@ -27,7 +27,7 @@ const usage = `plan shows what a dataflow will do, and every mistake in it, befo
                                        others can, and where it would strand them
   plan -f flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
                                        what follows once download ran on gpu-a1
-  plan -f flow.yaml -o mermaid         a picture of each flow, one after the other
+  plan -f flow.yaml -o mermaid         one picture of all flows
 
 `
 
