@@ -149,7 +149,10 @@ func (c *checker) checkDemands() {
 			var fault *field.Error
 			errors.As(err, &fault)
 			path := fault.Field
-			if !strings.HasPrefix(path, "nodeSelector") {
+			if strings.HasPrefix(path, "nodeSelector") {
+				// There is no more to a selector's entry in a manifest than the entry.
+				path = strings.TrimSuffix(strings.TrimSuffix(path, ".key"), ".values[0]")
+			} else {
 				path = "affinity.nodeAffinity." + path
 			}
 			c.report(Invalid, Error, podSpec+"."+path, "%s", fault.ErrorBody())
@@ -294,7 +297,7 @@ func (c *checker) checkKeys(source *Operation) {
 	check := func(severity Severity, list string, i int, key string) {
 		if !slices.Contains(exposed, key) {
 			c.report(NotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i),
-				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.Hint(key, exposed...))
+				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.KeyHint(key, exposed...))
 		}
 	}
 	switch s.Policy {

@@ -1,7 +1,10 @@
 // Package typo guesses which of the accepted words a rejected one was meant to be.
 package typo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Nearest returns the candidate that word most resembles, and whether any
 // resembles it enough to be offered: up to a third of the letters may differ, and
@@ -30,6 +33,28 @@ func Hint(word string, candidates ...string) string {
 	}
 	return `; typo of "` + nearest + `"?`
 }
+
+// KeyHint is Hint for label keys. It goes by what stands behind the slash: that is what
+// a person remembers, and keys that are the same before it only resemble each other
+// without meaning the same.
+func KeyHint(key string, candidates ...string) string {
+	names := make([]string, len(candidates))
+	for i, candidate := range candidates {
+		names[i] = keyName(candidate)
+	}
+	i := slices.Index(names, keyName(key))
+	if i < 0 {
+		name, _ := Nearest(keyName(key), names...)
+		i = slices.Index(names, name)
+	}
+	if i < 0 {
+		return ""
+	}
+	return `; typo of "` + candidates[i] + `"?`
+}
+
+// keyName returns what stands behind the slash of a label key.
+func keyName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
 // distance returns the number of bytes to insert, delete or replace that make a
 // into b, or any number of at least limit if it takes that many.
