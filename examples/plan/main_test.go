@@ -410,6 +410,25 @@ func TestHintsReachAcrossFlows(t *testing.T) {
 	}
 }
 
+// A reference keeps its kind unless that is the kind of the one operation of that name.
+func TestAReferenceToNothingKeepsItsKind(t *testing.T) {
+	text := load("a") + load("b", `"runAfter": {"kind": "DataBackup", "name": "a"}`) + load("c", afterA) + load("a")
+	_, stdout, _ := plan(text, "-f", "-")
+	for _, line := range []string{"DataLoad b  DataBackup a  ", "DataLoad c  a             "} {
+		if !strings.Contains(stdout, line) {
+			t.Errorf("no %q in\n%s", line, stdout)
+		}
+	}
+}
+
+func TestALongNameWidensNoOtherRow(t *testing.T) {
+	long := strings.Repeat("long-", 1000)
+	_, stdout, _ := plan(load("a")+load(long)+load("b", afterA), "-f", "-")
+	if !strings.Contains(stdout, "DataLoad a  -           -                 Ready\n") || !strings.Contains(stdout, "DataLoad "+long+"  -           -                 Ready\n") {
+		t.Errorf("%.500s", stdout)
+	}
+}
+
 func TestWhatNewRejectsHidesOnlyWhatComesAfter(t *testing.T) {
 	after := func(name string) string { return strings.Replace(afterA, `"a"`, fmt.Sprintf("%q", name), 1) }
 	weightless := strings.Replace(after("mid"), `"Require"`, `"Prefer", "prefers": [{"name": "zone", "weight": 0}]`, 1)
