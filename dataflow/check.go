@@ -28,23 +28,20 @@ const (
 // rejects them, and the problems of their flow, which is looked at without what is
 // at fault. So one mistake does not hide another.
 func Check(operations ...Operation) []Problem {
-	f, err := New(operations...)
-	if err == nil {
+	f, faults := build(operations)
+	if len(faults) == 0 {
 		return f.Problems()
 	}
-	problems := rejections(err)
-	if f, err = New(withoutFaults(operations, err)...); err == nil {
-		problems = append(problems, f.Problems()...)
-	}
-	return problems
+	f, _ = build(withoutFaults(operations, faults))
+	return append(rejections(faults), f.Problems()...)
 }
 
 // withoutFaults returns operations that New accepts: without repeated ones and those
 // of unknown kinds, without invalid strategies, and each cycle cut open.
-func withoutFaults(operations []Operation, err error) []Operation {
+func withoutFaults(operations []Operation, faults []error) []Operation {
 	operations = slices.Clone(operations)
 	drop, cut := make([]bool, len(operations)), map[Ref]bool{}
-	for _, fault := range parts(err) {
+	for _, fault := range faults {
 		var of *OperationError
 		var cycle *CycleError
 		switch {
@@ -68,13 +65,10 @@ func withoutFaults(operations []Operation, err error) []Operation {
 	return kept
 }
 
-// parts returns what New has joined.
-func parts(err error) []error { return err.(interface{ Unwrap() []error }).Unwrap() }
-
-// rejections translates an error of New.
-func rejections(err error) []Problem {
+// rejections translates the faults for which New rejects operations.
+func rejections(faults []error) []Problem {
 	var problems []Problem
-	for _, fault := range parts(err) {
+	for _, fault := range faults {
 		var of *OperationError
 		var cycle *CycleError
 		switch {
@@ -155,7 +149,10 @@ func (c *checker) checkDemands() {
 			var fault *field.Error
 			errors.As(err, &fault)
 			path := fault.Field
-			if !strings.HasPrefix(path, "nodeSelector") {
+			if strings.HasPrefix(path, "nodeSelector") {
+				// There is no more to a selector's entry in a manifest than the entry.
+				path = strings.TrimSuffix(strings.TrimSuffix(path, ".key"), ".values[0]")
+			} else {
 				path = "affinity.nodeAffinity." + path
 			}
 			c.report(Invalid, Error, podSpec+"."+path, "%s", fault.ErrorBody())
@@ -184,21 +181,30 @@ func impossible(op *Operation) string {
 }
 
 func (c *checker) checkPredecessor() {
-	if c.flow.predecessor[c.i] == none {
-		predecessor, _ := c.op.Predecessor()
-		c.report(UnknownPredecessor, Error, runAfterField+".name", "no %s, so this waits for ever; mend the reference or add the operation%s", predecessor, c.hint(predecessor))
+	if c.flow.predecessor[c.i] != none {
+		return
 	}
+	predecessor, _ := c.op.Predecessor()
+	meant, ok := c.flow.nearest(predecessor, c.op.Ref)
+	name, hint := reference(predecessor, meant, ok)
+	c.report(UnknownPredecessor, Error, runAfterField+name, "no %s, so this waits for ever; mend the reference or add the operation%s", predecessor, hint)
 }
 
-// hint guesses which operation was meant.
-func (c *checker) hint(ref Ref) string {
+// reference returns which field of a reference is to be mended, and a hint at what was
+// meant, if there is something that could be.
+func reference(ref, meant Ref, ok bool) (name, hint string) {
+	name = ".name"
 	if !slices.Contains(Kinds(), ref.Kind) {
-		return fmt.Sprintf("; its kind must be one of %v", Kinds())
+		name, hint = ".kind", fmt.Sprintf("; its kind must be one of %v", Kinds())
+		ok = ok && meant.Name == ref.Name // a name that is similar too would be a second guess
+		if !ok {
+			hint += kindHint(ref.Kind)
+		}
 	}
-	if meant, ok := c.flow.nearest(ref, c.op.Ref); ok {
-		return "; typo of " + meant.String() + "?"
+	if ok {
+		hint += "; typo of " + meant.String() + "?"
 	}
-	return ""
+	return name, hint
 }
 
 // checkStrategy looks for what in a strategy has no effect.
@@ -228,7 +234,7 @@ func (c *checker) checkSource() {
 		return
 	}
 	if c.op.RunAfter.DependOn != nil && !c.isAncestor(ref) {
-		c.report(NotAnAncestor, Error, strategyField+".dependOn.name", "this does not run after %s, neither directly nor through others; name an operation that comes before it in its chain", ref)
+		c.reportStranger(ref)
 		return
 	}
 	i := c.flow.predecessor[c.i]
@@ -250,6 +256,21 @@ func (c *checker) checkSource() {
 			c.checkTogether(source, c.ways[i])
 		}
 	}
+}
+
+// reportStranger says that ref, on which the operation depends, does not come before it.
+func (c *checker) reportStranger(ref Ref) {
+	meant, ok := c.flow.nearestAncestor(ref, c.i)
+	if !ok {
+		meant, ok = c.flow.nearest(ref, c.op.Ref)
+		ok = ok && c.isAncestor(meant)
+	}
+	name, hint := reference(ref, meant, ok)
+	what := "this does not run after " + ref.String() + ", neither directly nor through others"
+	if c.flow.find(ref) == none {
+		what = "no " + ref.String() + ", so this waits for ever"
+	}
+	c.report(NotAnAncestor, Error, strategyField+".dependOn"+name, "%s; name an operation that comes before it in its chain%s", what, hint)
 }
 
 // isAncestor reports whether the operation runs after ref, directly or not. ref need
@@ -276,7 +297,7 @@ func (c *checker) checkKeys(source *Operation) {
 	check := func(severity Severity, list string, i int, key string) {
 		if !slices.Contains(exposed, key) {
 			c.report(NotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i),
-				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.Hint(key, exposed...))
+				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.KeyHint(key, exposed...))
 		}
 	}
 	switch s.Policy {

@@ -19,6 +19,7 @@ type Flow struct {
 	predecessor []int32       // of each operation, the index of its predecessor, or none
 	given       map[Ref]int32 // where each operation stood among those given to New
 	position    []int32       // and where that one is now
+	names       names         // for guesses at what was meant
 }
 
 // find returns the index of an operation, or none.
@@ -43,6 +44,18 @@ const none int32 = -1
 // The error holds every fault there is, each as an [*OperationError] or a
 // [*CycleError]; Unwrap() []error lists them.
 func New(operations ...Operation) (*Flow, error) {
+	f, faults := build(operations)
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	for i := range f.operations {
+		f.operations[i] = f.operations[i].clone()
+	}
+	return f, nil
+}
+
+// build builds a flow that shares the memory of operations, unless they have faults.
+func build(operations []Operation) (*Flow, []error) {
 	index, faults := check(operations)
 	predecessor := make([]int32, len(operations))
 	for i := range operations {
@@ -64,7 +77,7 @@ func New(operations ...Operation) (*Flow, error) {
 		}
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, faults
 	}
 	return arrange(operations, predecessor, order, index), nil
 }
@@ -79,7 +92,7 @@ func arrange(operations []Operation, predecessor, order []int32, given map[Ref]i
 	}
 	for to, from := range order {
 		f.position[from] = int32(to)
-		f.operations[to] = operations[from].clone()
+		f.operations[to] = operations[from]
 		f.predecessor[to] = none
 		if p := predecessor[from]; p != none {
 			f.predecessor[to] = f.position[p]
@@ -115,12 +128,17 @@ func check(operations []Operation) (index map[Ref]int32, faults []error) {
 
 func unsupportedKind(kind Kind) *field.Error {
 	fault := field.NotSupported(field.NewPath("kind"), kind, Kinds())
+	fault.Detail += kindHint(kind)
+	return fault
+}
+
+// kindHint guesses which kind was meant.
+func kindHint(kind Kind) string {
 	names := make([]string, 0, len(Kinds()))
 	for _, k := range Kinds() {
 		names = append(names, string(k))
 	}
-	fault.Detail += typo.Hint(string(kind), names...)
-	return fault
+	return typo.Hint(string(kind), names...)
 }
 
 // Operations ranges over the operations, each after its predecessor, chain by
@@ -154,24 +172,4 @@ func (f *Flow) unknown(ref Ref) error {
 		err.Nearest = &meant
 	}
 	return err
-}
-
-// nearest guesses which operation other than self was meant by ref: one of the same
-// name, or else one of the same kind and namespace with a similar name. It looks
-// through the first of the flow only, so that a large flow with many mistakes does
-// not take long.
-func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
-	const most = 1000
-	var names []string
-	for i := range f.operations[:min(most, len(f.operations))] {
-		other := f.operations[i].Ref
-		if other.Name == ref.Name && other != self {
-			return other, true
-		}
-		if other.Kind == ref.Kind && other.Namespace == ref.Namespace && other != self {
-			names = append(names, other.Name)
-		}
-	}
-	name, ok := typo.Nearest(ref.Name, names...)
-	return Ref{ref.Kind, ref.Namespace, name}, ok
 }

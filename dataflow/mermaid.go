@@ -11,63 +11,91 @@ import (
 // runs after, and a dotted one to the one that it inherits from, with the policy and
 // the label keys. Operations with problems are marked with their codes; what is not
 // in the flow is drawn dashed. The same flow gives the same bytes.
-func (f *Flow) Mermaid() string {
-	var b strings.Builder
-	b.WriteString("flowchart BT\n")
-	codes, severity := f.marks()
-	strangers := map[Ref]string{}
-	id := func(ref Ref) string {
-		if i := f.find(ref); i != none {
-			return fmt.Sprintf("op%d", i)
-		}
-		if _, ok := strangers[ref]; !ok {
-			strangers[ref] = fmt.Sprintf("not%d", len(strangers))
-			fmt.Fprintf(&b, "  %s[\"%s<br/>not in the flow\"]:::stranger\n", strangers[ref], escape(ref.String()))
-		}
-		return strangers[ref]
+func (f *Flow) Mermaid() string { return Mermaid(f.operations, f.Problems()) }
+
+// Mermaid returns one picture of all the operations, as [Flow.Mermaid] draws them,
+// whether or not [New] accepts them. They are marked with the given problems, such as
+// those of [Check] and [Forecast.Problems]. What has a problem and is not among the
+// operations is drawn too, as it is when one of them refers to it. Without operations
+// and problems the picture is empty.
+func Mermaid(operations []Operation, problems []Problem) string {
+	p := picture{codes: map[Ref][]Code{}, severity: map[Ref]Severity{}, ids: make(map[Ref]string, len(operations))}
+	p.b.WriteString("flowchart BT\n")
+	for _, problem := range problems {
+		p.mark(problem)
 	}
-	for i := range f.operations {
-		ref := f.operations[i].Ref
-		fmt.Fprintf(&b, "  op%d[\"%s", i, escape(ref.String()))
-		for _, code := range codes[ref] {
-			fmt.Fprintf(&b, "<br/>%s", code)
-		}
-		b.WriteString("\"]")
-		if s, ok := severity[ref]; ok {
-			fmt.Fprintf(&b, ":::%s", strings.ToLower(string(s)))
-		}
-		b.WriteString("\n")
+	for i := range operations {
+		p.node(operations[i].Ref, "op", "")
 	}
-	for i := range f.operations {
-		op := &f.operations[i]
+	for _, problem := range problems {
+		p.node(problem.Operation, "not", "")
+	}
+	for i := range operations {
+		op := &operations[i]
 		if predecessor, ok := op.Predecessor(); ok {
-			to := id(predecessor)
-			fmt.Fprintf(&b, "  op%d -- runAfter --> %s\n", i, to)
+			to := p.node(predecessor, "not", "not in the flow")
+			fmt.Fprintf(&p.b, "  %s -- runAfter --> %s\n", p.ids[op.Ref], to)
 		}
 		if source, ok := op.Source(); ok {
-			to := id(source)
-			fmt.Fprintf(&b, "  op%d -. \"%s<br/>%s\" .-> %s\n", i, op.RunAfter.Strategy.Policy, escape(strings.Join(op.RunAfter.Strategy.Keys(), ", ")), to)
+			to := p.node(source, "not", "not in the flow")
+			fmt.Fprintf(&p.b, "  %s -. \"%s<br/>%s\" .-> %s\n", p.ids[op.Ref], escape(string(op.RunAfter.Strategy.Policy)), escape(strings.Join(op.RunAfter.Strategy.Keys(), ", ")), to)
 		}
 	}
-	b.WriteString("  classDef error stroke:#d1242f,stroke-width:3px\n")
-	b.WriteString("  classDef warning stroke:#bf8700,stroke-width:3px\n")
-	b.WriteString("  classDef stranger stroke-dasharray:4\n")
-	return b.String()
+	p.b.WriteString("  classDef error stroke:#d1242f,stroke-width:3px\n")
+	p.b.WriteString("  classDef warning stroke:#bf8700,stroke-width:3px\n")
+	p.b.WriteString("  classDef stranger stroke-dasharray:4\n")
+	return p.b.String()
 }
 
-// marks returns the codes of each operation's problems, each once, and the worst of
-// their severities.
-func (f *Flow) marks() (codes map[Ref][]Code, severity map[Ref]Severity) {
-	codes, severity = map[Ref][]Code{}, map[Ref]Severity{}
-	for _, p := range f.Problems() {
-		if !slices.Contains(codes[p.Operation], p.Code) {
-			codes[p.Operation] = append(codes[p.Operation], p.Code)
-		}
-		if severity[p.Operation] != Error {
-			severity[p.Operation] = p.Severity
-		}
+// picture is one that is being drawn.
+type picture struct {
+	b        strings.Builder
+	codes    map[Ref][]Code   // of each operation's problems, each once
+	severity map[Ref]Severity // the worst of them
+	ids      map[Ref]string   // of what has been drawn
+	others   int              // how many of them are no operations
+}
+
+func (p *picture) mark(problem Problem) {
+	if !slices.Contains(p.codes[problem.Operation], problem.Code) {
+		p.codes[problem.Operation] = append(p.codes[problem.Operation], problem.Code)
 	}
-	return codes, severity
+	if p.severity[problem.Operation] != Error {
+		p.severity[problem.Operation] = problem.Severity
+	}
+}
+
+// node draws an operation, with a remark, unless it has been drawn. It returns its id.
+func (p *picture) node(ref Ref, prefix, remark string) string {
+	if id, ok := p.ids[ref]; ok {
+		return id
+	}
+	n := len(p.ids) - p.others
+	if prefix == "not" {
+		n = p.others
+		p.others++
+	}
+	id := fmt.Sprintf("%s%d", prefix, n)
+	p.ids[ref] = id
+	name := ref.String()
+	if ref == (Ref{}) {
+		name = "no operation"
+	}
+	fmt.Fprintf(&p.b, "  %s[\"%s", id, escape(name))
+	for _, code := range p.codes[ref] {
+		fmt.Fprintf(&p.b, "<br/>%s", escape(string(code)))
+	}
+	if remark != "" {
+		fmt.Fprintf(&p.b, "<br/>%s", remark)
+	}
+	p.b.WriteString("\"]")
+	if s, ok := p.severity[ref]; ok {
+		fmt.Fprintf(&p.b, ":::%s", strings.ToLower(string(s)))
+	} else if remark != "" {
+		p.b.WriteString(":::stranger")
+	}
+	p.b.WriteString("\n")
+	return id
 }
 
 // escape makes text safe inside a quoted Mermaid label, whatever is in it: all but

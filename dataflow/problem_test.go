@@ -70,10 +70,16 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a predecessor that is not there", []dataflow.Operation{load("b", "nowhere-to-be-found")}},
 		{"a misspelt predecessor", []dataflow.Operation{load("load-a"), load("b", "loada")}},
 		{"a predecessor of another kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = dataflow.DataMigrate })}},
+		{"a predecessor of a misspelt kind, and name", []dataflow.Operation{load("load-a"), with(load("b", "loada"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Dataload" })}},
+		{"a predecessor of a kind that is no operation", []dataflow.Operation{load("a"), with(load("b", "x"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Job" })}},
 		{"a predecessor of no kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Dataload" })}},
 		{"a predecessor in another namespace", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Namespace = "other" })}},
 		{"dependOn a stranger", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x")), load("x")}},
 		{"dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x"))}},
+		{"dependOn what is not there, a misspelt ancestor", []dataflow.Operation{load("load-a"), load("a", "load-a"), dependingOn(following(affinity.Require), ref("laod-a"))}},
+		{"dependOn what is not there, like a stranger only", []dataflow.Operation{load("load-x"), load("a"), dependingOn(following(affinity.Require), ref("laod-x"))}},
+		{"dependOn a predecessor of another kind", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), dataflow.Ref{Kind: dataflow.DataBackup, Name: "a"})}},
+		{"dependOn a predecessor of a misspelt kind", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), dataflow.Ref{Kind: "Dataload", Name: "a"})}},
 		{"dependOn itself", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("b"))}},
 		{"dependOn what comes later", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "b")}},
 		{"dependOn a sibling", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
@@ -81,6 +87,7 @@ func TestProblemsReadWell(t *testing.T) {
 		{"dependOn the missing predecessor of a predecessor", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("gone"))}},
 		{"a label that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, topology.Zone, "disk")}},
 		{"a misspelt label", []dataflow.Operation{exposing("example.com/disk"), following(affinity.Require, "example.com/disc")}},
+		{"labels with another prefix, or none", []dataflow.Operation{load("a"), following(affinity.Require, "kubernetes.io/zone", "hostname")}},
 		{"a preferred label that is not exposed", []dataflow.Operation{load("a"), following(affinity.Prefer, topology.Zone, "disk")}},
 		{"a label that only an ancestor exposes", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk"), with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Name, op.RunAfter.Name = "c", "b" })}},
 		{"a distributed source", []dataflow.Operation{with(load("a"), distributed), following(affinity.Require, "disk")}},
@@ -104,6 +111,7 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an affinity with an unknown operator", []dataflow.Operation{own(load("a"), near)}},
 		{"an affinity with an unknown operator, in a process", []dataflow.Operation{with(own(load("a"), near), func(op *dataflow.Operation) { op.Kind = dataflow.DataProcess })}},
 		{"a malformed node selector", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"zone": "not valid"} })}},
+		{"a malformed key of a node selector", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"not valid": "a"} })}},
 		{"a malformed exposed key", []dataflow.Operation{exposing("not a key")}},
 		{"a name in upper case", []dataflow.Operation{load("loadA")}},
 		{"an invalid namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "a.b" })}},
@@ -341,6 +349,19 @@ func TestMermaid(t *testing.T) {
 	})
 	f := mustFlow(t, load("a"), convert, serve, ignored, warned, odd)
 	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
+}
+
+// What New rejects is drawn as well: a cycle, copies, an invalid policy, what is not
+// there and what has only a problem.
+func TestMermaidOfAnything(t *testing.T) {
+	ops := []dataflow.Operation{
+		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"),
+	}
+	problems := append(dataflow.Check(ops...),
+		dataflow.Problem{Code: dataflow.UnknownField, Severity: dataflow.Error},
+		dataflow.Problem{Code: dataflow.Stranding, Severity: dataflow.Warning, Operation: ref("elsewhere")},
+		dataflow.Problem{Code: dataflow.Invalid, Severity: dataflow.Error, Operation: ref("gone")})
+	golden.Compare(t, *update, "testdata/mermaid-anything.golden", []byte(dataflow.Mermaid(ops, problems)))
 }
 
 func TestSplit(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 )
 
@@ -103,20 +104,18 @@ func printYAML(w io.Writer, r *report) error {
 	return out.err
 }
 
-// printMermaid prints a picture for each flow, the next after a blank line. A comment
-// at its head says which flow it is.
+// printMermaid prints one picture of all flows.
 func printMermaid(w io.Writer, r *report) error {
-	out := errorWriter{w: w}
-	for i, flow := range r.flows {
-		if i > 0 {
-			out.write([]byte("\n"))
-		}
-		out.write([]byte("%% " + flow.title(i) + "\n"))
-		if flow.Flow != nil {
-			out.write([]byte(flow.Mermaid()))
-		}
+	problems := make([]dataflow.Problem, len(r.Problems))
+	for i, p := range r.Problems {
+		problems[i] = dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: dataflow.Ref(p.Operation)}
 	}
-	return out.err
+	operations := make([]dataflow.Operation, len(r.Operations))
+	for i := range r.Operations {
+		operations[i] = r.Operations[i].read.Operation
+	}
+	_, err := io.WriteString(w, dataflow.Mermaid(operations, problems))
+	return err
 }
 
 // errorWriter writes until an error, which it keeps.

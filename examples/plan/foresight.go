@@ -40,46 +40,31 @@ func (f *forecast) MarshalJSON() ([]byte, error) {
 	return json.Marshal(printed)
 }
 
-// lookahead reports what followers force on operations, and where they contradict each
-// other over more than one step: Flow.Problems looks at one.
-func (r *reporter) lookahead(f *dataflow.Flow, operations []operation) {
-	contradicting := r.contradicting()
-	byName := map[string]*operation{}
+// lookahead reports what followers force on operations, which stand at the given places
+// of the report, and where they contradict each other over more than one step:
+// Flow.Problems looks at one.
+func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
+	byName := map[string]dataflow.Ref{}
 	i := 0
 	for foresight := range f.LookaheadAll() {
-		o := &operations[i]
+		r.Operations[at[i]].Lookahead = foresight.Affinity
 		i++
-		o.Lookahead = foresight.Affinity
 		var conflict *affinity.ConflictError
-		if !errors.As(foresight.Err, &conflict) || contradicting[conflict.Foreseen.Follower] || contradicting[conflict.Following] {
+		if !errors.As(foresight.Err, &conflict) || r.contradicting[conflict.Foreseen.Follower] || r.contradicting[conflict.Following] {
 			continue
 		}
 		if len(byName) == 0 {
-			for i := range operations {
-				byName[operations[i].String()] = &operations[i]
+			for _, i := range at {
+				byName[r.Operations[i].String()] = dataflow.Ref(r.Operations[i].reference)
 			}
 		}
-		contradicting[conflict.Foreseen.Follower] = true
+		r.contradicting[conflict.Foreseen.Follower] = true
 		r.found(dataflow.Problem{
-			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: dataflow.Ref(byName[conflict.Foreseen.Follower].reference),
+			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: byName[conflict.Foreseen.Follower],
 			Field:   "spec.runAfter.affinityStrategy",
 			Message: conflict.Error() + "; change one of the two, or follow another label",
 		})
 	}
-}
-
-// contradicting returns the operations of the flow that are reported as contradictions.
-func (r *reporter) contradicting() map[string]bool {
-	found := map[string]bool{}
-	for _, p := range slices.Backward(r.Problems) {
-		if p.flow != r.Flows {
-			break
-		}
-		if p.Code == dataflow.Contradiction {
-			found[p.Operation.String()] = true
-		}
-	}
-	return found
 }
 
 // nodes is the catalogue for forecasts.
@@ -118,9 +103,8 @@ func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty boo
 	if !fc.Completable() {
 		r.incompletable()
 	}
-	contradicting := r.contradicting()
 	for _, p := range fc.Problems() {
-		if p.Code != dataflow.Impossible || !contradicting[p.Operation.String()] { // no nodes would help
+		if p.Code != dataflow.Impossible || !r.contradicting[p.Operation.String()] { // no nodes would help
 			r.found(p)
 		}
 	}

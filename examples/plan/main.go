@@ -27,13 +27,13 @@ const usage = `plan shows what a dataflow will do, and every mistake in it, befo
                                        others can, and where it would strand them
   plan -f flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
                                        what follows once download ran on gpu-a1
-  plan -f flow.yaml -o mermaid         a picture of each flow, one after the other
+  plan -f flow.yaml -o mermaid         one picture of all flows
 
 `
 
 const statuses = `
 Exit status: 0 if there is no problem of severity Error, 1 if there is one, 2 if the
-input could not be read or the flags are wrong. NO_COLOR turns colour off.
+input could not be read or the flags are wrong. NO_COLOR, or TERM=dumb, turns colour off.
 `
 
 // The exit statuses.
@@ -46,7 +46,8 @@ const (
 func main() {
 	debug.SetGCPercent(25) // a large input lives until the end: memory is dearer than time
 	debug.SetMemoryLimit(1800 << 20)
-	terminals := terminals{out: isTerminal(os.Stdout) && os.Getenv("NO_COLOR") == "", err: isTerminal(os.Stderr)}
+	dumb := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
+	terminals := terminals{out: isTerminal(os.Stdout) && !dumb, err: isTerminal(os.Stderr)}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, terminals))
 }
 

@@ -277,7 +277,7 @@ func TestControlCharactersAreWrittenOut(t *testing.T) {
 		t.Errorf("%q", stdout)
 	}
 	_, stdout, _ = plan(text+text, "-f", "-", "-o", "mermaid")
-	if want := "%% flow 1 is rejected: see its problems\n"; stdout != want {
+	if want := `  op0["DataLoad default/a#27;#91;2J#10;b<br/>Duplicate<br/>InvalidName"]:::error` + "\n"; !strings.Contains(stdout, want) {
 		t.Errorf("%q", stdout)
 	}
 	_, _, stderr := plan("", "-f", "no\x1b[2J\xff")
@@ -347,7 +347,7 @@ func TestAClusterWithoutOperations(t *testing.T) {
 		"table":   "0 operations in 0 flows: 0 errors, 0 warnings; 0 other objects passed over\n",
 		"json":    "{\n  \"operations\": [],\n  \"problems\": [],\n  \"flows\": 0,\n  \"skipped\": 0\n}\n",
 		"yaml":    "flows: 0\noperations: []\nproblems: []\nskipped: 0\n",
-		"mermaid": "",
+		"mermaid": dataflow.Mermaid(nil, nil),
 	} {
 		if status, stdout, stderr := plan(none, "-f", "-", "-o", format); status != sound || stdout != want || stderr != "" {
 			t.Errorf("%s: status %d, %q, %q", format, status, stdout, stderr)
@@ -378,16 +378,131 @@ func TestTooManyFaultsToList(t *testing.T) {
 	}
 }
 
-func TestWhatIsCompleteHasNothingToWaitFor(t *testing.T) {
-	text := strings.TrimSuffix(strings.TrimSpace(load("b", afterA)), "}") + `, "status": {"phase": "Complete"}}`
-	if got := problems(t, text, "-f", "-"); len(got) > 0 {
-		t.Errorf("problems %v: its predecessor may have been cleaned up", got)
+func TestWhatHasStartedHasNothingToWaitFor(t *testing.T) {
+	for _, phase := range []dataflow.Phase{"", dataflow.Pending, dataflow.Executing, dataflow.Complete, dataflow.Failed} {
+		text := strings.TrimSuffix(strings.TrimSpace(load("b", afterA)), "}") + fmt.Sprintf(`, "status": {"phase": %q}}`, phase)
+		want := []string{}
+		if phase == "" || phase == dataflow.Pending {
+			want = append(want, "UnknownPredecessor b 1")
+		}
+		if got := problems(t, text, "-f", "-"); !cmp.Equal(got, want) {
+			t.Errorf("phase %q: problems %v, want %v: its predecessor may have been cleaned up", phase, got, want)
+		}
+		if _, table, _ := plan(text, "-f", "-"); phase != "" && phase != dataflow.Pending && !strings.Contains(table, string(phase)) {
+			t.Errorf("%s", table)
+		}
 	}
-	if _, table, _ := plan(text, "-f", "-"); !strings.Contains(table, "Complete") {
-		t.Errorf("%s", table)
+}
+
+// What was meant is looked for in all flows: a reference to nothing makes a flow of its own.
+func TestHintsReachAcrossFlows(t *testing.T) {
+	after := func(kind, name string) string {
+		return fmt.Sprintf(`"runAfter": {"kind": %q, "name": %q}`, kind, name)
 	}
-	if got := problems(t, load("b", afterA), "-f", "-"); !cmp.Equal(got, []string{"UnknownPredecessor b 1"}) {
-		t.Errorf("problems %v", got)
+	text := load("download-model") + load("convert", after("DataLoad", "downlaod-model")) + load("serve", after("DataProcess", "download-model"))
+	_, stdout, _ := plan(text, "-f", "-")
+	if strings.Count(stdout, "typo of DataLoad default/download-model?") != 2 || !strings.Contains(stdout, "3 operations in 3 flows") {
+		t.Errorf("%s", stdout)
+	}
+	_, stdout, _ = plan(load("download-model")+load("convert", `"runAfter": {"kind": "DataLoad", "name": "download-model", "affinityStrategy": {"policy": "Require", "dependOn": {"kind": "DataLoad", "name": "downlaod-model"}}}`), "-f", "-")
+	if !strings.Contains(stdout, "typo of DataLoad default/download-model?") {
+		t.Errorf("%s", stdout)
+	}
+}
+
+// A reference keeps its kind unless that is the kind of the one operation of that name.
+func TestAReferenceToNothingKeepsItsKind(t *testing.T) {
+	text := load("a") + load("b", `"runAfter": {"kind": "DataBackup", "name": "a"}`) + load("c", afterA) + load("a")
+	_, stdout, _ := plan(text, "-f", "-")
+	for _, line := range []string{"DataLoad b  DataBackup a  ", "DataLoad c  a             "} {
+		if !strings.Contains(stdout, line) {
+			t.Errorf("no %q in\n%s", line, stdout)
+		}
+	}
+}
+
+func TestALongNameWidensNoOtherRow(t *testing.T) {
+	long := strings.Repeat("long-", 1000)
+	_, stdout, _ := plan(load("a")+load(long)+load("b", afterA), "-f", "-")
+	if !strings.Contains(stdout, "DataLoad a  -           -                 Ready\n") || !strings.Contains(stdout, "DataLoad "+long+"  -           -                 Ready\n") {
+		t.Errorf("%.500s", stdout)
+	}
+}
+
+func TestWhatNewRejectsHidesOnlyWhatComesAfter(t *testing.T) {
+	after := func(name string) string { return strings.Replace(afterA, `"a"`, fmt.Sprintf("%q", name), 1) }
+	weightless := strings.Replace(after("mid"), `"Require"`, `"Prefer", "prefers": [{"name": "zone", "weight": 0}]`, 1)
+	for _, c := range []struct {
+		what, text string
+		want       map[string]string
+	}{
+		{"a weight", load("last", after("leaf")) + load("leaf", weightless) + load("root") + load("mid", after("root")),
+			map[string]string{"root": "Ready", "mid": "Waiting", "leaf": "", "last": ""}},
+		{"a copy", load("root") + load("mid", after("root")) + load("mid") + load("leaf", after("mid")) + load("other", after("root")),
+			map[string]string{"root": "Ready", "mid": "", "leaf": "", "other": "Waiting"}},
+		{"a cycle", load("root", after("leaf")) + load("mid", after("root")) + load("leaf", after("mid")) + load("other", after("mid")),
+			map[string]string{"root": "", "mid": "", "leaf": "", "other": ""}},
+		{"beside a cycle", load("root") + load("mid", after("root")) + load("x", `"runAfter": {"kind": "DataLoad", "name": "y", "affinityStrategy": {"policy": "Require", "dependOn": {"kind": "DataLoad", "name": "mid"}}}`) + load("y", after("x")),
+			map[string]string{"root": "Ready", "mid": "Waiting", "x": "", "y": ""}},
+	} {
+		if got := states(t, c.text, "-f", "-"); !cmp.Equal(got, c.want) {
+			t.Errorf("%s: states %v, want %v", c.what, got, c.want)
+		}
+		_, stdout, _ := plan(c.text, "-f", "-", "-o", "mermaid")
+		for name := range c.want {
+			if !strings.Contains(stdout, "DataLoad default/"+name+`"]`) && !strings.Contains(stdout, "DataLoad default/"+name+"<br/>") {
+				t.Errorf("%s: %s is not in the picture\n%s", c.what, name, stdout)
+			}
+		}
+	}
+}
+
+// Every problem stands in the picture, whoever found it: New, the reader, the checks or a forecast.
+func TestThePictureMarksEveryProblem(t *testing.T) {
+	for _, args := range [][]string{
+		{"-f", "testdata/mistakes.yaml"},
+		{"-f", "testdata/fixtures/stranding.yaml", "--nodes", "testdata/fixtures/nodes.yaml"},
+		{"-f", "testdata/live.yaml", "--nodes", "testdata/fixtures/nodes.yaml"},
+	} {
+		_, stdout, _ := plan("", append(args, "-o", "mermaid")...)
+		if !strings.HasPrefix(stdout, "flowchart BT\n") || strings.Count(stdout, "flowchart") != 1 {
+			t.Errorf("%v: not one picture\n%s", args, stdout)
+		}
+		var r struct {
+			Problems []struct {
+				Code      string
+				Operation reference
+			}
+		}
+		_, text, _ := plan("", append(args, "-o", "json")...)
+		if err := json.Unmarshal([]byte(text), &r); err != nil || len(r.Problems) == 0 {
+			t.Fatal(err, text)
+		}
+		for _, p := range r.Problems {
+			marked := false
+			for _, line := range strings.Split(stdout, "\n") {
+				marked = marked || strings.Contains(line, p.Operation.String()+"<br/>") && strings.Contains(line, "<br/>"+p.Code)
+			}
+			if !marked {
+				t.Errorf("%v: %s of %s is not marked", args, p.Code, p.Operation)
+			}
+		}
+	}
+}
+
+// A fault that was reported when it was read is not reported again by a check of what was
+// read in its stead.
+func TestAFaultIsReportedOnce(t *testing.T) {
+	for _, weight := range []string{`"50"`, "50.5", "null"} {
+		text := load("a") + load("b", strings.Replace(afterA, `"Require"`, `"Prefer", "prefers": [{"name": "zone", "weight": `+weight+`}]`, 1))
+		if got := problems(t, text, "-f", "-"); !cmp.Equal(got, []string{"Invalid b 1"}) {
+			t.Errorf("weight %s: problems %v", weight, got)
+		}
+	}
+	for path, want := range map[string]bool{"spec.a": true, "spec.a.b": true, "spec.a[0]": true, "spec.ab": false, "spec": false} {
+		if got := within(path, "spec.a"); got != want {
+			t.Errorf("%s is in spec.a: %v", path, got)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -50,6 +49,7 @@ type operation struct {
 	Forecast  *forecast        `json:"forecast,omitempty"` // with nodes, and if its flow is not at fault
 
 	flow int
+	read *manifest.Operation
 }
 
 // inherited is there once an operation is ready.
@@ -78,18 +78,9 @@ type place struct {
 
 // flow is a part of the input that has nothing to do with the rest.
 type flow struct {
-	*dataflow.Flow                    // nil if it is rejected
-	forecast       *dataflow.Forecast // nil without nodes, and if there is something wrong with the flow
-	ran            map[dataflow.Ref]string
-	operations     []operation // those of the report that are in it
-}
-
-// title says which of the flows it is, the i-th from 0.
-func (f *flow) title(i int) string {
-	if f.Flow == nil {
-		return fmt.Sprintf("flow %d is rejected: see its problems", i+1)
-	}
-	return fmt.Sprintf("flow %d", i+1)
+	forecast   *dataflow.Forecast // nil without nodes, and if there is something wrong with the flow
+	ran        map[dataflow.Ref]string
+	operations []operation // those of the report that are in it
 }
 
 func refer(ref dataflow.Ref) reference { return reference{ref.Kind, ref.Namespace, ref.Name} }
@@ -107,26 +98,30 @@ func (r reference) String() string { return dataflow.Ref(r).String() }
 // reporter makes a report of what was read.
 type reporter struct {
 	report
-	in      *input
-	exposes []string // what every operation exposes
-	seen    map[dataflow.Ref]dataflow.Observation
-	known   map[dataflow.Ref]known
-	again   map[dataflow.Ref][]int32 // where operations stand that stand there several times
-	told    map[dataflow.Problem]bool
-	nodes   *nodes // nil if none were asked for
+	in            *input
+	exposes       []string // what every operation exposes
+	seen          map[dataflow.Ref]dataflow.Observation
+	first         map[dataflow.Ref]int32   // where in the input an operation stands first
+	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
+	known         []known                  // of those that stand there first
+	told          map[dataflow.Problem]bool
+	contradicting map[string]bool // the operations that are reported as contradictions
+	nodes         *nodes          // nil if none were asked for
 }
 
-// known is where in the input an operation stands first, in which flow it is, and
-// whether a fault was found when it was read.
+// known is in which flow an operation is, whether there is a fault in it, and in which
+// fields one was found when it was read.
 type known struct {
-	first, flow int32
-	faulty      bool
+	flow   int32
+	faulty bool
+	fields []string
 }
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
 	r := reporter{
-		in: in, exposes: topology.ExposedKeys(), seen: seen, known: make(map[dataflow.Ref]known, len(in.Operations)),
-		again: map[dataflow.Ref][]int32{}, told: map[dataflow.Problem]bool{},
+		in: in, exposes: topology.ExposedKeys(), seen: seen,
+		first: make(map[dataflow.Ref]int32, len(in.Operations)), again: map[dataflow.Ref][]int32{}, known: make([]known, len(in.Operations)),
+		told: map[dataflow.Problem]bool{}, contradicting: map[string]bool{},
 	}
 	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
 	if withNodes {
@@ -141,25 +136,30 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 	for i := range in.Operations {
 		op := &in.Operations[i]
 		operations[i] = op.Operation
-		if _, ok := r.known[op.Ref]; ok {
+		if _, ok := r.first[op.Ref]; ok {
 			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
 		} else {
-			r.known[op.Ref] = known{first: int32(i), faulty: in.obscure[op.Place.File]}
+			r.first[op.Ref] = int32(i)
+			r.known[i].faulty = in.obscure[op.Place.File]
 		}
 	}
 	for _, fault := range in.faults {
-		if k, ok := r.known[fault.Operation]; ok {
-			k.faulty = true
-			r.known[fault.Operation] = k
+		if i, ok := r.first[fault.Operation]; ok {
+			r.known[i].faulty = true
+			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
 		}
 	}
-	for _, part := range dataflow.Split(operations...) {
-		r.Flows++
+	parts := dataflow.Split(operations...)
+	r.Flows = len(parts)
+	for n, part := range parts {
 		for i := range part {
-			k := r.known[part[i].Ref]
-			k.flow = int32(r.Flows)
-			r.known[part[i].Ref] = k
+			r.known[r.first[part[i].Ref]].flow = int32(n + 1)
 		}
+	}
+	for _, p := range dataflow.Check(operations...) { // of all at once: what was meant may be in another flow
+		r.found(p)
+	}
+	for _, part := range parts {
 		r.flow(part)
 	}
 	for _, fault := range in.faults {
@@ -182,54 +182,79 @@ func comparePlaces(a, b []place) int {
 	})
 }
 
-// flow reports what is known of the operations of one flow.
+// flow reports what is known of the operations of one flow. Of those at fault, and of
+// those that come after one, it is not known what they would do.
 func (r *reporter) flow(part []dataflow.Operation) {
 	next := len(r.Operations)
-	f, err := dataflow.New(part...)
-	if err != nil {
-		for _, op := range part {
-			r.Operations = append(r.Operations, r.describe(op))
-		}
-		for _, p := range dataflow.Check(part...) {
-			r.found(p)
-		}
-		r.incompletable()
-		r.flows = append(r.flows, flow{operations: r.Operations[next:]})
-		return
-	}
-	for _, p := range f.Problems() {
-		r.found(p)
-	}
-	for op := range f.Operations() {
-		r.Operations = append(r.Operations, r.describe(op))
-	}
-	operations := r.Operations[next:]
-	faulty := r.resolve(f, operations)
-	r.lookahead(f, operations)
-	fc, ran := r.forecast(f, operations, faulty)
-	r.flows = append(r.flows, flow{f, fc, ran, operations})
-}
-
-// resolve reports who may start, but not of operations at fault nor of those that come
-// after one. It returns whether there are any.
-func (r *reporter) resolve(f *dataflow.Flow, operations []operation) (faulty bool) {
+	f := r.accepted(part)
+	flow := flow{}
 	unresolved := map[dataflow.Ref]bool{}
-	i := 0
+	at := make([]int32, 0, len(part)) // where the operations of f stand in the report
 	for resolution := range f.ResolveAll(r.seen) {
-		o := &operations[i]
-		i++
-		if r.known[resolution.Ref].faulty || o.RunAfter != nil && unresolved[dataflow.Ref(*o.RunAfter)] || o.Source != nil && unresolved[dataflow.Ref(*o.Source)] {
+		i := r.first[resolution.Ref]
+		at = append(at, int32(len(r.Operations)))
+		r.Operations = append(r.Operations, r.describe(i))
+		o := &r.Operations[len(r.Operations)-1]
+		if r.known[i].faulty || o.RunAfter != nil && unresolved[dataflow.Ref(*o.RunAfter)] || o.Source != nil && unresolved[dataflow.Ref(*o.Source)] {
 			unresolved[resolution.Ref] = true
+			for _, i := range r.again[resolution.Ref] {
+				r.Operations = append(r.Operations, r.describe(i))
+			}
 			continue
 		}
 		r.resolved(o, resolution)
 	}
-	return len(unresolved) > 0
+	r.lookahead(f, at)
+	flow.operations = r.Operations[next:]
+	flow.forecast, flow.ran = r.forecast(f, flow.operations, len(unresolved) > 0)
+	r.flows = append(r.flows, flow)
 }
 
-// describe reports what an operation says itself.
-func (r *reporter) describe(op dataflow.Operation) operation {
-	o := operation{reference: refer(op.Ref), Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: r.Flows}
+// accepted returns the flow of operations without what New rejects of them: who is at
+// fault inherits nothing in it, copies are left out, and cycles are cut open.
+func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
+	f, err := dataflow.New(part...)
+	if err == nil {
+		return f
+	}
+	cut := map[dataflow.Ref]bool{}
+	for _, err := range parts(err) {
+		var of *dataflow.OperationError
+		var cycle *dataflow.CycleError
+		switch {
+		case errors.As(err, &of):
+			r.known[r.first[of.Operation]].faulty = true
+		case errors.As(err, &cycle):
+			cut[cycle.Operations[0]] = true
+			for _, ref := range cycle.Operations {
+				r.known[r.first[ref]].faulty = true
+			}
+		}
+	}
+	copied := map[dataflow.Ref]bool{}
+	kept := make([]dataflow.Operation, 0, len(part))
+	for _, op := range part {
+		if copied[op.Ref] {
+			continue
+		}
+		copied[op.Ref] = r.again[op.Ref] != nil
+		switch {
+		case op.RunAfter == nil || !r.known[r.first[op.Ref]].faulty:
+		case cut[op.Ref]:
+			op.RunAfter = nil
+		default:
+			op.RunAfter = &dataflow.RunAfter{Ref: op.RunAfter.Ref}
+		}
+		kept = append(kept, op)
+	}
+	f, _ = dataflow.New(kept...)
+	return f
+}
+
+// describe reports what the i-th operation of the input says itself.
+func (r *reporter) describe(i int32) operation {
+	op := &r.in.Operations[i]
+	o := operation{reference: refer(op.Ref), Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: int(r.known[r.first[op.Ref]].flow), read: op}
 	o.RunAfter = referIf(op.Predecessor())
 	o.Source = o.or(op.Source())
 	if op.RunAfter != nil {
@@ -272,47 +297,67 @@ func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 
 // found reports a problem of the flow, unless it is beside the point.
 func (r *reporter) found(p dataflow.Problem) {
+	i := r.first[p.Operation]
 	switch p.Code {
 	case dataflow.UnknownPredecessor, dataflow.NotAnAncestor, dataflow.Contradiction, dataflow.Impossible:
-		// It says that the operation can never start. What is complete did; what it
-		// ran after may have been cleaned up since.
-		if r.seen[p.Operation].Phase == dataflow.Complete {
+		// It says that the operation can never start. What is complete, runs or has
+		// failed did; what it ran after may have been cleaned up since.
+		if phase := r.seen[p.Operation].Phase; phase != "" && phase != dataflow.Pending {
 			return
 		}
 	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
-		r.problem(p)
+		if !slices.ContainsFunc(r.known[i].fields, func(field string) bool { return within(p.Field, field) }) {
+			r.problem(p)
+		}
 		return
 	}
 	// A fault, such as a misspelt dependOn, leaves a field unread, of the operation or of
 	// its source. What seems wrong then may be no more than that.
-	k := r.known[p.Operation]
-	op := &r.in.Operations[k.first]
-	if source, ok := op.Source(); k.faulty || ok && r.known[source].faulty {
+	op := &r.in.Operations[i]
+	if source, ok := op.Source(); r.known[i].faulty || ok && r.faulty(source) {
 		return
 	}
 	r.problem(p)
 }
 
+// within reports whether the field at path is the other one, or in it.
+func within(path, other string) bool {
+	rest, ok := strings.CutPrefix(path, other)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+func (r *reporter) faulty(ref dataflow.Ref) bool {
+	i, ok := r.first[ref]
+	return ok && r.known[i].faulty
+}
+
 // problem reports a problem once, at the given place, or else wherever its operation
 // stands.
 func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
-	k, known := r.known[p.Operation]
-	if at == nil && known {
-		if again := r.again[p.Operation]; again != nil {
-			if r.told[p] {
-				return
+	flow := 0
+	if first, known := r.first[p.Operation]; known {
+		flow = int(r.known[first].flow)
+		if at == nil {
+			again := r.again[p.Operation]
+			if again != nil {
+				if r.told[p] {
+					return
+				}
+				r.told[p] = true
 			}
-			r.told[p] = true
+			for _, i := range append([]int32{first}, again...) {
+				at = append(at, r.in.Operations[i].PlaceOf(p.Field))
+			}
 		}
-		for _, i := range append([]int32{k.first}, r.again[p.Operation]...) {
-			at = append(at, r.in.Operations[i].PlaceOf(p.Field))
-		}
+	}
+	if p.Code == dataflow.Contradiction {
+		r.contradicting[p.Operation.String()] = true
 	}
 	places := []place{}
 	for _, a := range at {
 		places = append(places, place{a.File, a.Line})
 	}
-	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, int(k.flow)})
+	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, flow})
 }
 
 func (r *report) count(severity dataflow.Severity) int {

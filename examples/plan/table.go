@@ -26,15 +26,23 @@ func printTable(w io.Writer, r *report, colour bool) error {
 	var widths [len(row{})]int
 	for _, cells := range rows {
 		for i, cell := range cells {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			if width := utf8.RuneCountInString(cell); width <= widest {
+				widths[i] = max(widths[i], width)
+			}
 		}
 	}
+	var line []byte
 	for _, cells := range rows {
 		last := len(cells) - 1
+		line = line[:0]
 		for i, cell := range cells[:last] {
-			out.printf("%-*s  ", widths[i], cell)
+			line = append(line, cell...)
+			for range widths[i] + 2 - min(utf8.RuneCountInString(cell), widths[i]) {
+				line = append(line, ' ')
+			}
 		}
-		out.printf("%s\n", cells[last])
+		line = append(append(line, cells[last]...), '\n')
+		out.write(line)
 	}
 	if len(rows) > 0 {
 		out.printf("\n")
@@ -70,17 +78,21 @@ func count(n int, what string) string {
 // row is one line of the table.
 type row [5]string
 
+// widest is how many characters a cell may have to widen its column. A longer one moves
+// only what is to its right.
+const widest = 100
+
 // shortener leaves out what goes without saying: a namespace that all operations have,
 // the kind of an operation of a name that no other has, and what stands before the slash
 // of a label key if no other key is the same behind it.
 type shortener struct {
-	namespace string         // that all have, if it is not empty
-	names     map[string]int // how many operations have them
+	namespace string                      // that all have, if it is not empty
+	kinds     map[[2]string]dataflow.Kind // by namespace and name; "" if there are several
 	keys      map[string]map[string]bool
 }
 
 func newShortener(r *report) *shortener {
-	s := &shortener{names: map[string]int{}, keys: map[string]map[string]bool{}}
+	s := &shortener{kinds: make(map[[2]string]dataflow.Kind, len(r.Operations)), keys: map[string]map[string]bool{}}
 	for i := range r.Operations {
 		o := &r.Operations[i]
 		if i == 0 {
@@ -89,7 +101,12 @@ func newShortener(r *report) *shortener {
 		if s.namespace != o.Namespace {
 			s.namespace = ""
 		}
-		s.names[o.Namespace+"/"+o.Name]++
+		name := [2]string{o.Namespace, o.Name}
+		if kind, ok := s.kinds[name]; ok && kind != o.Kind {
+			s.kinds[name] = ""
+		} else {
+			s.kinds[name] = o.Kind
+		}
 		for _, key := range o.Keys {
 			s.add(key)
 		}
@@ -124,7 +141,7 @@ func (s *shortener) operation(r reference) string {
 // other names an operation in a cell of another.
 func (s *shortener) other(r *reference, o *operation) string {
 	short := *r
-	if s.names[r.Namespace+"/"+r.Name] == 1 {
+	if s.kinds[[2]string{r.Namespace, r.Name}] == r.Kind {
 		short.Kind = ""
 	}
 	if r.Namespace == o.Namespace {
@@ -180,6 +197,13 @@ func (s *shortener) state(o *operation) string {
 // printable makes text harmless to a terminal: control characters are written out, and
 // so is what is not text.
 func printable(text string) string {
+	plain := true
+	for i := 0; i < len(text) && plain; i++ {
+		plain = ' ' <= text[i] && text[i] <= '~'
+	}
+	if plain {
+		return text // the usual case
+	}
 	harmless := utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 	if harmless {
 		return text

@@ -1,15 +1,24 @@
 // Package typo guesses which of the accepted words a rejected one was meant to be.
 package typo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Nearest returns the candidate that word most resembles, and whether any
 // resembles it enough to be offered: up to a third of the letters may differ, and
-// case may differ everywhere. Of equally near candidates the first is returned.
+// case may differ everywhere. Of equally near candidates the first is returned. Words
+// longer than any name in Kubernetes resemble nothing.
 func Nearest(word string, candidates ...string) (string, bool) {
+	const longest = 512
+	if len(word) > longest {
+		return "", false
+	}
 	nearest, best := "", len(word)/3+1
+	word = strings.ToLower(word)
 	for _, candidate := range candidates {
-		if d := distance(strings.ToLower(word), strings.ToLower(candidate), best); d < best {
+		if d := distance(word, strings.ToLower(candidate), best); d < best {
 			nearest, best = candidate, d
 		}
 	}
@@ -25,19 +34,52 @@ func Hint(word string, candidates ...string) string {
 	return `; typo of "` + nearest + `"?`
 }
 
+// KeyHint is Hint for label keys. It goes by what stands behind the slash: that is what
+// a person remembers, and keys that are the same before it only resemble each other
+// without meaning the same.
+func KeyHint(key string, candidates ...string) string {
+	names := make([]string, len(candidates))
+	for i, candidate := range candidates {
+		names[i] = keyName(candidate)
+	}
+	i := slices.Index(names, keyName(key))
+	if i < 0 {
+		name, _ := Nearest(keyName(key), names...)
+		i = slices.Index(names, name)
+	}
+	if i < 0 {
+		return ""
+	}
+	return `; typo of "` + candidates[i] + `"?`
+}
+
+// keyName returns what stands behind the slash of a label key.
+func keyName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
+
 // distance returns the number of bytes to insert, delete or replace that make a
 // into b, or any number of at least limit if it takes that many.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	var few [64]int
+	row := few[:]
+	if len(b) >= len(few) {
+		row = make([]int, len(b)+1)
+	}
+	for j := range len(b) + 1 {
 		row[j] = j
 	}
 	for i := range len(a) {
 		diagonal := row[0]
 		row[0] = i + 1
+		least := row[0]
 		for j := range len(b) {
 			replace := diagonal
 			if a[i] != b[j] {
@@ -45,6 +87,10 @@ func distance(a, b string, limit int) int {
 			}
 			diagonal = row[j+1]
 			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
+			least = min(least, row[j+1])
+		}
+		if least >= limit {
+			return limit // it never gets less
 		}
 	}
 	return row[len(b)]

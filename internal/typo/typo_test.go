@@ -1,6 +1,7 @@
 package typo_test
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -29,11 +30,41 @@ func TestNearest(t *testing.T) {
 	if got, _ := typo.Nearest("bat", "cat", "hat"); got != "cat" {
 		t.Errorf("of equally near candidates Nearest returns %q, want the first", got)
 	}
+	if got, ok := typo.Nearest(strings.Repeat("a", 1000), strings.Repeat("a", 1000)+"b"); ok {
+		t.Errorf("a word that is no name resembles %q", got)
+	}
+	if got, ok := typo.Nearest(strings.Repeat("ab", 50), strings.Repeat("ab", 49)+"xy"); !ok {
+		t.Errorf("a long word is not recognized: %q", got)
+	}
 	if got := typo.Hint("require", fields...); got != `; typo of "requires"?` {
 		t.Errorf("Hint = %q", got)
 	}
 	if got := typo.Hint("image", fields...); got != "" {
 		t.Errorf("Hint = %q, want none", got)
+	}
+}
+
+func TestKeyHint(t *testing.T) {
+	keys := []string{"example.com/disk", "kubernetes.io/hostname", "topology.kubernetes.io/region", "topology.kubernetes.io/zone"}
+	for key, want := range map[string]string{
+		"zone":                        "topology.kubernetes.io/zone",
+		"kubernetes.io/zone":          "topology.kubernetes.io/zone",
+		"toplogy.kubernetes.io/zone":  "topology.kubernetes.io/zone",
+		"topology.kubernetes.io/zon":  "topology.kubernetes.io/zone",
+		"failure-domain.beta/Zone":    "topology.kubernetes.io/zone",
+		"hostnam":                     "kubernetes.io/hostname",
+		"example.com/disc":            "example.com/disk",
+		"topology.kubernetes.io/rack": "",
+		"example.com/gpu":             "",
+		"gpu":                         "",
+		"":                            "",
+	} {
+		if want != "" {
+			want = `; typo of "` + want + `"?`
+		}
+		if got := typo.KeyHint(key, keys...); got != want {
+			t.Errorf("KeyHint(%q) = %q, want %q", key, got, want)
+		}
 	}
 }
 
