@@ -13,6 +13,8 @@ func none(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
+func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
+
 // Has reports whether node i is in s.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
