@@ -3,6 +3,7 @@ package dataflow
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -26,7 +27,7 @@ func (fc *Forecast) Reason(ref Ref) string {
 	case a.ran:
 		return fmt.Sprintf("it ran on %s; %s", a.on, fc.cannotFollow(i, t, fc.ref(t).String()))
 	case fc.leading(t).Meets(a.admitted):
-		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.some(a.admitted), some(fc.refs(unable)))
+		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.some(a.admitted), some(fc.refs(unable), len(unable)))
 	default:
 		return fmt.Sprintf("it can run on %s, and %s, which must follow it by %s, only on %s",
 			fc.some(a.admitted), fc.ref(t), strings.Join(fc.follows[t].keys, ", "), fc.some(fc.completing[t]))
@@ -53,37 +54,35 @@ func (fc *Forecast) Problems() []Problem {
 		default:
 			report(i, Impossible, Error, "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
 		}
-		if strands := fc.Strands(fc.ref(i)); len(strands) > 0 {
-			report(i, Stranding, Warning, "%s; narrow its affinity, so that it runs on %s", dooms(strands), fc.some(fc.feasible[i]))
+		if fc.Completable() && len(fc.stranding(i)) > 0 {
+			report(i, Stranding, Warning, "%s; narrow its affinity, so that it runs on %s", fc.dooms(i), fc.some(fc.feasible[i]))
 		}
 	}
 	return problems
 }
 
-// dooms says which nodes leave no node for whom: for a few, those of the most nodes,
-// and for the others together.
-func dooms(strands []Strand) string {
-	nodes := map[Ref][]string{}
-	var doomed []Ref
-	for _, s := range strands {
-		if nodes[s.Dooms] == nil {
-			doomed = append(doomed, s.Dooms)
-		}
-		nodes[s.Dooms] = append(nodes[s.Dooms], s.Node)
+// dooms says which nodes leave no node for whom after an operation: for a few, those of
+// the most nodes, and for the others together.
+func (fc *Forecast) dooms(i int32) string {
+	strands := slices.Clone(fc.stranding(i))
+	slices.SortStableFunc(strands, func(a, b stranding) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
+	listed := len(strands)
+	if listed > few+1 {
+		listed = few
 	}
-	slices.SortStableFunc(doomed, func(a, b Ref) int { return cmp.Compare(len(nodes[b]), len(nodes[a])) })
-	parts, left := make([]string, 0, few+1), len(strands)
-	for i, ref := range doomed {
-		if i == few && len(doomed) > few+1 {
-			parts = append(parts, fmt.Sprintf("on %d more none for others", left))
-			break
-		}
+	parts := make([]string, 0, listed+1)
+	for at, s := range strands[:listed] {
 		what := "none for"
-		if i == 0 {
+		if at == 0 {
 			what = "it would leave no node for"
 		}
-		parts = append(parts, fmt.Sprintf("on %s %s %s", some(nodes[ref]), what, ref))
-		left -= len(nodes[ref])
+		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.someOf(s.nodes.Len(), s.nodes.All()), what, fc.ref(s.dooms)))
+	}
+	if others := 0; listed < len(strands) {
+		for _, s := range strands[listed:] {
+			others += s.nodes.Len()
+		}
+		parts = append(parts, fmt.Sprintf("on %d more none for others", others))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -210,15 +209,30 @@ func tally(nodes catalogue.Set, tests []test) (all int, counts string) {
 	return all, strings.Join(parts, "")
 }
 
-func (fc *Forecast) some(nodes catalogue.Set) string { return some(fc.names(nodes)) }
+func (fc *Forecast) some(nodes catalogue.Set) string { return fc.someOf(nodes.Len(), nodes.All()) }
+
+// someOf lists the first few names of n nodes.
+func (fc *Forecast) someOf(n int, nodes iter.Seq[int]) string {
+	var names []string // sorted, and no more than can be listed
+	for node := range nodes {
+		name := fc.labels.Name(node)
+		if len(names) == few+1 && name > names[few] {
+			continue
+		}
+		at, _ := slices.BinarySearch(names, name)
+		names = slices.Insert(names, at, name)
+		names = names[:min(len(names), few+1)]
+	}
+	return some(names, n)
+}
 
 // few is how many of a kind a sentence lists, if there are more than one more.
 const few = 3
 
-// some lists a few names.
-func some(names []string) string {
-	if len(names) <= few+1 {
+// some lists a few of n names, given the first ones.
+func some(names []string, n int) string {
+	if n <= few+1 {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), n-few)
 }
