@@ -154,7 +154,7 @@ func ExampleFlow_Forecast() {
 	// download can run on [gpu-1 gpu-2]
 	// on cpu-1 it dooms DataProcess default/convert
 	// so it gets [{accelerator In [gpu]}]
-	// DataLoad default/download fails: it ran on cpu-1; DataProcess default/convert cannot follow it there: of 3 nodes, 1 does not match its node selector and 2 differ in kubernetes.io/hostname
+	// DataLoad default/download fails: it ran on cpu-1; DataProcess default/convert cannot follow it there: cpu-1 does not match its node selector
 }
 
 // Without the nodes, the specs alone tell that download needs a GPU node as well.

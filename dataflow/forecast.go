@@ -3,6 +3,7 @@ package dataflow
 import (
 	"errors"
 	"slices"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -37,6 +38,9 @@ type Forecast struct {
 	// those of them where it can follow its source.
 	completing, feasible []catalogue.Set
 	impossible           []int32
+
+	once    sync.Once
+	strands [][]stranding // by operation; found when first asked for
 }
 
 // follows is what an operation must follow, and which nodes agree in that.

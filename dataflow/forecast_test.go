@@ -323,9 +323,9 @@ func TestLawL7WhatRanIsHeldToItsNode(t *testing.T) {
 	}{
 		{"as it was", []corev1.Node{node("n1", nil), node("n2", nil)}, "n1", false, "[]", "[n1]", "[n1]", "[n1 n2]", ""},
 		{"cordoned", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
-			"it ran on n1; DataLoad default/b cannot follow it there: of 2 nodes, 1 is cordoned and 1 differs in kubernetes.io/hostname"},
+			"it ran on n1; DataLoad default/b cannot follow it there: n1 is cordoned"},
 		{"tainted", []corev1.Node{node("n1", taint), node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
-			"it ran on n1; DataLoad default/b cannot follow it there: of 2 nodes, 1 has a taint that it does not tolerate and 1 differs in kubernetes.io/hostname"},
+			"it ran on n1; DataLoad default/b cannot follow it there: n1 has a taint that it does not tolerate"},
 		{"removed", []corev1.Node{node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
 			"it ran on n1; that node is gone, and DataLoad default/b must follow it there"},
 		{"cordoned after both", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", true, "[]", "[n1]", "[n1]", "[n2]", ""},
@@ -487,6 +487,15 @@ func TestForecastReasons(t *testing.T) {
 	cpu := func(op *dataflow.Operation) { op.Affinity = requiring("type", "CPU") }
 	ssd := func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"disk": "ssd"} }
 	follows := func(op *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.Require }
+	byType := func(op *dataflow.Operation) {
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: "type"}}}
+	}
+	notOn := func(names ...string) func(*dataflow.Operation) {
+		return func(op *dataflow.Operation) {
+			op.Affinity = requiring(topology.Hostname, names...)
+			op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Operator = corev1.NodeSelectorOpNotIn
+		}
+	}
 	six := []corev1.Node{node("c1", nil), node("c2", nil), node("c3", nil), node("c4", nil), node("c5", nil), node("g1", label("type", "GPU"))}
 	for _, c := range []struct {
 		name  string
@@ -515,9 +524,21 @@ func TestForecastReasons(t *testing.T) {
 		{"the root cause is further down", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, ssd)}, six, dataflow.ForecastOptions{},
 			"c: no node admits it: of 6 nodes, 6 do not match its node selector"},
 		{"ran, and a follower further down cannot", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows, gpu)}, six, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("a"): "c1"}},
-			"a: it ran on c1; DataLoad default/b cannot follow it there: of 6 nodes, 5 differ in kubernetes.io/hostname and 1 strands who follows it"},
+			"a: it ran on c1; DataLoad default/b cannot follow it there: on c1 it would leave no node for DataLoad default/c: c1 does not match its affinity"},
+		{"ran, and one of several that agree may be refused by each test", []dataflow.Operation{load("a"), with(load("b", "a"), byType, ssd), load("c", "b")}, six, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("a"): "c1"}},
+			"b: no node admits it: of 6 nodes, 6 do not match its node selector"},
+		{"ran, and none of those that agree will do", []dataflow.Operation{load("a"), with(load("b", "a"), byType, notOn("c1", "c2")), with(load("c", "b"), follows, gpu)}, six, dataflow.ForecastOptions{
+			Ran: map[dataflow.Ref]string{ref("a"): "c1"}, Admit: func(op dataflow.Operation, n *corev1.Node) bool { return op.Name != "b" || n.Name != "c3" }},
+			"a: it ran on c1; DataLoad default/b cannot follow it there: of 5 nodes that agree in type, 2 do not match its affinity, 1 is not admitted by the caller and 2 strand who follows it"},
+		{"ran, as did one further down", []dataflow.Operation{load("a"), with(load("b", "a"), follows), with(load("c", "b"), follows)}, six, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("a"): "c1", ref("c"): "c2"}},
+			"a: it ran on c1; DataLoad default/b cannot follow it there: on c1 it would leave no node for DataLoad default/c: it ran on c2, which differs in kubernetes.io/hostname"},
+		{"many followers", []dataflow.Operation{load("a"), with(load("b", "a"), follows, cpu), with(load("c", "a"), follows, gpu), with(load("d", "a"), follows), with(load("e", "a"), follows), with(load("f", "a"), follows)}, six[4:], dataflow.ForecastOptions{},
+			"a: of the nodes that admit it, c5, g1, none can be followed by all of DataLoad default/b, DataLoad default/c, DataLoad default/d and 2 more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			for i := range c.ops {
+				c.ops[i].Exposes = []string{"type"}
+			}
 			fc, err := mustFlow(t, c.ops...).Forecast(c.nodes, c.opts)
 			if err != nil {
 				t.Fatal(err)
@@ -549,7 +570,7 @@ func TestForecastProblems(t *testing.T) {
 		{"strands on many", 10, nil, []string{"Warning Stranding: DataLoad default/download: spec.affinity: on node-1, node-2, node-4 and 5 more it would leave no node for DataProcess default/convert; narrow its affinity, so that it runs on node-3"}},
 		{"no such node", 3, nil, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: no node admits it: of 3 nodes, 3 do not match its node selector; change what one of them asks for, or the nodes"}},
 		{"ran well", 10, map[dataflow.Ref]string{ref("download"): "node-3"}, nil},
-		{"ran ill", 10, map[dataflow.Ref]string{ref("download"): "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-2; this cannot follow it there: of 10 nodes, 9 do not match its node selector and 1 differs in kubernetes.io/hostname"}},
+		{"ran ill", 10, map[dataflow.Ref]string{ref("download"): "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-2; this cannot follow it there: node-2 does not match its node selector"}},
 		{"ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-gone; that node is gone, and this must follow it there"}},
 		{"both ran, apart", 10, map[dataflow.Ref]string{ref("download"): "node-1", convert.Ref: "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-1; this ran on node-2, which differs in kubernetes.io/hostname"}},
 		{"both ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone}, []string{"Error Impossible: DataLoad default/report: spec.affinity: DataProcess default/convert ran on node-gone; that node is gone, and this must follow it there"}},
@@ -568,6 +589,34 @@ func TestForecastProblems(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
 			}
 		})
+	}
+
+	// Different nodes doom different followers.
+	var ops []dataflow.Operation
+	download := load("download")
+	download.Exposes = []string{"topology.example.com/rack"}
+	ops = append(ops, download)
+	for i := range 6 {
+		op := load(fmt.Sprint("op-", i), "download")
+		op.RunAfter.Strategy.Policy = affinity.Require
+		op.Affinity = requiring("node.kubernetes.io/instance-type", "type-9")
+		for _, other := range []int{0, 0, 1, 2, 3, 4, 5, 6, 7, 8}[i+1:] {
+			values := &op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Values
+			*values = append(*values, fmt.Sprint("type-", other))
+		}
+		ops = append(ops, op)
+	}
+	for i, want := range map[int]string{
+		4: "on node-1, node-11 it would leave no node for DataLoad default/op-2; on node-12, node-2 none for DataLoad default/op-3; on node-10 none for DataLoad default/op-1; narrow its affinity, so that it runs on node-3, node-4, node-5 and 4 more",
+		6: "on node-1, node-11 it would leave no node for DataLoad default/op-2; on node-12, node-2 none for DataLoad default/op-3; on node-10 none for DataLoad default/op-1; on 2 more none for others; narrow its affinity, so that it runs on node-5, node-6, node-7 and 2 more",
+	} {
+		fc, err := mustFlow(t, ops[:1+i]...).Forecast(fleet(13), dataflow.ForecastOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fc.Problems(); len(got) != 1 || got[0].Message != want {
+			t.Errorf("got\n%v\nwant\n%s", got, want)
+		}
 	}
 	fc, _ := f.Forecast(fleet(5), dataflow.ForecastOptions{})
 	if got := fmt.Sprint(fc.Matching(convert.Ref), fc.Matching(ref("nobody"))); got != "[node-3] []" {

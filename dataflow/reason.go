@@ -1,7 +1,9 @@
 package dataflow
 
 import (
+	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -13,19 +15,19 @@ import (
 // operation.
 func (fc *Forecast) Reason(ref Ref) string {
 	i := fc.flow.find(ref)
-	if i == none || !slices.Contains(fc.impossible, i) {
+	if i == none || !fc.isImpossible(i) {
 		return ""
 	}
 	a := &fc.admission[i]
 	if a.admitted.Empty() && !a.ran {
-		return "no node admits it: " + fc.refusals(i, fc.labels.All())
+		return "no node admits it: " + fc.refusals(i)
 	}
 	unable := fc.unable(i)
 	switch t := unable[0]; {
 	case a.ran:
 		return fmt.Sprintf("it ran on %s; %s", a.on, fc.cannotFollow(i, t, fc.ref(t).String()))
 	case fc.leading(t).Meets(a.admitted):
-		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.some(a.admitted), fc.refs(unable))
+		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.some(a.admitted), some(fc.refs(unable), len(unable)))
 	default:
 		return fmt.Sprintf("it can run on %s, and %s, which must follow it by %s, only on %s",
 			fc.some(a.admitted), fc.ref(t), strings.Join(fc.follows[t].keys, ", "), fc.some(fc.completing[t]))
@@ -44,7 +46,7 @@ func (fc *Forecast) Problems() []Problem {
 	for i := range int32(len(fc.flow.operations)) {
 		a := &fc.admission[i]
 		switch {
-		case !slices.Contains(fc.impossible, i):
+		case !fc.isImpossible(i):
 		case a.ran:
 			for _, t := range fc.unable(i) {
 				report(t, Impossible, Error, "%s ran on %s; %s", fc.ref(i), a.on, fc.cannotFollow(i, t, "this"))
@@ -52,16 +54,42 @@ func (fc *Forecast) Problems() []Problem {
 		default:
 			report(i, Impossible, Error, "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
 		}
-		if strands := fc.Strands(fc.ref(i)); len(strands) > 0 {
-			var nodes []string
-			for _, s := range strands {
-				nodes = append(nodes, s.Node)
-			}
-			report(i, Stranding, Warning, "on %s it would leave no node for %s; narrow its affinity, so that it runs on %s",
-				some(nodes), strands[0].Dooms, fc.some(fc.feasible[i]))
+		if fc.Completable() && len(fc.stranding(i)) > 0 {
+			report(i, Stranding, Warning, "%s; narrow its affinity, so that it runs on %s", fc.dooms(i), fc.some(fc.feasible[i]))
 		}
 	}
 	return problems
+}
+
+// dooms says which nodes leave no node for whom after an operation: for a few, those of
+// the most nodes, and for the others together.
+func (fc *Forecast) dooms(i int32) string {
+	strands := slices.Clone(fc.stranding(i))
+	slices.SortStableFunc(strands, func(a, b stranding) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
+	listed := len(strands)
+	if listed > few+1 {
+		listed = few
+	}
+	parts := make([]string, 0, listed+1)
+	for at, s := range strands[:listed] {
+		what := "none for"
+		if at == 0 {
+			what = "it would leave no node for"
+		}
+		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.someOf(s.nodes.Len(), s.nodes.All()), what, fc.ref(s.dooms)))
+	}
+	if others := 0; listed < len(strands) {
+		for _, s := range strands[listed:] {
+			others += s.nodes.Len()
+		}
+		parts = append(parts, fmt.Sprintf("on %d more none for others", others))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (fc *Forecast) isImpossible(i int32) bool {
+	_, ok := slices.BinarySearch(fc.impossible, i)
+	return ok
 }
 
 // unable returns the followers that cannot run after an operation on any of the nodes
@@ -87,17 +115,42 @@ func (fc *Forecast) cannotFollow(i, t int32, follower string) string {
 	if a := &fc.admission[t]; a.ran {
 		return fmt.Sprintf("%s ran on %s, which differs in %s", follower, a.on, strings.Join(fc.follows[t].keys, ", "))
 	}
-	return fmt.Sprintf("%s cannot follow it there: %s", follower, fc.refusals(t, fc.follows[t].agreement.Following(fc.admission[i].admitted)))
+	return fmt.Sprintf("%s cannot follow it there: %s", follower, fc.refusedAfter(t, fc.admission[i].admitted))
+}
+
+// refusedAfter says why a follower can be completed on none of the nodes on which it
+// follows its source on one of the leaders. Where that is one node, which admits it, the
+// reason lies with one that must follow it in turn.
+func (fc *Forecast) refusedAfter(t int32, leaders catalogue.Set) string {
+	text := ""
+	for {
+		a, f := &fc.admission[t], &fc.follows[t]
+		left := f.agreement.Following(leaders)
+		tests := fc.tests(t)
+		switch {
+		case a.ran:
+			return fmt.Sprintf("%sit ran on %s, which differs in %s", text, a.on, strings.Join(f.keys, ", "))
+		case left.Len() > 1:
+			n, counts := tally(left, append(tests, test{fc.completing[t], "strands who follows it", "strand who follows it"}))
+			return fmt.Sprintf("%sof %d nodes that agree in %s, %s", text, n, strings.Join(f.keys, ", "), counts)
+		case !left.Within(a.admitted):
+			failed := slices.IndexFunc(tests, func(t test) bool { return !left.Within(t.pass) })
+			return fmt.Sprintf("%s%s %s", text, fc.some(left), tests[failed].one)
+		}
+		at := slices.IndexFunc(fc.followers[t], func(u int32) bool { return !left.Within(fc.leading(u)) })
+		t, leaders = fc.followers[t][at], left
+		text += fmt.Sprintf("on %s it would leave no node for %s: ", fc.some(left), fc.ref(t))
+	}
 }
 
 func (fc *Forecast) ref(i int32) Ref { return fc.flow.operations[i].Ref }
 
-func (fc *Forecast) refs(operations []int32) string {
+func (fc *Forecast) refs(operations []int32) []string {
 	var refs []string
 	for _, i := range operations {
 		refs = append(refs, fc.ref(i).String())
 	}
-	return strings.Join(refs, ", ")
+	return refs
 }
 
 // leading returns the nodes of its source from which a follower can be completed.
@@ -105,49 +158,81 @@ func (fc *Forecast) leading(t int32) catalogue.Set {
 	return fc.follows[t].agreement.Leading(fc.completing[t])
 }
 
-// refusals counts the nodes by the first test that each of them fails, as the
-// scheduler's own message does. The nodes that follow the source pass the last but one.
-func (fc *Forecast) refusals(i int32, following catalogue.Set) string {
-	left, a := fc.labels.All(), &fc.admission[i]
-	all := left.Len()
-	var counts []string
-	count := func(pass catalogue.Set, one, many string) {
-		switch refused := left.Minus(pass).Len(); refused {
-		case 0:
-		case 1:
-			counts = append(counts, "1 "+one)
-		default:
-			counts = append(counts, fmt.Sprintf("%d %s", refused, many))
-		}
-		left = left.And(pass)
-	}
-	count(a.selected, "does not match its node selector", "do not match its node selector")
-	count(a.matching, "does not match its affinity", "do not match its affinity")
-	count(a.tolerated, "has a taint that it does not tolerate", "have a taint that it does not tolerate")
-	count(a.uncordoned, "is cordoned", "are cordoned")
-	count(a.admitted, "is not admitted by the caller", "are not admitted by the caller")
-	keys := strings.Join(fc.follows[i].keys, ", ")
-	count(following, "differs in "+keys, "differ in "+keys)
-	count(fc.completing[i], "strands who follows it", "strand who follows it")
-	switch {
-	case all == 0:
-		return "there are no nodes"
-	case all == 1:
-		return "of 1 node, " + counts[0]
-	case len(counts) == 1:
-		return fmt.Sprintf("of %d nodes, %s", all, counts[0])
-	}
-	last := len(counts) - 1
-	return fmt.Sprintf("of %d nodes, %s and %s", all, strings.Join(counts[:last], ", "), counts[last])
+// test is one of what a node must pass, and what is said of one and of several that do not.
+type test struct {
+	pass      catalogue.Set
+	one, many string
 }
 
-func (fc *Forecast) some(nodes catalogue.Set) string { return some(fc.names(nodes)) }
+// tests returns what a node must pass to admit an operation that has not run.
+func (fc *Forecast) tests(i int32) []test {
+	a := &fc.admission[i]
+	return []test{
+		{a.selected, "does not match its node selector", "do not match its node selector"},
+		{a.matching, "does not match its affinity", "do not match its affinity"},
+		{a.tolerated, "has a taint that it does not tolerate", "have a taint that it does not tolerate"},
+		{a.uncordoned, "is cordoned", "are cordoned"},
+		{a.admitted, "is not admitted by the caller", "are not admitted by the caller"},
+	}
+}
 
-// some lists a few names.
-func some(names []string) string {
-	const few = 3
-	if len(names) <= few+1 {
+// refusals says why no node admits an operation.
+func (fc *Forecast) refusals(i int32) string {
+	switch all, counts := tally(fc.labels.All(), fc.tests(i)); all {
+	case 0:
+		return "there are no nodes"
+	case 1:
+		return "of 1 node, " + counts
+	default:
+		return fmt.Sprintf("of %d nodes, %s", all, counts)
+	}
+}
+
+// tally counts nodes by the first test that each of them fails, as the scheduler's own
+// message does.
+func tally(nodes catalogue.Set, tests []test) (all int, counts string) {
+	all = nodes.Len()
+	var parts []string
+	for _, t := range tests {
+		switch refused := nodes.Minus(t.pass).Len(); refused {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+t.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", refused, t.many))
+		}
+		nodes = nodes.And(t.pass)
+	}
+	if last := len(parts) - 1; last > 0 {
+		return all, strings.Join(parts[:last], ", ") + " and " + parts[last]
+	}
+	return all, strings.Join(parts, "")
+}
+
+func (fc *Forecast) some(nodes catalogue.Set) string { return fc.someOf(nodes.Len(), nodes.All()) }
+
+// someOf lists the first few names of n nodes.
+func (fc *Forecast) someOf(n int, nodes iter.Seq[int]) string {
+	var names []string // sorted, and no more than can be listed
+	for node := range nodes {
+		name := fc.labels.Name(node)
+		if len(names) == few+1 && name > names[few] {
+			continue
+		}
+		at, _ := slices.BinarySearch(names, name)
+		names = slices.Insert(names, at, name)
+		names = names[:min(len(names), few+1)]
+	}
+	return some(names, n)
+}
+
+// few is how many of a kind a sentence lists, if there are more than one more.
+const few = 3
+
+// some lists a few of n names, given the first ones.
+func some(names []string, n int) string {
+	if n <= few+1 {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), n-few)
 }

@@ -2,6 +2,7 @@ package dataflow
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
@@ -20,89 +21,189 @@ type Strand struct {
 // Each names the operation that it dooms. Going through those that must follow the
 // operation, directly or through others, the nearest first and otherwise in the flow's
 // order, it is the first that has no node together with those before it.
+//
+// The first call finds the strands of all operations and keeps them. It costs a few
+// operations on sets of nodes for each operation, as the forecast does, and besides one
+// step for each pair of an operation and a node that strands it, or on which those that a
+// strand dooms could find themselves. Every other call costs what it returns.
 func (fc *Forecast) Strands(ref Ref) []Strand {
 	i := fc.flow.find(ref)
 	if i == none || !fc.Completable() {
 		return nil
 	}
-	stranding := fc.admission[i].admitted.And(fc.reachable(i)).Minus(fc.feasible[i])
-	if stranding.Empty() {
+	var strands []Strand
+	for _, d := range fc.stranding(i) {
+		for node := range d.nodes.All() {
+			strands = append(strands, Strand{fc.labels.Name(node), fc.ref(d.dooms)})
+		}
+	}
+	slices.SortFunc(strands, func(a, b Strand) int { return cmp.Compare(a.Node, b.Node) })
+	return strands
+}
+
+// stranding are nodes on which an operation would doom the same follower.
+type stranding struct {
+	dooms int32
+	nodes catalogue.Members
+}
+
+// stranding returns the strands of an operation of a completable flow, the nearest of
+// those that are doomed first.
+func (fc *Forecast) stranding(i int32) []stranding {
+	fc.once.Do(func() {
+		fc.strands = make([][]stranding, len(fc.follows))
+		w := newWake(fc)
+		w.ask()
+		w.answer()
+	})
+	return fc.strands[i]
+}
+
+// wake finds whom nodes doom. Those that must follow an operation, and itself, have one
+// line, nearest first. A place in it is a rank; it is the same in the line of every
+// operation, since each follows one other at most.
+//
+// On a node that does not admit it an operation is doomed itself. On any other it is the
+// first of those whom its followers doom, each by itself: and a follower, which may run
+// on whatever agrees, dooms the last that it can.
+type wake struct {
+	fc     *Forecast
+	order  []int32 // every operation after the one that it follows, the one with most in its wake last
+	rank   []int32 // by operation
+	ranked []int32 // operations by rank
+
+	// By operation, the nodes that strand it, and those of which it matters whom they
+	// doom: besides, where it may find itself after another was stranded.
+	stranding, asked []catalogue.Set
+	nobody           catalogue.Set
+
+	doomed [][]int32 // by operation and node, where it matters: the rank of whom it dooms
+	spare  [][]int32
+}
+
+func newWake(fc *Forecast) *wake {
+	n := len(fc.follows)
+	w := &wake{fc: fc, rank: make([]int32, n), doomed: make([][]int32, n), nobody: fc.labels.All().Minus(fc.labels.All())}
+	w.stranding, w.asked = make([]catalogue.Set, n), make([]catalogue.Set, n)
+	size := make([]int32, n)
+	for _, i := range slices.Backward(w.walk(func(a, b int32) int { return 0 })) {
+		size[i]++
+		if source := fc.follows[i].source; source != none {
+			size[source] += size[i]
+		}
+	}
+	// The other way round, whoever has most in its wake comes first: what must be kept
+	// of it is then little, even of a long line.
+	w.order = w.walk(func(a, b int32) int { return cmp.Compare(size[b], size[a]) })
+	depth := make([]int32, n)
+	for _, i := range w.order {
+		if source := fc.follows[i].source; source != none {
+			depth[i] = depth[source] + 1
+		}
+	}
+	w.ranked = slices.Clone(w.order)
+	slices.SortFunc(w.ranked, func(a, b int32) int { return cmp.Or(cmp.Compare(depth[a], depth[b]), cmp.Compare(a, b)) })
+	for rank, i := range w.ranked {
+		w.rank[i] = int32(rank)
+	}
+	return w
+}
+
+// walk returns an order in which everyone comes after the one that it follows, and all
+// that follow the same, with their own followers, the other way round than compare says.
+func (w *wake) walk(compare func(a, b int32) int) []int32 {
+	order, later := make([]int32, 0, len(w.rank)), []int32(nil)
+	for i := range w.rank {
+		if w.fc.follows[i].source == none {
+			later = append(later, int32(i))
+		}
+	}
+	for len(later) > 0 {
+		i := later[len(later)-1]
+		order, later = append(order, i), append(later[:len(later)-1], w.fc.followers[i]...)
+		slices.SortStableFunc(later[len(later)-len(w.fc.followers[i]):], compare)
+	}
+	return order
+}
+
+// ask finds the nodes of which it matters whom they doom.
+func (w *wake) ask() {
+	for _, i := range w.order {
+		w.stranding[i], w.asked[i] = w.nobody, w.nobody
+		admitted := w.fc.admission[i].admitted
+		blocked := admitted.Minus(w.fc.completing[i])
+		if blocked.Empty() {
+			continue
+		}
+		w.stranding[i] = w.fc.reachable(i).And(blocked)
+		w.asked[i] = w.stranding[i]
+		if from := w.leaders(i); !from.Empty() {
+			w.asked[i] = w.asked[i].Or(w.fc.follows[i].agreement.Following(from).And(blocked))
+		}
+	}
+}
+
+// leaders returns the nodes of the source on which it dooms an operation, or any of those
+// that follow that one, and of which it matters whom.
+func (w *wake) leaders(i int32) catalogue.Set {
+	source := w.fc.follows[i].source
+	if source == none || w.asked[source].Empty() {
+		return w.nobody
+	}
+	return w.asked[source].Minus(w.fc.leading(i))
+}
+
+// answer finds whom they doom.
+func (w *wake) answer() {
+	for _, i := range slices.Backward(w.order) {
+		w.fc.strands[i] = w.strands(i)
+		if leaders := w.leaders(i); !leaders.Empty() {
+			source := w.fc.follows[i].source
+			if w.doomed[source] == nil {
+				w.doomed[source] = w.undecided(w.asked[source])
+			}
+			w.fc.follows[i].agreement.Lower(w.doomed[source], leaders, w.doomed[i], w.asked[i], w.rank[i])
+		}
+		if w.doomed[i] != nil {
+			w.spare, w.doomed[i] = append(w.spare, w.doomed[i]), nil
+		}
+	}
+}
+
+func (w *wake) undecided(nodes catalogue.Set) []int32 {
+	var doomed []int32
+	if last := len(w.spare) - 1; last >= 0 {
+		doomed, w.spare = w.spare[last], w.spare[:last]
+	} else {
+		doomed = make([]int32, w.fc.labels.Len())
+	}
+	for node := range nodes.All() {
+		doomed[node] = math.MaxInt32
+	}
+	return doomed
+}
+
+// strands returns the strands of an operation of which it is known whom its nodes doom.
+func (w *wake) strands(i int32) []stranding {
+	if w.stranding[i].Empty() {
 		return nil
 	}
-	w := wake{fc: fc, line: []int32{i}, leader: []int{0}}
-	w.find(stranding)
-	slices.SortFunc(w.strands, func(a, b Strand) int { return cmp.Compare(a.Node, b.Node) })
-	return w.strands
-}
-
-// wake is a line of an operation and all that must follow it, nearest first. It is
-// drawn up only as far as it is needed.
-type wake struct {
-	fc      *Forecast
-	line    []int32 // operations
-	leader  []int   // the place in line of what each follows; of the first, its own
-	level   int     // the place in line from which on nobody's followers are in it yet
-	strands []Strand
-}
-
-// extend draws up the line until it has n operations, or all.
-func (w *wake) extend(n int) {
-	for len(w.line) < n && w.level < len(w.line) {
-		type follower struct {
-			op     int32
-			leader int
-		}
-		var next []follower // all at the same distance
-		for ; w.level < len(w.line); w.level++ {
-			for _, op := range w.fc.followers[w.line[w.level]] {
-				next = append(next, follower{op, w.level})
+	nodes := map[int32][]int32{} // by rank
+	last, at := int32(none), []int32(nil)
+	for node := range w.stranding[i].All() {
+		if rank := w.doomed[i][node]; rank != last {
+			if last != none {
+				nodes[last] = at
 			}
+			last, at = rank, nodes[rank]
 		}
-		slices.SortFunc(next, func(a, b follower) int { return cmp.Compare(a.op, b.op) })
-		for _, f := range next {
-			w.line, w.leader = append(w.line, f.op), append(w.leader, f.leader)
-		}
+		at = append(at, int32(node))
 	}
-}
-
-// fits returns the nodes of the first in line that leave a node to each of the first n.
-func (w *wake) fits(n int) catalogue.Set {
-	fits := make([]catalogue.Set, n)
-	for at, op := range w.line[:n] {
-		fits[at] = w.fc.admission[op].admitted
+	nodes[last] = at
+	strands := make([]stranding, 0, len(nodes))
+	for rank, nodes := range nodes {
+		strands = append(strands, stranding{w.ranked[rank], catalogue.MembersOf(nodes)})
 	}
-	for at := n - 1; at > 0; at-- {
-		leading := w.fc.follows[w.line[at]].agreement.Leading(fits[at])
-		fits[w.leader[at]] = fits[w.leader[at]].And(leading)
-	}
-	return fits[0]
-}
-
-// find finds whom each node dooms. None of them dooms the first, each dooms somebody,
-// and what is doomed within a part of the line is within a longer one.
-func (w *wake) find(nodes catalogue.Set) {
-	for fit, n := 1, 2; !nodes.Empty(); fit, n = n, 2*n {
-		w.extend(n)
-		n = min(n, len(w.line))
-		fits := w.fits(n)
-		w.between(fit, n, nodes.Minus(fits))
-		nodes = nodes.And(fits)
-	}
-}
-
-// between is find for nodes that leave a node to each of the first fit, but not to each
-// of the first n.
-func (w *wake) between(fit, n int, nodes catalogue.Set) {
-	switch {
-	case nodes.Empty():
-	case n == fit+1:
-		for node := range nodes.All() {
-			w.strands = append(w.strands, Strand{w.fc.labels.Name(node), w.fc.flow.operations[w.line[fit]].Ref})
-		}
-	default:
-		middle := (fit + n) / 2
-		fits := w.fits(middle)
-		w.between(middle, n, nodes.And(fits))
-		w.between(fit, middle, nodes.Minus(fits))
-	}
+	slices.SortFunc(strands, func(a, b stranding) int { return cmp.Compare(w.rank[a.dooms], w.rank[b.dooms]) })
+	return strands
 }

@@ -2,6 +2,8 @@ package catalogue
 
 import (
 	"encoding/binary"
+	"iter"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -16,7 +18,7 @@ type Agreement struct {
 
 // group says that all followers agree with each of the leaders, and that nobody else
 // does.
-type group struct{ leaders, followers members }
+type group struct{ leaders, followers Members }
 
 // Agreement returns who agrees with whom on the keys.
 func (c *Catalogue) Agreement(keys []string) *Agreement {
@@ -51,7 +53,7 @@ func (a *Agreement) group(leaders, followers [][]int32) {
 		if len(leaders[g]) == 1 && len(followers[g]) == 1 {
 			a.alone.add(leaders[g][0])
 		} else {
-			a.groups = append(a.groups, group{membersOf(leaders[g]), membersOf(followers[g])})
+			a.groups = append(a.groups, group{MembersOf(leaders[g]), MembersOf(followers[g])})
 		}
 	}
 }
@@ -154,17 +156,50 @@ func (a *Agreement) Leading(followers Set) Set {
 	return leading
 }
 
-// members is a set of nodes of which most words would be zero: only the others are there.
-type members []chunk
+// Lower lowers numbers of leaders: each to the greatest that a follower which agrees with
+// it has in of, or to least if there is none; but it raises none. No number of a node that
+// is not a leader, or in of not a follower, is looked at.
+func (a *Agreement) Lower(numbers []int32, leaders Set, of []int32, followers Set, least int32) {
+	for i := range leaders {
+		for word := leaders[i] & a.alone[i]; word != 0; word &= word - 1 {
+			node := i*64 + bits.TrailingZeros64(word)
+			number := least
+			if followers.Has(node) {
+				number = of[node]
+			}
+			numbers[node] = min(numbers[node], number)
+		}
+	}
+	for _, g := range a.groups {
+		if !g.leaders.meet(leaders) {
+			continue
+		}
+		greatest := least
+		for _, c := range g.followers {
+			for word := followers[c.word] & c.bits; word != 0; word &= word - 1 {
+				greatest = max(greatest, of[int(c.word)*64+bits.TrailingZeros64(word)])
+			}
+		}
+		for _, c := range g.leaders {
+			for word := leaders[c.word] & c.bits; word != 0; word &= word - 1 {
+				node := int(c.word)*64 + bits.TrailingZeros64(word)
+				numbers[node] = min(numbers[node], greatest)
+			}
+		}
+	}
+}
+
+// Members is a set of nodes of which most words would be zero: only the others are there.
+type Members []chunk
 
 type chunk struct {
 	word int32
 	bits uint64
 }
 
-// membersOf returns the set of the nodes in a list that is in their order.
-func membersOf(list []int32) members {
-	m := make(members, 0, words(list))
+// MembersOf returns the set of the nodes in a list that is in their order.
+func MembersOf(list []int32) Members {
+	m := make(Members, 0, words(list))
 	for _, i := range list {
 		if n := len(m); n == 0 || m[n-1].word != i/64 {
 			m = append(m, chunk{word: i / 64})
@@ -184,7 +219,29 @@ func words(list []int32) int {
 	return words
 }
 
-func (m members) meet(s Set) bool {
+// All ranges over the nodes in their order.
+func (m Members) All() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, c := range m {
+			for word := c.bits; word != 0; word &= word - 1 {
+				if !yield(int(c.word)*64 + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Len returns how many nodes are in m.
+func (m Members) Len() int {
+	n := 0
+	for _, c := range m {
+		n += bits.OnesCount64(c.bits)
+	}
+	return n
+}
+
+func (m Members) meet(s Set) bool {
 	for _, c := range m {
 		if s[c.word]&c.bits != 0 {
 			return true
@@ -193,7 +250,7 @@ func (m members) meet(s Set) bool {
 	return false
 }
 
-func (m members) joinTo(s Set) {
+func (m Members) joinTo(s Set) {
 	for _, c := range m {
 		s[c.word] |= c.bits
 	}

@@ -3,6 +3,7 @@ package catalogue_test
 import (
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -276,5 +277,70 @@ func TestSeparating(t *testing.T) {
 				t.Errorf("node 0 is %s, %v", l.Name(0), got)
 			}
 		})
+	}
+}
+
+func TestToleratedOnNodesOfManyTaints(t *testing.T) {
+	taints := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) corev1.Taint {
+		return corev1.Taint{
+			Key:    rapid.SampledFrom([]string{"k", "l", "kl", ""}).Draw(t, "key"),
+			Value:  rapid.SampledFrom([]string{"", "k", "l"}).Draw(t, "value"),
+			Effect: rapid.SampledFrom([]corev1.TaintEffect{"NoSchedule", "NoExecute", "PreferNoSchedule"}).Draw(t, "effect"),
+		}
+	}), 0, 3)
+	rapid.Check(t, func(t *rapid.T) {
+		all := make([]corev1.Node, rapid.IntRange(0, 130).Draw(t, "n"))
+		kinds := rapid.SliceOfN(taints, 1, 12).Draw(t, "taints")
+		for i := range all {
+			all[i].Name, all[i].Spec.Taints = fmt.Sprint("n", i), kinds[i%len(kinds)]
+		}
+		by := taints.Draw(t, "tolerated")
+		var tolerations []corev1.Toleration
+		for _, taint := range by {
+			tolerations = append(tolerations, corev1.Toleration{Key: taint.Key, Value: taint.Value, Effect: taint.Effect,
+				Operator: map[bool]corev1.TolerationOperator{true: "Exists"}[taint.Key == ""]})
+		}
+		var want []int
+		for i := range all {
+			tolerated := true
+			for _, taint := range all[i].Spec.Taints {
+				tolerated = tolerated && (taint.Effect == "PreferNoSchedule" ||
+					slices.ContainsFunc(by, func(b corev1.Taint) bool {
+						return (b.Key == "" || b.Key == taint.Key && b.Value == taint.Value) && b.Effect == taint.Effect
+					}))
+			}
+			if tolerated {
+				want = append(want, i)
+			}
+		}
+		c, _ := catalogue.New(all)
+		if got := slices.Collect(c.Tolerated(tolerations).All()); !slices.Equal(got, want) {
+			t.Fatalf("%v by %v: %v, want %v", kinds, tolerations, got, want)
+		}
+	})
+}
+
+// A taint of each node's own costs memory for that node, not for all.
+func TestDistinctTaintsCostWhatTheyHold(t *testing.T) {
+	bytes := func(n int) uint64 {
+		all := make([]corev1.Node, n)
+		for i := range all {
+			all[i].Name = fmt.Sprint("n", i)
+			all[i].Spec.Taints = []corev1.Taint{{Key: "until", Value: fmt.Sprint(i), Effect: corev1.TaintEffectNoSchedule}}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		c, _ := catalogue.New(all)
+		tolerated := c.Tolerated(nil)
+		runtime.ReadMemStats(&after)
+		if !tolerated.Empty() {
+			t.Error("tolerated")
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := bytes(2000), bytes(16000)
+	t.Logf("2,000 nodes: %d bytes, 16,000: %d", few, many)
+	if many > 20*few {
+		t.Error("the memory grows faster than the nodes")
 	}
 }

@@ -49,6 +49,9 @@ func (c *Catalogue) Labels() *Labels {
 // All returns the set of all nodes.
 func (l *Labels) All() Set { return l.all }
 
+// Len returns how many nodes there are.
+func (l *Labels) Len() int { return len(l.names) }
+
 // Name returns the name of node i.
 func (l *Labels) Name(i int) string { return l.names[i] }
 

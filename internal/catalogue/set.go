@@ -3,6 +3,7 @@ package catalogue
 import (
 	"iter"
 	"math/bits"
+	"slices"
 )
 
 // A Set is a set of the nodes of one catalogue, a bit for each. What is published is
@@ -12,6 +13,8 @@ type Set []uint64
 func none(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
+
+func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
 
 // Has reports whether node i is in s.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
@@ -82,6 +85,19 @@ func (s Set) And(t Set) Set {
 		both[i] = s[i] & t[i]
 	}
 	return both
+}
+
+// Or returns what is in either: s or t itself where one is within the other.
+func (s Set) Or(t Set) Set {
+	switch {
+	case s.Within(t):
+		return t
+	case t.Within(s):
+		return s
+	}
+	either := slices.Clone(s)
+	either.include(t)
+	return either
 }
 
 // Minus returns what is in s and not in t.

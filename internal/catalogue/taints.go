@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"encoding/binary"
 	"slices"
 	"strconv"
 
@@ -10,29 +11,45 @@ import (
 // profile is a combination of taints, and the nodes that have it.
 type profile struct {
 	taints []corev1.Taint
-	nodes  Set
+	nodes  []int32
 }
 
-// profilesOf groups the nodes with taints that keep pods away. There are few
-// combinations of taints in a cluster, so they are looked for one by one.
+// profilesOf groups the nodes with taints that keep pods away. There may be as many
+// combinations as nodes: taints hold times, and names of tenants.
 func profilesOf(nodes []corev1.Node) []profile {
 	var profiles []profile
+	var size []int32
+	of, number, tainted := make([]int32, len(nodes)), map[string]int32{}, 0
+	var repelling []corev1.Taint
+	var identity []byte
 	for i := range nodes {
-		var repelling []corev1.Taint
+		of[i] = absent
+		repelling, identity = repelling[:0], identity[:0]
 		for _, t := range nodes[i].Spec.Taints {
-			if t.Effect == corev1.TaintEffectNoSchedule || t.Effect == corev1.TaintEffectNoExecute {
-				repelling = append(repelling, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+			if t.Effect != corev1.TaintEffectNoSchedule && t.Effect != corev1.TaintEffectNoExecute {
+				continue
+			}
+			repelling = append(repelling, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+			for _, s := range []string{t.Key, t.Value, string(t.Effect)} {
+				identity = binary.AppendUvarint(identity, uint64(len(s)))
+				identity = append(identity, s...)
 			}
 		}
-		if repelling == nil {
+		if len(repelling) == 0 {
 			continue
 		}
-		at := slices.IndexFunc(profiles, func(p profile) bool { return slices.Equal(p.taints, repelling) })
-		if at < 0 {
-			at = len(profiles)
-			profiles = append(profiles, profile{repelling, none(len(nodes))})
+		p, ok := number[string(identity)]
+		if !ok {
+			p = int32(len(profiles))
+			number[string(identity)] = p
+			profiles, size = append(profiles, profile{taints: slices.Clone(repelling)}), append(size, 0)
 		}
-		profiles[at].nodes.add(int32(i))
+		of[i] = p
+		size[p]++
+		tainted++
+	}
+	for p, nodes := range partition(of, size, tainted) {
+		profiles[p].nodes = nodes
 	}
 	return profiles
 }
@@ -40,10 +57,12 @@ func profilesOf(nodes []corev1.Node) []profile {
 // Tolerated returns the nodes whose taints the tolerations tolerate, as kube-scheduler
 // sees them: those with effect NoSchedule and NoExecute.
 func (c *Catalogue) Tolerated(tolerations []corev1.Toleration) Set {
-	tolerated := c.all
+	tolerated := slices.Clone(c.all)
 	for _, p := range c.profiles {
 		if !toleratesAll(tolerations, p.taints) {
-			tolerated = tolerated.Minus(p.nodes)
+			for _, i := range p.nodes {
+				tolerated.remove(i)
+			}
 		}
 	}
 	return tolerated
