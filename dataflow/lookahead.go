@@ -2,7 +2,6 @@ package dataflow
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -71,10 +70,11 @@ type lookahead struct {
 	followers [][]int32
 	circular  []*CycleError
 
-	own    []nodeselector.Alternatives // each with the node selector in it
-	passed []nodeselector.Alternatives // by all followers, with what was passed to them
-	faults []field.ErrorList
-	faulty []bool // an operation or a follower has faults
+	own     []nodeselector.Alternatives // each with the node selector in it
+	passed  []nodeselector.Alternatives // by all followers, with what was passed to them
+	demands []nodeselector.Alternatives // both
+	faults  []field.ErrorList
+	faulty  []bool // an operation or a follower has faults
 
 	meeting   []int32 // where the demands of two that exclude each other first meet, or none
 	conflicts map[int32]*affinity.ConflictError
@@ -85,7 +85,7 @@ func (f *Flow) lookahead(i int32) *lookahead {
 	n := len(f.operations)
 	l := &lookahead{
 		flow: f, followers: make([][]int32, n),
-		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n),
+		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
 		faults: make([]field.ErrorList, n), faulty: make([]bool, n),
 		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{},
 	}
@@ -119,23 +119,19 @@ func (l *lookahead) look(i int32) {
 			l.meeting[i] = l.meeting[follower]
 		}
 	}
-	if l.meeting[i] == none && len(l.own[i].Both(l.passed[i])) == 0 {
+	l.demands[i] = l.own[i].Both(l.passed[i])
+	if l.meeting[i] == none && len(l.demands[i]) == 0 {
 		l.meeting[i] = i
 	}
 }
 
-// passing returns what a follower passes up.
+// passing returns what a follower passes up: what is asked of its node, as far as that is
+// the node of its source or has the same labels.
 func (l *lookahead) passing(follower int32) nodeselector.Alternatives {
-	return leading(l.own[follower].Both(l.passed[follower]), l.following[follower])
-}
-
-// leading returns what demands on a follower's node ask of its source's node: the same,
-// if it is the same node.
-func leading(demands nodeselector.Alternatives, of following) nodeselector.Alternatives {
-	if of.sameNode() {
-		return demands
+	if l.following[follower].sameNode() {
+		return l.demands[follower]
 	}
-	return demands.Leading(of.keys)
+	return l.demands[follower].Leading(l.following[follower].keys)
 }
 
 // ways returns what an operation asks of its node.
@@ -144,13 +140,7 @@ func ways(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	own := nodeselector.Alternatives{}
-	for _, t := range terms {
-		if both := t.And(selector); both.Satisfiable() {
-			own = append(own, both)
-		}
-	}
-	return own, nil
+	return nodeselector.AnyOf(terms, selector), nil
 }
 
 // narrow returns the own affinity of an operation AND what is passed up to it.
@@ -164,19 +154,14 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	if l.faulty[i] {
 		return nil, errors.Join(l.malformed(i)...)
 	}
-	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
-	passed := l.passed[i].Without(selector)
-	switch {
-	case len(l.own[i]) == 0:
+	if l.meeting[i] != none {
 		return nil, l.conflict(i)
-	case passed.IsAnything():
+	}
+	if l.own[i].Implies(l.passed[i]) {
 		return op.Affinity.DeepCopy(), nil
 	}
-	narrowed := nodeselector.Narrow(op.Affinity, passed.Terms(), func(term, more *corev1.NodeSelectorTerm) bool {
-		own, _ := nodeselector.ParseTerm(*term, nil)
-		alternative, _ := nodeselector.ParseTerm(*more, nil)
-		return own.And(alternative).And(selector).Satisfiable()
-	})
+	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
+	narrowed := l.passed[i].Narrow(op.Affinity, selector)
 	if len(nodeselector.Required(narrowed).NodeSelectorTerms) == 0 {
 		return nil, l.conflict(i)
 	}
@@ -265,15 +250,14 @@ func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
 }
 
 // asking returns i and those that must follow it, the nearest first and otherwise in the
-// flow's order, and what each asks by itself of the node of i. Of several that ask for the
-// same only the first is there.
+// flow's order, and what each asks by itself of the node of i. Followers that ask for
+// nothing are left out.
 func (l *lookahead) asking(i int32) (line []int32, asks []nodeselector.Alternatives) {
 	type asker struct {
 		op   int32
 		keys []string // of labels whose values it must share with i, unless they are on one node
 		same bool     // they are
 	}
-	asked := map[string]bool{}
 	for level := []asker{{i, nil, true}}; len(level) > 0; {
 		var next []asker
 		for _, at := range level {
@@ -281,8 +265,7 @@ func (l *lookahead) asking(i int32) (line []int32, asks []nodeselector.Alternati
 			if !at.same {
 				ask = ask.Leading(at.keys)
 			}
-			if text := fmt.Sprint(ask); at.op == i || !asked[text] {
-				asked[text] = true
+			if at.op == i || !ask.IsAnything() {
 				line, asks = append(line, at.op), append(asks, ask)
 			}
 			for _, follower := range l.followers[at.op] {
