@@ -70,10 +70,14 @@ type lookahead struct {
 	followers [][]int32
 	circular  []*CycleError
 
-	own    []nodeselector.Alternatives // each with the node selector in it
-	passed []nodeselector.Alternatives // by all followers, with what was passed to them
-	faults []field.ErrorList
-	faulty []bool // an operation or a follower has faults
+	own     []nodeselector.Alternatives // each with the node selector in it
+	passed  []nodeselector.Alternatives // by all followers, with what was passed to them
+	demands []nodeselector.Alternatives // both
+	faults  []field.ErrorList
+	faulty  []bool // an operation or a follower has faults
+
+	meeting   []int32 // where the demands of two that exclude each other first meet, or none
+	conflicts map[int32]*affinity.ConflictError
 }
 
 // lookahead looks at one operation and those that must follow it, or at all if i is none.
@@ -81,8 +85,9 @@ func (f *Flow) lookahead(i int32) *lookahead {
 	n := len(f.operations)
 	l := &lookahead{
 		flow: f, followers: make([][]int32, n),
-		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n),
+		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
 		faults: make([]field.ErrorList, n), faulty: make([]bool, n),
+		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{},
 	}
 	var order []int32
 	l.following, order, l.circular = f.followings()
@@ -110,21 +115,23 @@ func (l *lookahead) look(i int32) {
 	for _, follower := range l.followers[i] {
 		l.faulty[i] = l.faulty[i] || l.faulty[follower]
 		l.passed[i] = l.passed[i].Both(l.passing(follower))
+		if l.meeting[i] == none {
+			l.meeting[i] = l.meeting[follower]
+		}
+	}
+	l.demands[i] = l.own[i].Both(l.passed[i])
+	if l.meeting[i] == none && len(l.demands[i]) == 0 {
+		l.meeting[i] = i
 	}
 }
 
-// passing returns what a follower passes up.
+// passing returns what a follower passes up: what is asked of its node, as far as that is
+// the node of its source or has the same labels.
 func (l *lookahead) passing(follower int32) nodeselector.Alternatives {
-	return leading(l.own[follower].Both(l.passed[follower]), l.following[follower])
-}
-
-// leading returns what demands on a follower's node ask of its source's node: the same,
-// if it is the same node.
-func leading(demands nodeselector.Alternatives, of following) nodeselector.Alternatives {
-	if of.sameNode() {
-		return demands
+	if l.following[follower].sameNode() {
+		return l.demands[follower]
 	}
-	return demands.Leading(of.keys)
+	return l.demands[follower].Leading(l.following[follower].keys)
 }
 
 // ways returns what an operation asks of its node.
@@ -133,13 +140,7 @@ func ways(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	own := nodeselector.Alternatives{}
-	for _, t := range terms {
-		if both := t.And(selector); both.Satisfiable() {
-			own = append(own, both)
-		}
-	}
-	return own, nil
+	return nodeselector.AnyOf(terms, selector), nil
 }
 
 // narrow returns the own affinity of an operation AND what is passed up to it.
@@ -153,19 +154,14 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	if l.faulty[i] {
 		return nil, errors.Join(l.malformed(i)...)
 	}
-	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
-	passed := l.passed[i].Without(selector)
-	switch {
-	case len(l.own[i]) == 0:
+	if l.meeting[i] != none {
 		return nil, l.conflict(i)
-	case passed.IsAnything():
+	}
+	if l.own[i].Implies(l.passed[i]) {
 		return op.Affinity.DeepCopy(), nil
 	}
-	narrowed := nodeselector.Narrow(op.Affinity, passed.Terms(), func(term, more *corev1.NodeSelectorTerm) bool {
-		own, _ := nodeselector.ParseTerm(*term, nil)
-		alternative, _ := nodeselector.ParseTerm(*more, nil)
-		return own.And(alternative).And(selector).Satisfiable()
-	})
+	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
+	narrowed := l.passed[i].Narrow(op.Affinity, selector)
 	if len(nodeselector.Required(narrowed).NodeSelectorTerms) == 0 {
 		return nil, l.conflict(i)
 	}
@@ -196,51 +192,98 @@ func (l *lookahead) line(i int32) []int32 {
 	return line
 }
 
-// conflict names two operations whose demands exclude each other, of i and those that
-// must follow it.
+// conflict says why no node will do for i. It names two operations whose demands exclude
+// each other, of i and those that must follow it; or if it takes more than two, the one
+// that is one too many. It is found once for all that fail for the same reason.
 func (l *lookahead) conflict(i int32) *affinity.ConflictError {
-	for fails := true; fails; { // to where the demands meet
-		deeper := slices.IndexFunc(l.followers[i], func(t int32) bool { return len(l.passing(t)) == 0 })
-		if fails = deeper >= 0; fails {
-			i = l.followers[i][deeper]
-		}
+	meeting := i
+	if l.meeting[i] != none {
+		meeting = l.meeting[i]
 	}
+	foreseen, ok := l.conflicts[meeting]
+	if !ok {
+		foreseen = l.exclusion(meeting)
+		l.conflicts[meeting] = foreseen
+	}
+	own := *foreseen.Foreseen
+	return &affinity.ConflictError{Following: foreseen.Following, Foreseen: &own}
+}
+
+// exclusion looks for a conflict among i and those that must follow it, where the demands
+// of i by itself and what each follower passes up can be met.
+func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
 	if len(l.own[i]) == 0 {
 		return l.foreseen(i, i, "", impossible(&l.flow.operations[i]))
 	}
-	const most = 1000 // a pair is looked for among the nearest
-	line := l.line(i)
-	line = line[:min(most, len(line))]
-	asks := make([]nodeselector.Alternatives, len(line)) // of the node of i
-	for b := range line {
-		asks[b] = l.asks(line[b], i)
-		for a := range b {
-			if there, here, ok := asks[a].Exclude(asks[b]); ok {
-				return l.foreseen(line[a], line[b], there.String(), here.String())
+	const most = 1000 // beyond the first that is excluded, a pair is looked for among the nearest
+	line, asks := l.asking(i)
+	together := asks[0]
+	for b := 1; b < len(line); b++ {
+		there, here, ok := together.Exclude(asks[b])
+		if !ok {
+			together = together.Both(asks[b])
+			continue
+		}
+		for c := b; c == b || c < min(most, len(line)); c++ {
+			for a := range c {
+				if there, here, ok := asks[a].Exclude(asks[c]); ok {
+					return l.foreseen(line[a], line[c], there.String(), here.String())
+				}
 			}
 		}
+		return l.foreseen(i, line[b], there.String(), here.String())
 	}
-	// It takes more than two. The one that is one too many cannot follow the first.
-	together := asks[0]
-	for b := 1; b < len(line)-1; b++ {
-		if there, here, ok := together.Exclude(asks[b]); ok {
-			return l.foreseen(i, line[b], there.String(), here.String())
+	// They are too many to be joined one by one, but not when they are passed up.
+	together = nodeselector.Anything()
+	for f := 0; ; f++ {
+		follower := l.followers[i][f]
+		passing := l.passing(follower)
+		there, here, ok := together.Exclude(passing)
+		if !ok {
+			together = together.Both(passing)
+			there, here, ok = l.own[i].Exclude(together)
 		}
-		together = together.Both(asks[b])
+		if ok {
+			return l.foreseen(i, follower, there.String(), here.String())
+		}
 	}
-	last := len(line) - 1
-	there, here, _ := together.Exclude(asks[last])
-	return l.foreseen(i, line[last], there.String(), here.String())
 }
 
-// asks returns what an operation by itself asks of the node of another, which it must
-// follow.
-func (l *lookahead) asks(op, of int32) nodeselector.Alternatives {
-	asks := l.own[op]
-	for ; op != of; op = l.following[op].source {
-		asks = leading(asks, l.following[op])
+// asking returns i and those that must follow it, the nearest first and otherwise in the
+// flow's order, and what each asks by itself of the node of i. Followers that ask for
+// nothing are left out.
+func (l *lookahead) asking(i int32) (line []int32, asks []nodeselector.Alternatives) {
+	type asker struct {
+		op   int32
+		keys []string // of labels whose values it must share with i, unless they are on one node
+		same bool     // they are
 	}
-	return asks
+	for level := []asker{{i, nil, true}}; len(level) > 0; {
+		var next []asker
+		for _, at := range level {
+			ask := l.own[at.op]
+			if !at.same {
+				ask = ask.Leading(at.keys)
+			}
+			if at.op == i || !ask.IsAnything() {
+				line, asks = append(line, at.op), append(asks, ask)
+			}
+			for _, follower := range l.followers[at.op] {
+				switch of := l.following[follower]; {
+				case of.sameNode():
+					next = append(next, asker{follower, at.keys, at.same})
+				case at.same:
+					next = append(next, asker{follower, of.keys, false})
+				default:
+					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !slices.Contains(of.keys, key) })
+					next = append(next, asker{follower, shared, false})
+				}
+			}
+		}
+		slices.SortFunc(next, func(a, b asker) int { return int(a.op) - int(b.op) })
+		level = next
+	}
+	return line, asks
 }
 
 func (l *lookahead) foreseen(following, follower int32, there, here string) *affinity.ConflictError {

@@ -358,3 +358,79 @@ func TestLookaheadIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// requireSame makes an operation follow by hostname.
+func requireSame(op dataflow.Operation) dataflow.Operation {
+	op.RunAfter.Strategy.Policy = affinity.Require
+	return op
+}
+
+// line returns a chain of n operations, op-0 to op-n-1, that follow each other by hostname,
+// and of which each asks for what of says.
+func line(t testing.TB, n int, of func(i int) *corev1.Affinity) *dataflow.Flow {
+	ops := make([]dataflow.Operation, n)
+	for i := range ops {
+		ops[i] = load(fmt.Sprint("op-", i))
+		if i > 0 {
+			ops[i] = requireSame(load(fmt.Sprint("op-", i), fmt.Sprint("op-", i-1)))
+		}
+		ops[i].Affinity = of(i)
+	}
+	return mustFlow(t, ops...)
+}
+
+// However far apart they are, a conflict names who excludes whom.
+func TestConflictsAreFoundAtAnyDistance(t *testing.T) {
+	const n = 3000
+	at := func(demands map[int]*corev1.Affinity) *dataflow.Flow {
+		return line(t, n, func(i int) *corev1.Affinity { return demands[i] })
+	}
+	distinct := func(first, last *corev1.Affinity) *dataflow.Flow {
+		return line(t, n, func(i int) *corev1.Affinity {
+			switch i {
+			case 0:
+				return first
+			case n - 1:
+				return last
+			}
+			return requiring(fmt.Sprint("k", i%20), "v")
+		})
+	}
+	a, b := requiring("pool", "a"), requiring("pool", "b")
+	for _, c := range []struct {
+		name, want string
+		flow       *dataflow.Flow
+	}{
+		{"the first and the last", "DataLoad default/op-2999 cannot run where DataLoad default/op-0 does: it requires pool In [b], and that one requires pool In [a]",
+			at(map[int]*corev1.Affinity{0: a, n - 1: b})},
+		{"with others between", "DataLoad default/op-2999 cannot run where DataLoad default/op-0 does: it requires pool In [b], and that one requires pool In [a]",
+			distinct(a, b)},
+		{"two beyond the first", "DataLoad default/op-2999 cannot run where DataLoad default/op-1500 does: it requires pool In [b], and that one requires pool In [a]",
+			at(map[int]*corev1.Affinity{1500: a, n - 1: b})},
+		{"one by itself", "DataLoad default/op-2999 cannot run anywhere: no node can meet a required node affinity without terms, or with only empty ones",
+			at(map[int]*corev1.Affinity{n - 1: {NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}}})},
+		{"only three together", "DataLoad default/op-2999 cannot run where DataLoad default/op-0 does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
+			at(map[int]*corev1.Affinity{0: requiring("pool", "a", "b"), 1500: requiring("pool", "a", "c"), n - 1: requiring("pool", "b", "c")})},
+		{"two, though three come first", "DataLoad default/op-2999 cannot run where DataLoad default/op-2000 does: it requires zone In [b], and that one requires zone In [a]",
+			at(map[int]*corev1.Affinity{0: requiring("pool", "a", "b"), 1500: requiring("pool", "a", "c"), 1700: requiring("pool", "b", "c"), 2000: requiring("zone", "a"), n - 1: requiring("zone", "b")})},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := c.flow.Lookahead(ref("op-0"))
+			if conflict := (*affinity.ConflictError)(nil); !errors.As(err, &conflict) || err.Error() != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+			var first *affinity.ConflictError
+			for l := range c.flow.LookaheadAll() {
+				if first == nil {
+					if fmt.Sprint(l.Err) != c.want {
+						t.Fatalf("LookaheadAll: %v, want %s", l.Err, c.want)
+					}
+					errors.As(l.Err, &first)
+					first.Foreseen.Here = "scribbled over"
+				} else if l.Err != nil && strings.Contains(l.Err.Error(), "scribbled") {
+					t.Fatalf("%v shares memory with another", l.Err)
+				}
+			}
+		})
+	}
+}

@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
-func alternatives() *rapid.Generator[nodeselector.Alternatives] {
-	return rapid.Custom(func(t *rapid.T) nodeselector.Alternatives {
-		a := nodeselector.Alternatives{}
+// terms draws terms, some of which no node can match.
+func terms() *rapid.Generator[[]corev1.NodeSelectorTerm] {
+	return rapid.Custom(func(t *rapid.T) []corev1.NodeSelectorTerm {
+		var terms []corev1.NodeSelectorTerm
 		for range rapid.IntRange(0, 3).Draw(t, "terms") {
 			var term corev1.NodeSelectorTerm
 			for range rapid.IntRange(0, 3).Draw(t, "requirements") {
@@ -33,20 +35,37 @@ func alternatives() *rapid.Generator[nodeselector.Alternatives] {
 			if rapid.IntRange(0, 5).Draw(t, "name") == 5 {
 				term.MatchFields = []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n1"}}}
 			}
-			parsed, faults := nodeselector.ParseTerm(term, nil)
-			if len(faults) > 0 {
-				t.Fatal(faults)
-			}
-			if parsed.Satisfiable() {
-				a = append(a, parsed)
-			}
+			terms = append(terms, term)
 		}
-		return a
+		return terms
 	})
 }
 
+// parse parses terms, of which an empty one asks for nothing.
+func parse(terms ...corev1.NodeSelectorTerm) []nodeselector.Term {
+	parsed := make([]nodeselector.Term, len(terms))
+	for i, term := range terms {
+		var faults field.ErrorList
+		if parsed[i], faults = nodeselector.ParseTerm(term, nil); len(faults) > 0 {
+			panic(faults.ToAggregate())
+		}
+	}
+	return parsed
+}
+
+func alternatives() *rapid.Generator[nodeselector.Alternatives] {
+	return rapid.Map(terms(), func(terms []corev1.NodeSelectorTerm) nodeselector.Alternatives {
+		return nodeselector.AnyOf(parse(terms...), nil)
+	})
+}
+
+// match goes by what alternatives make of an affinity.
 func match(a nodeselector.Alternatives, name string, labels map[string]string) bool {
-	return slices.ContainsFunc(a, func(t nodeselector.Term) bool { return t.Matches(name, labels) })
+	if a.IsAnything() {
+		return true
+	}
+	terms := nodeselector.Required(a.Narrow(nil, nil)).NodeSelectorTerms
+	return slices.ContainsFunc(parse(terms...), func(t nodeselector.Term) bool { return t.Matches(name, labels) })
 }
 
 // everyNode tries every state of three labels, and two names.
@@ -126,26 +145,36 @@ func TestLeadingIsExact(t *testing.T) {
 
 func TestNarrowIsTheConjunction(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		own, more := alternatives().Draw(t, "own"), alternatives().Draw(t, "more").Both(nodeselector.Anything())
-		if more.IsAnything() {
-			return
+		own, more := terms().Draw(t, "own"), alternatives().Draw(t, "more")
+		selector := map[string]string{}
+		if rapid.Bool().Draw(t, "selects") {
+			selector["a"] = rapid.SampledFrom([]string{"1", "2"}).Draw(t, "selector")
 		}
 		var a *corev1.Affinity
 		if rapid.Bool().Draw(t, "required") {
 			a = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
-				RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: own.Terms()}}}
-		} else {
-			own = nodeselector.Anything()
+				RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: own}}}
 		}
-		narrowed := nodeselector.Narrow(a, more.Terms(), func(_, _ *corev1.NodeSelectorTerm) bool { return true })
-		terms, faults := nodeselector.ParseTerms(nodeselector.Required(narrowed).NodeSelectorTerms, nil)
-		if len(faults) > 0 {
-			t.Fatal(faults)
+		selected, _ := nodeselector.ParseSelector(selector)
+		narrowed := nodeselector.Required(more.Narrow(a, selected)).NodeSelectorTerms
+		given := more.Narrow(nil, nil)
+		alternatives := nodeselector.Required(given).NodeSelectorTerms
+		joined := nodeselector.Required(nodeselector.Narrow(a, alternatives, func(_, _ *corev1.NodeSelectorTerm) bool { return true })).NodeSelectorTerms
+		matches := func(terms []corev1.NodeSelectorTerm, name string, labels map[string]string) bool {
+			return slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool {
+				return !nodeselector.IsEmpty(t) && parse(t)[0].Matches(name, labels)
+			})
 		}
 		everyNode(func(name string, labels map[string]string) {
-			ofOwn := slices.ContainsFunc(own, func(o nodeselector.Term) bool { return (len(o) > 0 || a == nil) && o.Matches(name, labels) })
-			if got, want := match(terms, name, labels), ofOwn && match(more, name, labels); got != want {
-				t.Fatalf("%v narrowed to %v = %v matches %s %v: %v", own, more, terms, name, labels, got)
+			want := (a == nil || matches(own, name, labels)) && match(more, name, labels)
+			if value, ok := selector["a"]; !ok || labels["a"] == value {
+				// Alone, a term that asks for nothing is an empty one.
+				if got := matches(narrowed, name, labels); got != want && !(a == nil && more.IsAnything()) && !(a == nil && len(narrowed) == 1 && nodeselector.IsEmpty(narrowed[0])) {
+					t.Fatalf("%v with %v narrowed to %v = %v matches %s %v: %v", own, selector, alternatives, narrowed, name, labels, got)
+				}
+			}
+			if got := matches(joined, name, labels); got != want && !more.IsAnything() {
+				t.Fatalf("%v narrowed to %v = %v matches %s %v: %v", own, alternatives, joined, name, labels, got)
 			}
 		})
 	})
@@ -154,7 +183,7 @@ func TestNarrowIsTheConjunction(t *testing.T) {
 // Too much is given up bit by bit, and what is left is never too narrow.
 func TestBothIsBounded(t *testing.T) {
 	each := func(key string, values int, common ...string) nodeselector.Alternatives {
-		var a nodeselector.Alternatives
+		var terms []corev1.NodeSelectorTerm
 		for v := range values {
 			term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
 				{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{fmt.Sprint(v)}},
@@ -162,10 +191,9 @@ func TestBothIsBounded(t *testing.T) {
 			for _, key := range common {
 				term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpExists})
 			}
-			parsed, _ := nodeselector.ParseTerm(term, nil)
-			a = append(a, parsed)
+			terms = append(terms, term)
 		}
-		return a
+		return nodeselector.AnyOf(parse(terms...), nil)
 	}
 	many := make([]string, 600)
 	for i := range many {

@@ -9,6 +9,7 @@
 package requirement
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,9 +150,31 @@ func (r Requirement) Listed() (values []string, excluded, ok bool) {
 	return r.values, r.operator == corev1.NodeSelectorOpNotIn, r.values != nil
 }
 
-// Equal reports whether r and o are the same requirement, however it was written.
-func (r Requirement) Equal(o Requirement) bool {
-	return r.key == o.key && r.operator == o.operator && r.bound == o.bound && r.field == o.field && slices.Equal(r.values, o.values)
+// Compare orders requirements by their subject, and those of one subject by what they ask
+// for. It is zero if r and o are the same requirement, however it was written.
+func (r *Requirement) Compare(o *Requirement) int {
+	if order := r.CompareSubject(o); order != 0 {
+		return order
+	}
+	if order := strings.Compare(string(r.operator), string(o.operator)); order != 0 {
+		return order
+	}
+	if order := cmp.Compare(r.bound, o.bound); order != 0 {
+		return order
+	}
+	return slices.Compare(r.values, o.values)
+}
+
+// CompareSubject orders requirements by what they are on: labels by their keys, and then
+// the name of the node.
+func (r *Requirement) CompareSubject(o *Requirement) int {
+	switch {
+	case r.field == o.field:
+		return strings.Compare(r.key, o.key)
+	case o.field:
+		return -1
+	}
+	return 1
 }
 
 // Expression returns r as it stands in a node affinity, with its values as String
