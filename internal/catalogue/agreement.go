@@ -38,12 +38,19 @@ func (c *Catalogue) agreementOn(keys []string) *Agreement {
 		indexes[k] = c.label(key)
 	}
 	a := &Agreement{alone: none(len(c.nodes))}
-	for _, present := range patterns(indexes, len(c.nodes)) {
+	found, nodes := patterns(indexes, len(c.nodes))
+	for p, present := range found {
 		if present == "\x01" {
 			a.group(indexes[0].nodes, indexes[0].nodes)
-		} else {
-			a.group(groupsOn(indexes, present, len(c.nodes)))
+			continue
 		}
+		var candidates [][]int32 // with these keys, and maybe others
+		for q, other := range found {
+			if hasAll(other, present) {
+				candidates = append(candidates, nodes[q])
+			}
+		}
+		a.group(groupsOn(indexes, present, nodes[p], candidates))
 	}
 	return a
 }
@@ -59,11 +66,11 @@ func (a *Agreement) group(leaders, followers [][]int32) {
 }
 
 // patterns returns which keys nodes have and which they lack: each combination that
-// occurs, as a byte a key, in the order in which they occur.
-func patterns(indexes []*index, n int) []string {
-	var found []string
-	known := map[string]bool{}
+// occurs, as a byte a key, in the order in which they occur, and the nodes of each.
+func patterns(indexes []*index, n int) (found []string, nodes [][]int32) {
+	number := map[string]int32{}
 	pattern := make([]byte, len(indexes))
+	of, size := make([]int32, n), []int32(nil)
 	for i := range n {
 		for k, index := range indexes {
 			pattern[k] = 0
@@ -71,61 +78,85 @@ func patterns(indexes []*index, n int) []string {
 				pattern[k] = 1
 			}
 		}
-		if !known[string(pattern)] {
-			known[string(pattern)] = true
-			found = append(found, string(pattern))
+		p, ok := number[string(pattern)]
+		if !ok {
+			p = int32(len(found))
+			number[string(pattern)] = p
+			found, size = append(found, string(pattern)), append(size, 0)
 		}
+		of[i] = p
+		size[p]++
 	}
-	return found
+	return found, partition(of, size, n)
 }
 
-// groupsOn returns, for the nodes that have exactly the present keys, groups of equal
-// values, and for each group all nodes that have at least these values.
-func groupsOn(indexes []*index, present string, n int) (leaders, followers [][]int32) {
-	number := map[string]int32{}
-	of, values := make([]int32, n), make([]byte, 0, 4*len(indexes))
-	var leading, following []int32 // how many there are in each group
-	fill := func(leader bool) (total int) {
-		for i := range n {
-			of[i] = absent
-			values = values[:0]
-			fits := true
-			for k, index := range indexes {
-				has := index.of[i] != absent
-				if present[k] == 1 {
-					fits = fits && has
-					values = binary.LittleEndian.AppendUint32(values, uint32(index.of[i]))
-				} else {
-					fits = fits && (!leader || !has)
-				}
-			}
-			if !fits {
-				continue
-			}
-			g, ok := number[string(values)]
-			if !ok && leader {
-				g, ok = int32(len(number)), true
-				number[string(values)] = g
-				leading, following = append(leading, 0), append(following, 0)
-			}
-			if !ok {
-				continue
-			}
-			of[i] = g
-			total++
-			if leader {
-				leading[g]++
-			} else {
-				following[g]++
+// hasAll reports whether a pattern has every key that another has.
+func hasAll(pattern, other string) bool {
+	for k := range len(other) {
+		if other[k] > pattern[k] {
+			return false
+		}
+	}
+	return true
+}
+
+// groupsOn returns, for nodes that have exactly the present keys, groups of equal values,
+// and for each group those of the candidates that have these values.
+func groupsOn(indexes []*index, present string, nodes []int32, candidates [][]int32) (leaders, followers [][]int32) {
+	values, number := make([]byte, 0, 4*len(indexes)), map[string]int32{}
+	valuesOf := func(i int32) []byte {
+		values = values[:0]
+		for k, index := range indexes {
+			if present[k] == 1 {
+				values = binary.LittleEndian.AppendUint32(values, uint32(index.of[i]))
 			}
 		}
-		return total
+		return values
 	}
-	total := fill(true)
-	leaders = partition(of, leading, total)
-	total = fill(false)
-	followers = partition(of, following, total)
+	of, size := make([]int32, len(nodes)), []int32(nil)
+	for at, i := range nodes {
+		g, ok := number[string(valuesOf(i))]
+		if !ok {
+			g = int32(len(number))
+			number[string(values)] = g
+			size = append(size, 0)
+		}
+		of[at] = g
+		size[g]++
+	}
+	leaders = distribute(nodes, of, size)
+
+	following, of := []int32(nil), of[:0]
+	clear(size)
+	for _, candidates := range candidates {
+		for _, i := range candidates {
+			if g, ok := number[string(valuesOf(i))]; ok {
+				following, of = append(following, i), append(of, g)
+				size[g]++
+			}
+		}
+	}
+	followers = distribute(following, of, size)
+	if len(candidates) > 1 {
+		for _, nodes := range followers {
+			slices.Sort(nodes)
+		}
+	}
 	return leaders, followers
+}
+
+// distribute returns the nodes of each number, which of has as often as size says.
+func distribute(nodes, of, size []int32) [][]int32 {
+	places, parts := make([]int32, 0, len(nodes)), make([][]int32, len(size))
+	for number, n := range size {
+		end := len(places) + int(n)
+		parts[number] = places[len(places):len(places):end]
+		places = places[:end]
+	}
+	for at, number := range of {
+		parts[number] = append(parts[number], nodes[at])
+	}
+	return parts
 }
 
 // Following returns the nodes that agree with one of the leaders.
