@@ -24,14 +24,15 @@ import (
 // The result is necessary: wherever every node has a hostname of its own, it matches every
 // node that is feasible for the operation (law L5). Where operations follow by hostname
 // alone, it is sufficient as well, as far as node selectors and required affinities go (law
-// L6). What ORed terms of several operations ask for together multiplies; beyond 64 terms,
+// L6): on a pod that keeps its node selector, for what that asks for is not repeated. What ORed terms of several operations ask for together multiplies; beyond 64 terms,
 // or 1024 requirements in them, less is passed up: what all terms of one side have in
 // common, or nothing.
 //
 // If nothing is passed up, the result equals the operation's own affinity. It shares no
 // memory with anything else. The error is an [*UnknownOperationError] if the flow has no
 // such operation; an [*affinity.ConflictError] that names two operations if the specs
-// contradict each other; one [*OperationError] for each malformed requirement; a
+// contradict each other, or if it takes more than two, the operation and the one that is
+// one too many; one [*OperationError] for each malformed requirement, up to a hundred; a
 // [*CycleError] if the operation depends on itself through others. The cost is linear in
 // the flow.
 func (f *Flow) Lookahead(ref Ref) (*corev1.Affinity, error) {
@@ -50,7 +51,7 @@ type Foresight struct {
 }
 
 // LookaheadAll ranges over what [Flow.Lookahead] says of every operation, in the flow's
-// order. It costs a constant for each of them, but for conflicts.
+// order. The cost is linear in the flow and in what it says.
 func (f *Flow) LookaheadAll() iter.Seq[Foresight] {
 	return func(yield func(Foresight) bool) {
 		l := f.lookahead(none)
@@ -68,13 +69,14 @@ type lookahead struct {
 	flow      *Flow
 	following []following
 	followers [][]int32
-	circular  []*CycleError
+	circle    map[int32]*CycleError // that an operation is in
 
 	own     []nodeselector.Alternatives // each with the node selector in it
 	passed  []nodeselector.Alternatives // by all followers, with what was passed to them
 	demands []nodeselector.Alternatives // both
-	faults  []field.ErrorList
-	faulty  []bool // an operation or a follower has faults
+	faults  map[int32]field.ErrorList
+	faulty  []int32           // where those of it and its followers begin: who has faults, or several to go on to, or none
+	further map[int32][]int32 // where they go on from there
 
 	meeting   []int32 // where the demands of two that exclude each other first meet, or none
 	conflicts map[int32]*affinity.ConflictError
@@ -86,11 +88,17 @@ func (f *Flow) lookahead(i int32) *lookahead {
 	l := &lookahead{
 		flow: f, followers: make([][]int32, n),
 		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
-		faults: make([]field.ErrorList, n), faulty: make([]bool, n),
+		circle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{},
+		faulty: slices.Repeat([]int32{none}, n), further: map[int32][]int32{},
 		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{},
 	}
-	var order []int32
-	l.following, order, l.circular = f.followings()
+	following, order, circular := f.followings()
+	l.following = following
+	for _, cycle := range circular {
+		for _, ref := range cycle.Operations {
+			l.circle[f.find(ref)] = cycle
+		}
+	}
 	concerned := make([]bool, n)
 	for _, op := range order {
 		source := l.following[op].source
@@ -109,15 +117,26 @@ func (f *Flow) lookahead(i int32) *lookahead {
 
 // look fills in what is known of an operation, after its followers.
 func (l *lookahead) look(i int32) {
-	l.own[i], l.faults[i] = ways(&l.flow.operations[i])
-	l.faulty[i] = len(l.faults[i]) > 0
+	own, faults := ways(&l.flow.operations[i])
+	if l.own[i] = own; len(faults) > 0 {
+		l.faults[i], l.faulty[i] = faults, i
+	}
+	var further []int32
 	l.passed[i] = nodeselector.Anything()
 	for _, follower := range l.followers[i] {
-		l.faulty[i] = l.faulty[i] || l.faulty[follower]
+		if l.faulty[follower] != none {
+			further = append(further, l.faulty[follower])
+		}
 		l.passed[i] = l.passed[i].Both(l.passing(follower))
 		if l.meeting[i] == none {
 			l.meeting[i] = l.meeting[follower]
 		}
+	}
+	switch {
+	case len(faults) == 0 && len(further) == 1:
+		l.faulty[i] = further[0]
+	case len(further) > 0:
+		l.faulty[i], l.further[i] = i, further
 	}
 	l.demands[i] = l.own[i].Both(l.passed[i])
 	if l.meeting[i] == none && len(l.demands[i]) == 0 {
@@ -146,12 +165,10 @@ func ways(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
 // narrow returns the own affinity of an operation AND what is passed up to it.
 func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	op := &l.flow.operations[i]
-	for _, cycle := range l.circular {
-		if slices.Contains(cycle.Operations, op.Ref) {
-			return nil, cycle
-		}
+	if cycle := l.circle[i]; cycle != nil {
+		return nil, cycle
 	}
-	if l.faulty[i] {
+	if l.faulty[i] != none {
 		return nil, errors.Join(l.malformed(i)...)
 	}
 	if l.meeting[i] != none {
@@ -168,28 +185,18 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	return narrowed, nil
 }
 
+// malformed returns the faults of an operation and of those that must follow it, the
+// nearest first, and no more than somebody would mend before looking again.
 func (l *lookahead) malformed(i int32) []error {
+	const most = 100
 	var faults []error
-	for _, op := range l.line(i) {
-		for _, fault := range l.faults[op] {
-			faults = append(faults, l.flow.malformed(&l.flow.operations[op], fault))
+	for at := []int32{l.faulty[i]}; len(at) > 0 && len(faults) < most; at = at[1:] {
+		for _, fault := range l.faults[at[0]] {
+			faults = append(faults, l.flow.malformed(&l.flow.operations[at[0]], fault))
 		}
+		at = append(at, l.further[at[0]]...)
 	}
-	return faults
-}
-
-// line returns an operation and all that must follow it, the nearest first and otherwise
-// in the flow's order.
-func (l *lookahead) line(i int32) []int32 {
-	line := []int32{i}
-	for from := 0; from < len(line); {
-		level := len(line)
-		for ; from < level; from++ {
-			line = append(line, l.followers[line[from]]...)
-		}
-		slices.Sort(line[level:])
-	}
-	return line
+	return faults[:min(most, len(faults))]
 }
 
 // conflict says why no node will do for i. It names two operations whose demands exclude

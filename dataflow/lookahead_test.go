@@ -434,3 +434,188 @@ func TestConflictsAreFoundAtAnyDistance(t *testing.T) {
 		})
 	}
 }
+
+// The faults of many are found from each of them without going over all of the flow again.
+func TestLookaheadOfFaultsAtSize(t *testing.T) {
+	const n = 20_000
+	bad := requiring("not a key", "v")
+	faults := func(err error) int {
+		joined, _ := err.(interface{ Unwrap() []error })
+		if joined == nil {
+			return 0
+		}
+		return len(joined.Unwrap())
+	}
+	for _, c := range []struct {
+		name        string
+		bad         func(i int) bool
+		first, last int // how many faults are told of the first and the last
+	}{
+		{"the last", func(i int) bool { return i == n-1 }, 1, 1},
+		{"the first", func(i int) bool { return i == 0 }, 1, 0},
+		{"three", func(i int) bool { return i == 5 || i == 6 || i == n/2 }, 3, 0},
+		{"every other", func(i int) bool { return i%2 == 0 }, 100, 0},
+	} {
+		f := line(t, n, func(i int) *corev1.Affinity {
+			if c.bad(i) {
+				return bad
+			}
+			return nil
+		})
+		var got []int
+		for l := range f.LookaheadAll() {
+			got = append(got, faults(l.Err))
+		}
+		if len(got) != n || got[0] != c.first || got[n-1] != c.last {
+			t.Errorf("%s: %d and %d faults, want %d and %d", c.name, got[0], got[n-1], c.first, c.last)
+		}
+	}
+	// Beside many followers that are well, of two that are not.
+	ops := []dataflow.Operation{load("a")}
+	for i := range 100 {
+		op := requireSame(load(fmt.Sprint("b-", i), "a"))
+		if i == 20 || i == 40 {
+			op.Affinity = bad
+		}
+		ops = append(ops, op)
+	}
+	_, err := mustFlow(t, ops...).Lookahead(ref("a"))
+	if text := fmt.Sprint(err); faults(err) != 2 || strings.Index(text, "b-20") > strings.Index(text, "b-40") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Each operation in a circle of sources is told of its own circle.
+func TestLookaheadOfCirclesAtSize(t *testing.T) {
+	const n = 20_000
+	ops := []dataflow.Operation{load("a")}
+	for i := range n {
+		op, other := requireSame(load(fmt.Sprint("op-", i), "a")), ref(fmt.Sprint("op-", i^1))
+		op.RunAfter.DependOn = &other
+		ops = append(ops, op)
+	}
+	for l := range mustFlow(t, ops...).LookaheadAll() {
+		var cycle *dataflow.CycleError
+		if errors.As(l.Err, &cycle) != (l.Ref != ref("a")) || cycle != nil && (len(cycle.Operations) != 2 || !slices.Contains(cycle.Operations, l.Ref)) {
+			t.Fatalf("Lookahead(%v): %v", l.Ref, l.Err)
+		}
+	}
+}
+
+// either returns an affinity that asks for one of several terms, each of which is a list
+// of key=value, or a key that must be absent.
+func either(terms ...[]string) *corev1.Affinity {
+	s := &corev1.NodeSelector{}
+	for _, term := range terms {
+		var t corev1.NodeSelectorTerm
+		for _, word := range term {
+			e := corev1.NodeSelectorRequirement{Key: word, Operator: corev1.NodeSelectorOpDoesNotExist}
+			if key, value, ok := strings.Cut(word, "="); ok {
+				e = corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}
+			}
+			t.MatchExpressions = append(t.MatchExpressions, e)
+		}
+		s.NodeSelectorTerms = append(s.NodeSelectorTerms, t)
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: s}}
+}
+
+// What is too much when demands are joined one by one may not be when they are passed up,
+// and the other way round.
+func TestConflictsBeyondTheLimit(t *testing.T) {
+	asking := func(op dataflow.Operation, a *corev1.Affinity) dataflow.Operation { op.Affinity = a; return op }
+	var wide, other, narrow [][]string
+	for j := range 60 {
+		wide = append(wide, []string{fmt.Sprintf("a%d=v", j), fmt.Sprintf("z%d=v", j), fmt.Sprintf("y=%d", j)})
+		other = append(other, []string{fmt.Sprintf("b%d=v", j), []string{"a1", "z1"}[j%2]})
+	}
+	for j := range 5000 {
+		narrow = append(narrow, []string{fmt.Sprintf("y=%d", j+2), fmt.Sprintf("n%d=v", j)})
+	}
+	for _, c := range []struct {
+		name string
+		ops  []dataflow.Operation
+		want string
+	}{
+		{"among followers", []dataflow.Operation{load("a"), asking(requireSame(load("b", "a")), either(wide...)),
+			asking(requireSame(load("c", "a")), either(other...)), asking(requireSame(load("d", "b")), requiring("y", "1"))},
+			"DataLoad default/c cannot run where DataLoad default/a does: it requires a1 DoesNotExist, and that one requires a1 In [v]"},
+		{"more ways than are passed up", []dataflow.Operation{asking(load("a"), either(narrow...)), asking(requireSame(load("b", "a")), requiring("y", "1"))},
+			"DataLoad default/b cannot run where DataLoad default/a does: it requires y In [1], and that one requires y In [2]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := mustFlow(t, c.ops...).Lookahead(ref("a")); fmt.Sprint(err) != c.want {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+		})
+	}
+}
+
+// What wide ORs leave of each other is necessary, also where the limit is reached: any
+// node on which all can run is matched.
+func TestLawL5BeyondTheLimit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var ops []dataflow.Operation
+		n := rapid.IntRange(2, 6).Draw(t, "operations")
+		labels := map[string]string{topology.Hostname: "n"} // of a node that all can run on
+		for i := range n {
+			op := load(fmt.Sprint("op-", i))
+			if i > 0 {
+				op = requireSame(load(fmt.Sprint("op-", i), fmt.Sprint("op-", rapid.IntRange(0, i-1).Draw(t, "source"))))
+				if rapid.IntRange(0, 3).Draw(t, "by zone") == 0 {
+					op.RunAfter.Strategy.Requires = []affinity.Required{{Name: topology.Zone}}
+				}
+			}
+			var terms [][]string
+			width := rapid.SampledFrom([]int{1, 2, 8, 40, 64, 65, 100}).Draw(t, "terms")
+			for j := range width {
+				keys := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"p", "q", topology.Zone}), 0, 2, rapid.ID).Draw(t, "keys")
+				term := []string{fmt.Sprintf("k%d=%d", i, j)}
+				for _, key := range keys {
+					term = append(term, fmt.Sprintf("%s=%d", key, rapid.IntRange(0, 2).Draw(t, "value")))
+				}
+				terms = append(terms, term)
+			}
+			op.Affinity = either(terms...)
+			labels[fmt.Sprint("k", i)] = fmt.Sprint(rapid.IntRange(0, width-1).Draw(t, "way"))
+			ops = append(ops, op)
+		}
+		var nodes []corev1.Node
+		for at := range 27 {
+			node := corev1.Node{}
+			node.Name = fmt.Sprint("n", at)
+			node.Labels = map[string]string{}
+			for key, value := range labels {
+				node.Labels[key] = value
+			}
+			node.Labels[topology.Hostname] = node.Name
+			node.Labels["p"], node.Labels["q"], node.Labels[topology.Zone] = fmt.Sprint(at%3), fmt.Sprint(at/3%3), fmt.Sprint(at/9)
+			nodes = append(nodes, node)
+		}
+		f := mustFlow(t, ops...)
+		w := newWorld(f, nodes, dataflow.ForecastOptions{})
+		feasible, _ := w.feasible()
+		for i, op := range w.ops {
+			a, err := f.Lookahead(op.Ref)
+			for n := range nodes {
+				if feasible[i][n] && (err != nil || !matches(a, &nodes[n])) {
+					t.Fatalf("Lookahead(%v) = %v, %v does not match %v", op.Ref, a, err, nodes[n].Labels)
+				}
+			}
+		}
+	})
+}
+
+// What is passed up again and again is not made again and again.
+func TestLookaheadSharesWhatIsPassedUp(t *testing.T) {
+	size := func(n, distinct int) float64 {
+		f := line(t, n, func(i int) *corev1.Affinity { return requiring(fmt.Sprint("k", i%distinct), "v") })
+		return testing.AllocsPerRun(1, func() { f.Lookahead(ref("op-0")) }) / float64(n)
+	}
+	if few, many := size(5000, 1), size(5000, 50); many > 1.2*few {
+		t.Errorf("%.1f allocations an operation where one thing is asked for, %.1f where fifty are", few, many)
+	}
+	if short, long := size(1000, 50), size(8000, 50); long > 1.2*short {
+		t.Errorf("%.1f allocations an operation in a short line, %.1f in a long one", short, long)
+	}
+}
