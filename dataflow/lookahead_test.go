@@ -249,6 +249,10 @@ func TestLookahead(t *testing.T) {
 			"DataLoad default/d cannot run where DataLoad default/a does: it requires k In [2, 3, 4], and that one requires k In [1, 2, 3] and k In [1, 2, 4] and k In [1, 3, 4]"},
 		{"a contradiction by zone", []dataflow.Operation{asking(load("a"), requiring(topology.Zone, "z1")), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z2"))},
 			"DataLoad default/b cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
+		{"a contradiction by zone and rack, of which only the zone goes all the way", []dataflow.Operation{
+			asking(load("a"), requiring(topology.Zone, "z1")), exposing(require(load("b", "a"), topology.Zone), "rack"),
+			asking(require(load("c", "b"), topology.Zone, "rack"), requiring(topology.Zone, "z2"))},
+			"DataLoad default/c cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
 		{"a follower that contradicts itself", []dataflow.Operation{load("a"), selecting(asking(require(load("b", "a")), gpu), "type", "CPU")},
 			"DataLoad default/b cannot run anywhere: no node can meet type In [GPU] and type In [CPU]"},
 		{"malformed", []dataflow.Operation{load("a"), asking(require(load("b", "a")), requiring("not a key", "v"))},
