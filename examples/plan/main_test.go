@@ -312,6 +312,15 @@ func TestAFaultHidesOnlyItsConsequences(t *testing.T) {
 	if got := problems(t, load("a")+load("b", disk), "-f", "-"); !cmp.Equal(got, []string{"NotExposed b 1"}) {
 		t.Errorf("problems %v", got)
 	}
+	// A faulty strategy says nothing of what the operation runs after; a faulty name does.
+	unlike := strings.Replace(afterA, `"Require"`, `1`, 1)
+	if got := problems(t, load("b", unlike), "-f", "-"); !cmp.Equal(got, []string{"Invalid b 1", "UnknownPredecessor b 1"}) {
+		t.Errorf("problems %v", got)
+	}
+	misspelt := strings.Replace(afterA, `"name"`, `"nmae"`, 1)
+	if got := problems(t, load("b", misspelt), "-f", "-"); slices.Contains(got, "UnknownPredecessor b 1") {
+		t.Errorf("problems %v", got)
+	}
 }
 
 func TestCopiesAreOneProblem(t *testing.T) {

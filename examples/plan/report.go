@@ -314,10 +314,21 @@ func (r *reporter) found(p dataflow.Problem) {
 	// A fault, such as a misspelt dependOn, leaves a field unread, of the operation or of
 	// its source. What seems wrong then may be no more than that.
 	op := &r.in.Operations[i]
+	if p.Code == dataflow.UnknownPredecessor && !slices.ContainsFunc(r.known[i].fields, namesPredecessor) {
+		r.problem(p)
+		return
+	}
 	if source, ok := op.Source(); r.known[i].faulty || ok && r.faulty(source) {
 		return
 	}
 	r.problem(p)
+}
+
+// namesPredecessor reports whether a field says what an operation runs after, so that this
+// is not known if the field is faulty.
+func namesPredecessor(path string) bool {
+	const runAfter = "spec.runAfter"
+	return within(runAfter, path) || within(path, runAfter) && !within(path, runAfter+".affinityStrategy") || within(path, "metadata.namespace")
 }
 
 // within reports whether the field at path is the other one, or in it.
