@@ -52,17 +52,21 @@ func (f *Flow) admissions(c *catalogue.Catalogue, nodes []corev1.Node, options F
 			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes)
 		}
 	}
-	return admissions, append(faults, f.unknowns(options.Ran)...)
+	return admissions, append(faults, f.misplaced(options.Ran)...)
 }
 
-func (f *Flow) unknowns(ran map[Ref]string) []error {
-	var unknown []error
+// misplaced returns what is wrong with ForecastOptions.Ran.
+func (f *Flow) misplaced(ran map[Ref]string) []error {
+	var faults []error
 	for _, ref := range slices.SortedFunc(maps.Keys(ran), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) }) {
-		if f.find(ref) == none {
-			unknown = append(unknown, f.unknown(ref))
+		switch {
+		case f.find(ref) == none:
+			faults = append(faults, f.unknown(ref))
+		case ran[ref] == "":
+			faults = append(faults, field.Required(field.NewPath("ran").Key(ref.String()), "the name of a node"))
 		}
 	}
-	return unknown
+	return faults
 }
 
 // admit returns where an operation can run before the caller is asked.

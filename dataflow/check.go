@@ -268,7 +268,7 @@ func (c *checker) reportStranger(ref Ref) {
 	name, hint := reference(ref, meant, ok)
 	what := "this does not run after " + ref.String() + ", neither directly nor through others"
 	if c.flow.find(ref) == none {
-		what = "no " + ref.String() + ", so this waits for ever"
+		what = ref.String() + " is not in the flow, so this does not run after it"
 	}
 	c.report(NotAnAncestor, Error, strategyField+".dependOn"+name, "%s; name an operation that comes before it in its chain%s", what, hint)
 }

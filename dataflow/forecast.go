@@ -59,7 +59,8 @@ type follows struct {
 // not in the flow, or that has no one place, constrains nothing.
 //
 // The error holds every fault: a node without a name of its own as a *field.Error with
-// a path that starts at nodes; a malformed node selector or required node affinity as
+// a path that starts at nodes, and an operation in options.Ran without the name of one
+// as a path that starts at ran; a malformed node selector or required node affinity as
 // an [*OperationError]; an operation in options.Ran that is not in the flow as an
 // [*UnknownOperationError]; operations that are each other's sources as a
 // [*CycleError]. That there are no nodes is no fault: none is feasible then.

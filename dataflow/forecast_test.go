@@ -518,7 +518,7 @@ func TestForecastReportsEveryFault(t *testing.T) {
 	job.Kind = dataflow.DataProcess
 	f := mustFlow(t, malformed, job, load("loadA"))
 	_, err := f.Forecast([]corev1.Node{{}, {ObjectMeta: metav1.ObjectMeta{Name: "n"}}, {ObjectMeta: metav1.ObjectMeta{Name: "n"}}, {}},
-		dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("loada"): "n", ref("stranger"): "n"}})
+		dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{ref("loada"): "n", ref("loadA"): "", ref("stranger"): "n"}})
 	var got []string
 	for _, err := range parts(err) {
 		got = append(got, err.Error())
@@ -531,6 +531,7 @@ func TestForecastReportsEveryFault(t *testing.T) {
 		`DataLoad default/malformed: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
 		`DataProcess default/malformed: spec.processor.job.podSpec.nodeSelector[not a key].key: Invalid value`,
 		`DataProcess default/malformed: spec.processor.job.podSpec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
+		`ran[DataLoad default/loadA]: Required value: the name of a node`,
 		`no DataLoad default/loada in the flow; typo of DataLoad default/loadA?`,
 		`no DataLoad default/stranger in the flow`,
 	}
@@ -806,7 +807,7 @@ func TestStrandedErrorSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("not completable: %v", err)
 	}
 	fc, _ = f.Forecast(fleet(2), dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{op.Ref: "node-1"}})
-	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a that its own affinity matches" {
+	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a: where it ran is gone, or not what its own affinity matches" {
 		t.Errorf("ran elsewhere: %v", err)
 	}
 }

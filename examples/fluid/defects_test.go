@@ -194,7 +194,11 @@ func TestDefectU6EmptyListOfOwnTerms(t *testing.T) {
 }
 
 func TestDefectU7DependOnAStrangerOrALaterOne(t *testing.T) {
-	const says = "Warning NotAnAncestor spec.runAfter.affinityStrategy.dependOn.name: this does not run after %s, neither directly nor through others; name an operation that comes before it in its chain"
+	const (
+		says    = "Warning NotAnAncestor spec.runAfter.affinityStrategy.dependOn.name: %s; name an operation that comes before it in its chain"
+		unknown = "DataLoad default/%s is not in the flow, so this does not run after it"
+		itself  = "this does not run after DataLoad default/%s, neither directly nor through others"
+	)
 	dependOn := func(name string) *datav1alpha1.OperationRef {
 		ref := after("before", requiring())
 		on := load(name)
@@ -203,7 +207,7 @@ func TestDefectU7DependOnAStrangerOrALaterOne(t *testing.T) {
 	}
 	before, stranger := loaded("default", "before", recordedLabels), loaded("default", "stranger", map[string]string{topology.Hostname: "node-9"})
 	later := follower("later", after("b", requiring()))
-	for _, of := range []string{"stranger", "later", "b", "nobody"} {
+	for of, fault := range map[string]string{"stranger": unknown, "later": unknown, "b": itself, "nobody": unknown} {
 		t.Run(of, func(t *testing.T) {
 			b := follower("b", dependOn(of))
 			b.Status.WaitingFor.OperationComplete = ptr.To(true)
@@ -220,7 +224,7 @@ func TestDefectU7DependOnAStrangerOrALaterOne(t *testing.T) {
 			if err == nil {
 				same(t, "follows as Fluid does", theirs, ours)
 			}
-			sameEvents(t, c, b, fmt.Sprintf(says, "DataLoad default/"+of))
+			sameEvents(t, c, b, fmt.Sprintf(says, fmt.Sprintf(fault, of)))
 		})
 	}
 }
