@@ -98,15 +98,15 @@ func (r reference) String() string { return dataflow.Ref(r).String() }
 // reporter makes a report of what was read.
 type reporter struct {
 	report
-	in            *input
-	exposes       []string // what every operation exposes
-	seen          map[dataflow.Ref]dataflow.Observation
-	first         map[dataflow.Ref]int32   // where in the input an operation stands first
-	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
-	known         []known                  // of those that stand there first
-	told          map[dataflow.Problem]bool
-	contradicting map[string]bool // the operations that are reported as contradictions
-	nodes         *nodes          // nil if none were asked for
+	in             *input
+	named, exposes []string // which keys the last operation named, and which it exposes
+	seen           map[dataflow.Ref]dataflow.Observation
+	first          map[dataflow.Ref]int32   // where in the input an operation stands first
+	again          map[dataflow.Ref][]int32 // where operations stand that stand there several times
+	known          []known                  // of those that stand there first
+	told           map[dataflow.Problem]bool
+	contradicting  map[string]bool // the operations that are reported as contradictions
+	nodes          *nodes          // nil if none were asked for
 }
 
 // known is in which flow an operation is, whether there is a fault in it, and in which
@@ -119,7 +119,7 @@ type known struct {
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
 	r := reporter{
-		in: in, exposes: topology.ExposedKeys(), seen: seen,
+		in: in, seen: seen,
 		first: make(map[dataflow.Ref]int32, len(in.Operations)), again: map[dataflow.Ref][]int32{}, known: make([]known, len(in.Operations)),
 		told: map[dataflow.Problem]bool{}, contradicting: map[string]bool{},
 	}
@@ -263,10 +263,11 @@ func (r *reporter) describe(i int32) operation {
 	}
 	switch {
 	case op.Distributed, op.Recurring:
-	case len(op.Exposes) == 0:
-		o.Exposes = r.exposes
 	default:
-		o.Exposes = topology.ExposedKeys(op.Exposes...)
+		if r.exposes == nil || !slices.Equal(op.Exposes, r.named) {
+			r.named, r.exposes = op.Exposes, topology.ExposedKeys(op.Exposes...)
+		}
+		o.Exposes = r.exposes // mostly those of the operation before
 	}
 	return o
 }

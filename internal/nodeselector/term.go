@@ -39,7 +39,7 @@ func ParseSelector(nodeSelector map[string]string) (Term, field.ErrorList) {
 	var faults field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(nodeSelector)) {
 		e := corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeSelector[key]}}
-		r, wrong := requirement.Parse(e, field.NewPath("nodeSelector").Key(key))
+		r, wrong := parse(requirement.Parse, e, func() *field.Path { return field.NewPath("nodeSelector").Key(key) })
 		selector, faults = append(selector, r), append(faults, wrong...)
 	}
 	return selector, faults
@@ -51,10 +51,11 @@ func ParseTerms(terms []corev1.NodeSelectorTerm, path *field.Path) ([]Term, fiel
 	parsed := make([]Term, 0, len(terms))
 	var faults field.ErrorList
 	for i, t := range terms {
-		if !IsEmpty(t) {
-			p, wrong := ParseTerm(t, path.Index(i))
-			parsed, faults = append(parsed, p), append(faults, wrong...)
+		if IsEmpty(t) {
+			continue
 		}
+		p, wrong := parse(ParseTerm, t, func() *field.Path { return path.Index(i) })
+		parsed, faults = append(parsed, p), append(faults, wrong...)
 	}
 	return parsed, faults
 }
@@ -64,14 +65,24 @@ func ParseTerm(t corev1.NodeSelectorTerm, path *field.Path) (Term, field.ErrorLi
 	parsed := make(Term, 0, len(t.MatchExpressions)+len(t.MatchFields))
 	var faults field.ErrorList
 	for i, e := range t.MatchExpressions {
-		r, wrong := requirement.Parse(e, path.Child("matchExpressions").Index(i))
+		r, wrong := parse(requirement.Parse, e, func() *field.Path { return path.Child("matchExpressions").Index(i) })
 		parsed, faults = append(parsed, r), append(faults, wrong...)
 	}
 	for i, e := range t.MatchFields {
-		r, wrong := requirement.ParseField(e, path.Child("matchFields").Index(i))
+		r, wrong := parse(requirement.ParseField, e, func() *field.Path { return path.Child("matchFields").Index(i) })
 		parsed, faults = append(parsed, r), append(faults, wrong...)
 	}
 	return parsed, faults
+}
+
+// parse calls a function that parses something. It makes the path only for faults, which
+// most have none of.
+func parse[From, To any](by func(From, *field.Path) (To, field.ErrorList), from From, path func() *field.Path) (To, field.ErrorList) {
+	to, faults := by(from, nil)
+	if len(faults) > 0 {
+		_, faults = by(from, path())
+	}
+	return to, faults
 }
 
 // Matches is kube-scheduler's verdict on a node. It does not allocate. A node
@@ -89,8 +100,13 @@ func (t Term) Matches(nodeName string, labels map[string]string) bool {
 	return true
 }
 
-// And returns the conjunction of t and o.
-func (t Term) And(o Term) Term { return slices.Concat(t, o) }
+// And returns the conjunction of t and o. It may share the memory of t.
+func (t Term) And(o Term) Term {
+	if len(o) == 0 {
+		return slices.Clip(t)
+	}
+	return slices.Concat(t, o)
+}
 
 // On returns the requirements of t on the label with the given key.
 func (t Term) On(key string) Term {
@@ -122,6 +138,9 @@ func (t Term) Satisfiable() bool { return t.Impossible() == nil }
 // They are all on one label, the first that is impossible, or on the node's name:
 // labels do not depend on each other, nor on the name.
 func (t Term) Impossible() Term {
+	if len(t) == 1 && !t.Set().Empty() {
+		return nil // the usual case
+	}
 	type subject struct {
 		field bool
 		key   string
