@@ -45,8 +45,7 @@ func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, erro
 	}
 	if required := nodeselector.Required(a); required != nil {
 		m.confined = true
-		path := field.NewPath("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-		m.required, wrong = nodeselector.ParseTerms(required.NodeSelectorTerms, path)
+		m.required, wrong = nodeselector.ParseTerms(required.NodeSelectorTerms, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
 		faults = append(faults, wrong...)
 	}
 	if len(faults) > 0 {

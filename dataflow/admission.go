@@ -94,8 +94,8 @@ func demands(op *Operation) (selector nodeselector.Term, terms []nodeselector.Te
 	if required == nil {
 		return selector, []nodeselector.Term{{}}, faults
 	}
-	path := field.NewPath("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-	terms, wrong := nodeselector.ParseTerms(required.NodeSelectorTerms, path)
+	terms, wrong := nodeselector.ParseTerms(required.NodeSelectorTerms,
+		"affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
 	return selector, terms, append(faults, wrong...)
 }
 

@@ -169,7 +169,7 @@ func (c *checker) checkDemands() {
 // each other.
 func impossible(op *Operation) string {
 	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
-	terms, _ := nodeselector.ParseTerms(nodeselector.Required(op.Affinity).NodeSelectorTerms, nil)
+	terms, _ := nodeselector.ParseTerms(nodeselector.Required(op.Affinity).NodeSelectorTerms, "nodeSelectorTerms")
 	if len(terms) == 0 {
 		return "a required node affinity without terms, or with only empty ones"
 	}

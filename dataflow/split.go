@@ -35,15 +35,14 @@ func Split(operations ...Operation) [][]Operation {
 	}
 
 	var parts [][]Operation
-	part := make(map[int32]int)
+	part := make([]int, len(operations)) // of each set, by what stands for it: 1 + the index of its part
 	for i := range operations {
 		set := sets.of(int32(i))
-		n, ok := part[set]
-		if !ok {
-			n = len(parts)
-			part[set], parts = n, append(parts, nil)
+		if part[set] == 0 {
+			parts = append(parts, make([]Operation, 0, sets.size[set]))
+			part[set] = len(parts)
 		}
-		parts[n] = append(parts[n], operations[i])
+		parts[part[set]-1] = append(parts[part[set]-1], operations[i])
 	}
 	return parts
 }

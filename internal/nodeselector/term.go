@@ -45,16 +45,16 @@ func ParseSelector(nodeSelector map[string]string) (Term, field.ErrorList) {
 	return selector, faults
 }
 
-// ParseTerms parses all terms but the empty ones, or returns every fault by its
-// path below path.
-func ParseTerms(terms []corev1.NodeSelectorTerm, path *field.Path) ([]Term, field.ErrorList) {
+// ParseTerms parses all terms but the empty ones, or returns every fault by its path,
+// which starts with the given name or names.
+func ParseTerms(terms []corev1.NodeSelectorTerm, name string, names ...string) ([]Term, field.ErrorList) {
 	parsed := make([]Term, 0, len(terms))
 	var faults field.ErrorList
 	for i, t := range terms {
 		if IsEmpty(t) {
 			continue
 		}
-		p, wrong := parse(ParseTerm, t, func() *field.Path { return path.Index(i) })
+		p, wrong := parse(ParseTerm, t, func() *field.Path { return field.NewPath(name, names...).Index(i) })
 		parsed, faults = append(parsed, p), append(faults, wrong...)
 	}
 	return parsed, faults
