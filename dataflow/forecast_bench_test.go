@@ -69,22 +69,17 @@ func pipelines(n int) *dataflow.Flow {
 	return f
 }
 
-// The floor is to ask a matcher, compiled once an operation, for every pair of operation
-// and node, which answers where each operation alone can run.
+// BenchmarkForecast shows the cost beside its floor: to ask a matcher, compiled once an
+// operation, for every pair of operation and node, which answers where each operation alone
+// can run.
 func BenchmarkForecast(b *testing.B) {
-	for _, size := range []struct{ operations, nodes int }{{1000, 5000}, {2000, 5000}, {4000, 5000}, {1000, 10000}, {1000, 20000}, {10000, 100000}} {
-		f, nodes := pipelines(size.operations), fleet(size.nodes)
-		b.Run(fmt.Sprintf("operations=%d/nodes=%d", size.operations, size.nodes), func(b *testing.B) {
-			b.ReportAllocs()
-			for range b.N {
-				fc, err := f.Forecast(nodes, dataflow.ForecastOptions{})
-				if err != nil || !fc.Completable() {
-					b.Fatal(err, fc.Impossible())
-				}
-			}
-		})
-	}
 	f, nodes := pipelines(1000), fleet(5000)
+	b.Run("operations=1000/nodes=5000", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			forecast(b, f, nodes)
+		}
+	})
 	b.Run("pairwise/operations=1000/nodes=5000", func(b *testing.B) {
 		b.ReportAllocs()
 		for range b.N {
@@ -102,6 +97,96 @@ func BenchmarkForecast(b *testing.B) {
 			}
 		}
 	})
+	f, nodes = pipelines(10_000), fleet(100_000)
+	b.Run("operations=10000/nodes=100000", func(b *testing.B) {
+		b.ReportAllocs()
+		for range b.N {
+			forecast(b, f, nodes)
+		}
+	})
+}
+
+func forecast(b *testing.B, f *dataflow.Flow, nodes []corev1.Node) *dataflow.Forecast {
+	fc, err := f.Forecast(nodes, dataflow.ForecastOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return fc
+}
+
+// BenchmarkDoubling doubles the size again and again: what takes more than twice as long,
+// but for a fifth, is not linear.
+func BenchmarkDoubling(b *testing.B) {
+	nodes := fleet(5000)
+	for _, what := range []struct {
+		name  string
+		first int
+		work  func(b *testing.B, n int) func()
+	}{
+		{"Forecast/operations", 1000, func(b *testing.B, n int) func() {
+			f := pipelines(n)
+			return func() { forecast(b, f, nodes) }
+		}},
+		{"Forecast/nodes", 5000, func(b *testing.B, n int) func() {
+			f, nodes := pipelines(1000), fleet(n)
+			return func() { forecast(b, f, nodes) }
+		}},
+		{"Forecast/taints", 2500, func(b *testing.B, n int) func() { // each node has one of its own
+			f, nodes := pipelines(1000), fleet(n)
+			for i := range nodes {
+				nodes[i].Spec.Taints = []corev1.Taint{{Key: "owner", Value: fmt.Sprint(i), Effect: corev1.TaintEffectNoSchedule}}
+			}
+			return func() { forecast(b, f, nodes) }
+		}},
+		{"Strands/operations", 1000, func(b *testing.B, n int) func() { // on every node, by the last of the chain
+			ops := make([]dataflow.Operation, n)
+			for i := range ops {
+				ops[i] = load(fmt.Sprintf("op-%d", i))
+				if i > 0 {
+					ops[i] = requireSame(load(fmt.Sprintf("op-%d", i), fmt.Sprintf("op-%d", i-1)))
+				}
+			}
+			ops[n-1].Affinity = requiring(topology.Zone, "east-1")
+			f, err := dataflow.New(ops...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return func() { forecast(b, f, nodes).Problems() }
+		}},
+		{"Strands/nodes", 5000, func(b *testing.B, n int) func() {
+			f, nodes := pipelines(1000), fleet(n)
+			return func() { forecast(b, f, nodes).Problems() }
+		}},
+		{"Affinity of all/operations", 250, func(b *testing.B, n int) func() {
+			f := pipelines(n)
+			return func() {
+				fc := forecast(b, f, nodes)
+				for op := range f.Operations() {
+					if _, err := fc.Affinity(op.Ref); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}},
+		{"LookaheadAll/operations", 1000, func(b *testing.B, n int) func() {
+			f := pipelines(n)
+			return func() {
+				for range f.LookaheadAll() {
+				}
+			}
+		}},
+	} {
+		for n := what.first; n <= 8*what.first; n *= 2 {
+			b.Run(fmt.Sprintf("%s=%d", what.name, n), func(b *testing.B) {
+				work := what.work(b, n)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range b.N {
+					work()
+				}
+			})
+		}
+	}
 }
 
 func BenchmarkForecastAffinity(b *testing.B) {
@@ -129,17 +214,5 @@ func BenchmarkStrands(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		fc.Strands(ops[i%len(ops)].Ref)
-	}
-}
-
-func BenchmarkLookaheadAll(b *testing.B) {
-	f := pipelines(10000)
-	b.ReportAllocs()
-	for range b.N {
-		for l := range f.LookaheadAll() {
-			if l.Err != nil && l.Affinity != nil {
-				b.Fatal(l.Err)
-			}
-		}
 	}
 }
