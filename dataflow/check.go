@@ -295,10 +295,14 @@ func (c *checker) checkKeys(source *Operation) {
 	}
 	exposed := topology.ExposedKeys(source.Exposes...)
 	check := func(severity Severity, list string, i int, key string) {
-		if !slices.Contains(exposed, key) {
-			c.report(NotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i),
-				"%s does not expose %s, so it is not inherited; add it to the annotation %s there%s", source.Ref, key, topology.LabelsAnnotation, typo.KeyHint(key, exposed...))
+		if slices.Contains(exposed, key) {
+			return
 		}
+		cure := "; add it to the annotation " + topology.LabelsAnnotation + " there"
+		if hint := typo.KeyHint(key, exposed...); hint != "" {
+			cure = hint + " If not, add it to the annotation " + topology.LabelsAnnotation + " there"
+		}
+		c.report(NotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i), "%s does not expose %s, so it is not inherited%s", source.Ref, key, cure)
 	}
 	switch s.Policy {
 	case affinity.Require:

@@ -58,7 +58,7 @@ func ExampleCheck() {
 	// Output:
 	// Error NotExposed of DataProcess default/convert
 	// at spec.runAfter.affinityStrategy.requires[0].name
-	// DataLoad default/download does not expose example.com/disk, so it is not inherited; add it to the annotation affinity.dataflow.fluid.io/labels there; typo of "example.com/disc"?
+	// DataLoad default/download does not expose example.com/disk, so it is not inherited; typo of "example.com/disc"? If not, add it to the annotation affinity.dataflow.fluid.io/labels there
 }
 
 func ExampleSplit() {

@@ -22,8 +22,9 @@ const (
 
 func (v verdict) String() string { return [...]string{"-", "no", "yes", "strands", "ran"}[v] }
 
-const meanings = `yes: the whole flow can complete; strands: it would stop for good; no: the operation matches,
-but cannot run there, or what comes before or after it cannot; -: the operation does not match
+const meanings = `yes: the whole flow can complete; strands: it would stop for good; no: the operation matches, but
+a taint or a cordon keeps it away, or what comes before or after it cannot run there; ran: it ran
+there; -: the operation does not match
 `
 
 // group is a set of nodes that are the same to every operation of a flow.
@@ -73,39 +74,69 @@ func (r *report) groups(f *flow, names []string) []group {
 	return groups
 }
 
-// printNodes prints, for each flow, where its operations can run: a column a node, or a
-// column a group of nodes that are the same to all of them. Of many flows, only those are
-// shown that a node could strand, or that cannot complete.
+// printNodes prints, for each flow, where its operations can run. Of many flows, only those
+// are shown that a node could strand, or that cannot complete.
 func (s *shortener) printNodes(out *errorWriter, r *report) {
 	const few = 20
-	shown := false
+	shown, unknown := false, []string(nil)
 	for i := range r.flows {
 		f := &r.flows[i]
-		if f.forecast == nil || len(r.flows) > few && len(f.forecast.Problems()) == 0 {
-			continue
-		}
-		groups := r.groups(f, r.nodeNames)
-		heads, legend := columns(groups, len(r.nodeNames))
-		table := [][]string{append([]string{"NODES OF FLOW " + fmt.Sprint(i+1)}, heads...)}
-		for op := range f.operations {
-			cells := []string{s.operation(f.operations[op].reference)}
-			for _, g := range groups {
-				cells = append(cells, g.verdicts[op].String())
+		switch {
+		case f.forecast == nil && r.Completable != nil:
+			unknown = append(unknown, fmt.Sprint(i+1))
+		case f.forecast != nil && (len(r.flows) <= few || len(f.forecast.Problems()) > 0):
+			groups := r.groups(f, r.nodeNames)
+			head, legend := columns(groups, len(r.nodeNames))
+			table := [][]string{append([]string{"NODES OF FLOW " + fmt.Sprint(i+1)}, head...)}
+			for op := range f.operations {
+				table = append(table, append([]string{s.operation(f.operations[op].reference)}, cells(groups, op)...))
 			}
-			table = append(table, cells)
+			out.printf("%s%s\n", aligned(table), legend)
+			shown = true
 		}
-		out.printf("%s%s\n", aligned(table), legend)
-		shown = true
 	}
 	if shown {
 		out.printf("%s\n", meanings)
 	}
+	if len(unknown) > 0 {
+		out.printf("Not foreseen, as an operation in it is at fault, or failed: flow %s\n\n", some(unknown))
+	}
 }
 
-// columns returns the heads of the groups' columns: the name of each node, or letters and
-// a legend if there are too many for a line.
+// most is how many groups of nodes a table has room for. Of more, it counts the nodes.
+const most = 12
+
+var counted = [...]verdict{feasible, strands, match, ran, mismatch}
+
+// cells returns what the groups are to an operation.
+func cells(groups []group, op int) []string {
+	var cells []string
+	if len(groups) <= most {
+		for _, g := range groups {
+			cells = append(cells, g.verdicts[op].String())
+		}
+		return cells
+	}
+	nodes := map[verdict]int{}
+	for _, g := range groups {
+		nodes[g.verdicts[op]] += len(g.names)
+	}
+	for _, v := range counted {
+		cells = append(cells, fmt.Sprint(nodes[v]))
+	}
+	return cells
+}
+
+// columns returns the heads of the columns: of each group the name of its node, or letters
+// and a legend if these are too many for a line, or what is counted.
 func columns(groups []group, nodes int) (heads []string, legend string) {
 	const width = 80
+	if len(groups) > most {
+		for _, v := range counted {
+			heads = append(heads, v.String())
+		}
+		return heads, ""
+	}
 	if len(groups) == nodes {
 		for _, g := range groups {
 			heads = append(heads, printable(g.names[0]))
@@ -116,25 +147,16 @@ func columns(groups []group, nodes int) (heads []string, legend string) {
 		heads = nil
 	}
 	for i, g := range groups {
-		heads = append(heads, letters(i))
-		legend += fmt.Sprintf("%s: %s\n", letters(i), printable(some(g.names)))
+		letter := string(rune('A' + i))
+		heads = append(heads, letter)
+		legend += fmt.Sprintf("%s: %s\n", letter, printable(some(slices.Sorted(slices.Values(g.names)))))
 	}
 	return heads, legend
-}
-
-// letters returns the i-th of A, …, Z, AA, AB, …
-func letters(i int) string {
-	letter := string(rune('A' + i%26))
-	if i < 26 {
-		return letter
-	}
-	return letters(i/26-1) + letter
 }
 
 // some lists a few names, and says how many more there are.
 func some(names []string) string {
 	const few = 8
-	names = slices.Sorted(slices.Values(names))
 	if len(names) <= few+1 {
 		return strings.Join(names, ", ")
 	}

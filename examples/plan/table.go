@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -47,6 +48,9 @@ func printTable(w io.Writer, r *report, colour bool) error {
 	if len(rows) > 0 {
 		out.printf("\n")
 	}
+	if slices.ContainsFunc(rows, func(cells row) bool { return cells[len(row{})-1] == unresolved }) {
+		out.printf("%s: what it would do is not known, as it is at fault, or one that it comes after\n\n", unresolved)
+	}
 	s.printNodes(&out, r)
 	for i := range r.Problems {
 		p := &r.Problems[i]
@@ -74,6 +78,8 @@ func count(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+const unresolved = "unresolved"
 
 // row is one line of the table.
 type row [5]string
@@ -178,7 +184,7 @@ func (s *shortener) state(o *operation) string {
 	case o.Phase != "" && o.Phase != dataflow.Pending:
 		return printable(string(o.Phase))
 	case o.State == "":
-		return "unresolved"
+		return unresolved
 	case o.On != nil && o.RunAfter != nil && *o.On == *o.RunAfter:
 		return string(o.State)
 	case o.On != nil:

@@ -56,8 +56,8 @@ func KeyHint(key string, candidates ...string) string {
 // keyName returns what stands behind the slash of a label key.
 func keyName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
-// distance returns the number of bytes to insert, delete or replace that make a
-// into b, or any number of at least limit if it takes that many.
+// distance returns the number of bytes to insert, delete or replace, or of neighbours to
+// swap, that make a into b, or any number of at least limit if it takes that many.
 func distance(a, b string, limit int) int {
 	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit
@@ -68,30 +68,31 @@ func distance(a, b string, limit int) int {
 	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
 		a, b = a[:len(a)-1], b[:len(b)-1]
 	}
-	var few [64]int
-	row := few[:]
-	if len(b) >= len(few) {
-		row = make([]int, len(b)+1)
+	var few [3][64]int
+	above, row, below := few[0][:], few[1][:], few[2][:] // of the last byte but one of a, the last, and this
+	if len(b) >= len(row) {
+		above, row, below = make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	}
 	for j := range len(b) + 1 {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		least := row[0]
+		below[0] = i + 1
+		least := below[0]
 		for j := range len(b) {
-			replace := diagonal
-			if a[i] != b[j] {
-				replace++
+			edits := min(below[j], row[j+1], row[j]) + 1
+			if a[i] == b[j] {
+				edits = row[j]
+			} else if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				edits = min(edits, above[j-1]+1)
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replace, row[j]+1, row[j+1]+1)
-			least = min(least, row[j+1])
+			below[j+1] = edits
+			least = min(least, edits)
 		}
 		if least >= limit {
-			return limit // it never gets less
+			return limit // it never gets less, nor by a swap: what was above had one less at most
 		}
+		above, row, below = row, below, above
 	}
 	return row[len(b)]
 }

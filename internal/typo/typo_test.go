@@ -19,6 +19,7 @@ func TestNearest(t *testing.T) {
 		{"affinitystrategy", "affinityStrategy"},
 		{"namspace", "namespace"},
 		{"nam", "name"},
+		{"knid", "kind"},
 		{"image", ""},
 		{"x", ""},
 		{"", ""},
@@ -52,6 +53,7 @@ func TestKeyHint(t *testing.T) {
 		"toplogy.kubernetes.io/zone":  "topology.kubernetes.io/zone",
 		"topology.kubernetes.io/zon":  "topology.kubernetes.io/zone",
 		"failure-domain.beta/Zone":    "topology.kubernetes.io/zone",
+		"topology.kubernetes.io/zoen": "topology.kubernetes.io/zone",
 		"hostnam":                     "kubernetes.io/hostname",
 		"example.com/disc":            "example.com/disk",
 		"topology.kubernetes.io/rack": "",
@@ -75,15 +77,19 @@ func TestNearestIsWithinAThird(t *testing.T) {
 		switch {
 		case a == "" || b == "":
 			return len(a) + len(b)
-		case a[0] == b[0]:
-			return edits(a[1:], b[1:])
-		default:
-			return 1 + min(edits(a[1:], b), edits(a, b[1:]), edits(a[1:], b[1:]))
 		}
+		least := 1 + min(edits(a[1:], b), edits(a, b[1:]), edits(a[1:], b[1:]))
+		if a[0] == b[0] {
+			least = min(least, edits(a[1:], b[1:]))
+		}
+		if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
+			least = min(least, 1+edits(a[2:], b[2:]))
+		}
+		return least
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringMatching(`[ab]{0,6}`).Draw(t, "word")
-		candidate := rapid.StringMatching(`[ab]{1,6}`).Draw(t, "candidate")
+		word := rapid.StringMatching(`[abc]{0,6}`).Draw(t, "word")
+		candidate := rapid.StringMatching(`[abc]{1,6}`).Draw(t, "candidate")
 		if _, ok := typo.Nearest(word, candidate); ok != (edits(word, candidate) <= len(word)/3) {
 			t.Fatalf("Nearest(%q, %q) = %v at %d edits", word, candidate, ok, edits(word, candidate))
 		}
