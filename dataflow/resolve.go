@@ -9,7 +9,8 @@ import (
 )
 
 // Phase is how far an operation has come, in the words of Fluid's status.phase.
-// The zero value is that of an operation that has not been started.
+// The zero value is that of an operation that has not been started. Any phase but
+// Complete and Failed, also one that is not named here, says that it has yet to complete.
 type Phase string
 
 // The phases of an operation that has been started.
@@ -24,7 +25,7 @@ const (
 // which nothing is known, which is one that has not been started.
 type Observation struct {
 	Phase  Phase             // status.phase
-	Labels topology.LabelSet // what it exposed of the node where it ran, status.nodeAffinity
+	Labels topology.LabelSet // what it exposed of the node where it ran, status.nodeAffinity; without them nothing can be followed
 }
 
 // State says whether an operation may start.
@@ -32,7 +33,7 @@ type State string
 
 // The states of an operation.
 const (
-	Ready   State = "Ready"   // may start
+	Ready   State = "Ready"   // may start; what it was to follow and could not is in Result.Missing
 	Waiting State = "Waiting" // another must complete first
 	Blocked State = "Blocked" // another failed: it can never start
 )

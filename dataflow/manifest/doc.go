@@ -1,9 +1,8 @@
 // Package manifest reads operations from manifests in YAML and JSON: what a person
 // wrote, or what kubectl get prints of live objects.
 //
-//	flow.yaml ──Read──▶ Manifests ──▶ dataflow.New
-//	                      │
-//	                      └─▶ what is known of live operations, the nodes, and where each field stands
+//	flow.yaml ──Read──▶ Manifests: operations for dataflow.New, each with what is known of it if
+//	                    it is live, and where each of its fields stands; and nodes
 //
 // [Read] takes DataLoad, DataMigrate, DataProcess and DataBackup of the group
 // data.fluid.io in any version, and Node of v1. It passes over and counts every
