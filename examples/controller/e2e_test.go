@@ -209,6 +209,9 @@ func TestOnARealControlPlane(t *testing.T) {
 
 	controller = c.controller("--lookahead")
 	scenario("not-stranded", func(t *testing.T, ns string) {
+		first, _ := chainOf("first-", 1, "", hostname)
+		c.apply(t, first, ns)
+		c.completes(t, ns) // so that the controller sees download before it sees convert
 		c.applyFile(t, fixtures+"stranding.yaml", ns)
 		c.completes(t, ns)
 		c.check(t, ns, must{"DataProcess convert", hostname, "DataLoad download"})

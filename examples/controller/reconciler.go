@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,32 +53,35 @@ func (r *Reconciler) Reconcile(ctx context.Context, ref dataflow.Ref) (reconcile
 		return reconcile.Result{}, nil // its pods are deleted with it
 	}
 	op, fault := read(u)
-	if fault != nil {
-		r.warn(u, nil, "Invalid", fault.Error())
-		return reconcile.Result{}, nil
-	}
-	if op.Recurring {
-		r.warn(u, nil, "Recurring", "this controller runs no schedules; it leaves the operation, and its status, to another")
+	if fault == nil && op.Recurring {
+		if phaseOf(u) == "" { // not at every tick
+			r.warn(u, nil, "Recurring", "this controller runs no schedules; it leaves the operation, and its status, to another")
+		}
 		return reconcile.Result{}, nil
 	}
 	pods, err := r.pods(ctx, u, &op)
-	if err != nil {
+	switch {
+	case err != nil:
 		return reconcile.Result{}, err
+	case len(pods) == podsOf(u, &op) || slices.ContainsFunc(pods, failed):
+		return reconcile.Result{}, r.observe(ctx, u, &op, pods) // whatever has become of the operation since
+	case fault != nil:
+		r.warn(u, nil, "Invalid", fault.Error())
+		return reconcile.Result{}, nil
 	}
-	if len(pods) < podsOf(u, &op) {
-		return reconcile.Result{}, r.start(ctx, u, &op)
-	}
-	return reconcile.Result{}, r.observe(ctx, u, &op, pods)
+	return r.start(ctx, u, &op)
 }
 
 func over(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
+
+func failed(pod corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed }
 
 // pods returns the pods of an operation that the watch has seen.
 func (r *Reconciler) pods(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) ([]corev1.Pod, error) {
 	var pods []corev1.Pod
 	for i := range podsOf(u, op) {
 		var pod corev1.Pod
-		err := r.Cache.Get(ctx, client.ObjectKey{Namespace: op.Namespace, Name: podName(op.Ref, i)}, &pod)
+		err := r.Cache.Get(ctx, client.ObjectKey{Namespace: u.GetNamespace(), Name: podName(refOf(u), i)}, &pod)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, err
 		}
@@ -88,17 +92,35 @@ func (r *Reconciler) pods(ctx context.Context, u *unstructured.Unstructured, op 
 	return pods, nil
 }
 
+// settle is how long an operation waits for others to come that must follow it, with
+// Lookahead: of those that are made after it has started, it cannot know.
+const settle = 2 * time.Second
+
 // start creates the pods of an operation if it may run, or tells why it may not.
-func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) error {
-	decision, err := r.decide(ctx, u, op)
+func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) (reconcile.Result, error) {
+	chain, err := r.ancestry(ctx, op)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	decision, err := r.decide(u, op, chain)
 	if err != nil || decision.State != dataflow.Ready {
-		return err
+		return reconcile.Result{}, err
+	}
+	var strands *affinity.ConflictError
+	if r.Lookahead {
+		if wait := settle - time.Since(u.GetCreationTimestamp().Time); wait > 0 {
+			return reconcile.Result{RequeueAfter: wait}, nil
+		}
+		decision, strands, err = r.foresee(ctx, op, chain, decision)
+		if err != nil {
+			return reconcile.Result{}, err
+		}
 	}
 	// The operation may be over and its pods cleaned up: then the watch is behind, and what
 	// it has yet to see will be another reconcile.
 	now := objectOf(op.Ref)
 	if err := r.API.Get(ctx, client.ObjectKeyFromObject(now), now); err != nil || now.GetResourceVersion() != u.GetResourceVersion() {
-		return client.IgnoreNotFound(err)
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	for i := range podsOf(u, op) {
 		pod := pod(u, op, decision.Affinity, i)
@@ -109,20 +131,23 @@ func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op
 		if err != nil {
 			r.warn(u, nil, "FailedCreate", err.Error())
 			if apierrors.IsInvalid(err) {
-				return nil // until the operation is changed
+				err = nil // until the operation is changed
 			}
-			return err
+			return reconcile.Result{}, err
 		}
+	}
+	if strands != nil {
+		r.warn(u, nil, "Strands", "those that must follow it cannot: "+strands.Error())
 	}
 	if len(decision.Missing) > 0 {
 		source, _ := op.Source()
 		r.warn(u, objectOf(source), "MissingLabels", fmt.Sprintf("not followed, as %s does not expose them: %s", source, strings.Join(decision.Missing, ", ")))
 	}
-	return nil
+	return reconcile.Result{}, nil
 }
 
-// isOurs returns nil if a pod that is there already is the operation's: the watch has not
-// seen it yet.
+// isOurs returns nil if a pod that is there already is the operation's, and the watch will
+// see it yet.
 func (r *Reconciler) isOurs(ctx context.Context, u *unstructured.Unstructured, pod *corev1.Pod) error {
 	var there corev1.Pod
 	if err := r.API.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
@@ -131,16 +156,15 @@ func (r *Reconciler) isOurs(ctx context.Context, u *unstructured.Unstructured, p
 	if !metav1.IsControlledBy(&there, u) {
 		return fmt.Errorf("there is a pod %s of something else", pod.Name) // perhaps of a deleted operation of this name
 	}
+	if there.Labels[podLabel] == "" {
+		return fmt.Errorf("the pod %s has lost the label %s, without which it is not watched", pod.Name, podLabel)
+	}
 	return nil
 }
 
 // decide returns whether an operation may run and with which affinity. If not, and nothing
 // that is under way will change that, it tells so.
-func (r *Reconciler) decide(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) (dataflow.Decision, error) {
-	chain, err := r.ancestry(ctx, op)
-	if err != nil {
-		return dataflow.Decision{}, err
-	}
+func (r *Reconciler) decide(u *unstructured.Unstructured, op *manifest.Operation, chain *chain) (dataflow.Decision, error) {
 	decision, err := chain.resolve(op.Ref)
 	var conflict *affinity.ConflictError
 	var cycle *dataflow.CycleError
@@ -159,21 +183,24 @@ func (r *Reconciler) decide(ctx context.Context, u *unstructured.Unstructured, o
 	case decision.State == dataflow.Waiting && chain.unknown[decision.On] != nil:
 		r.warn(u, objectOf(decision.On), "Waiting", fmt.Sprintf("for %s: %v", decision.On, chain.unknown[decision.On]))
 	}
-	if decision.State != dataflow.Ready || !r.Lookahead {
-		return decision, nil
-	}
+	return decision, nil
+}
 
-	chain.operations[0].Affinity, err = r.lookAhead(ctx, op.Operation)
+// foresee returns the decision with an affinity that does not strand those that must follow
+// the operation; or as it was, and why they must be stranded, if they ask for what excludes
+// each other: nobody can block an operation by following it with contradictory demands.
+func (r *Reconciler) foresee(ctx context.Context, op *manifest.Operation, chain *chain, decision dataflow.Decision) (dataflow.Decision, *affinity.ConflictError, error) {
+	narrowed, err := r.lookAhead(ctx, op.Operation)
 	var foreseen dataflow.Decision
 	if err == nil {
+		chain.operations[0].Affinity = narrowed
 		foreseen, err = chain.resolve(op.Ref)
 	}
+	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
-		// Nobody can keep an operation from running by demanding the impossible of it.
-		r.warn(u, nil, "Strands", "those that must follow it cannot: "+err.Error())
-		return decision, nil
+		return decision, conflict, nil
 	}
-	return foreseen, err
+	return foreseen, nil, err
 }
 
 // chain is an operation, which comes first, and what is known of those it waits for.
@@ -225,13 +252,19 @@ func (r *Reconciler) ancestry(ctx context.Context, op *manifest.Operation) (*cha
 		next, more, err = add(next)
 	}
 	if source, ok := op.Source(); ok && err == nil {
+		_, before := c.seen[source]
 		_, _, err = add(source)
+		if !before && c.unknown[source] == nil && c.seen[source].Phase != dataflow.Complete {
+			// It may never complete, as it may wait for this one.
+			c.unknown[source] = errors.New("dependOn names it, but it does not come before this one")
+		}
 	}
 	return c, err
 }
 
-// lookAhead returns the affinity of an operation, narrowed by what those that come after it
-// force on it. Of those that are made after it has started, it cannot know.
+// lookAhead returns the affinity of an operation, narrowed by what those of its namespace that
+// come after it, and are not over, force on it. Those of other namespaces are other people's:
+// they could ask for a label that no node has.
 func (r *Reconciler) lookAhead(ctx context.Context, op dataflow.Operation) (*corev1.Affinity, error) {
 	op.RunAfter = nil
 	flow, known := []dataflow.Operation{op}, map[dataflow.Ref]bool{op.Ref: true}
@@ -241,21 +274,23 @@ func (r *Reconciler) lookAhead(ctx context.Context, op dataflow.Operation) (*cor
 			return nil, err
 		}
 		for i := range followers {
-			// One that is at fault will not run, which its own event says.
-			if follower, fault := read(&followers[i]); fault == nil && !known[follower.Ref] {
-				known[follower.Ref] = true
-				flow = append(flow, follower.Operation)
+			follower, fault := read(&followers[i]) // with a fault it will not run, as its own event says
+			if fault != nil || known[follower.Ref] || follower.Namespace != op.Namespace || over(follower.Observation.Phase) {
+				continue
 			}
+			known[follower.Ref] = true
+			flow = append(flow, follower.Operation)
 		}
 	}
+	narrowed := op.Affinity
 	f, err := dataflow.New(flow...)
 	if err == nil {
-		op.Affinity, err = f.Lookahead(op.Ref)
+		narrowed, err = f.Lookahead(op.Ref)
 	}
 	if cycle := new(dataflow.CycleError); errors.As(err, &cycle) {
 		return op.Affinity, nil // of those that come after it, which will not run either
 	}
-	return op.Affinity, err
+	return narrowed, err
 }
 
 // observe records how the pods of an operation ended, and where they ran.
@@ -320,7 +355,8 @@ func (r *Reconciler) warn(u *unstructured.Unstructured, related runtime.Object, 
 	if len(note) > most {
 		note = strings.ToValidUTF8(note[:most], "") + " …"
 	}
-	if last, _ := r.told.Swap(refOf(u), reason+note); last != reason+note {
+	now := string(u.GetUID()) + reason + note // another object of the name has its own events
+	if last, _ := r.told.Swap(refOf(u), now); last != now {
 		r.Events.Eventf(u, related, corev1.EventTypeWarning, reason, "Schedule", "%s", note)
 	}
 }

@@ -600,3 +600,173 @@ func TestLookahead(t *testing.T) {
 		})
 	}
 }
+
+// An operation that is seen before its followers waits a little for them.
+func TestLookaheadWaitsForFollowers(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.age = 0
+	w.restart(true)
+	w.apply(operation("DataLoad", "a"))
+	for i := range w.watches {
+		for w.deliver(i) {
+		}
+	}
+	result, err := w.r.Reconcile(t.Context(), load("a"))
+	w.must(err)
+	if pods := w.podsThere(); len(pods) > 0 || result.RequeueAfter <= 0 || result.RequeueAfter > settle {
+		t.Errorf("it waits %v, %d pods", result.RequeueAfter, len(pods))
+	}
+}
+
+// What is no business of an operation does not narrow its affinity: followers of other
+// namespaces, and those that have run.
+func TestLookaheadOfOthers(t *testing.T) {
+	picky := operation("DataLoad", "b", "nodeSelector: {gpu: nosuch}", "runAfter: {kind: DataLoad, namespace: ns, name: a, affinityStrategy: {policy: Require}}")
+	for name, follower := range map[string]string{
+		"of another namespace": strings.Replace(picky, "namespace: ns, name: b", "namespace: foreign, name: b", 1),
+		"that has run":         strings.TrimSuffix(picky, "}") + ", status: {conditions: [], duration: 1s, phase: Complete}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, objects(nodes())...)
+			w.restart(true)
+			w.apply(follower, operation("DataLoad", "a"))
+			w.settle()
+			if pods := w.podsThere(); len(pods) != 1 || pods[0].Spec.Affinity != nil {
+				t.Errorf("pods %v", pods)
+			}
+		})
+	}
+}
+
+// A dependOn that does not come before an operation may wait for it, or never complete.
+func TestADependOnThatDoesNotComeBefore(t *testing.T) {
+	dependOn := func(name string) string {
+		return operation("DataLoad", "b", "runAfter: {kind: DataLoad, name: a, affinityStrategy: {policy: Require, dependOn: {kind: DataLoad, name: "+name+"}}}")
+	}
+	for name, more := range map[string][]string{
+		"c": {operation("DataLoad", "c", runsAfter("DataLoad", "b", ""))},
+		"b": nil,
+		"x": {operation("DataLoad", "x", "nodeSelector: {gpu: nosuch}")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, objects(nodes())...)
+			w.apply(append(more, operation("DataLoad", "a"), dependOn(name))...)
+			w.complete(nodes())
+			want := "Waiting DataLoad ns/b: for DataLoad ns/" + name + ": dependOn names it, but it does not come before this one"
+			if count(w.events, want) == 0 || len(w.events) > 2 { // perhaps before c was seen, too
+				t.Errorf("events %q", w.events)
+			}
+		})
+	}
+}
+
+// What a pod says counts, whatever else there is to say.
+func TestPodsCountWhateverElseIsWrong(t *testing.T) {
+	ended := func(w *world, name string, phase corev1.PodPhase) {
+		for _, pod := range w.podsThere() {
+			if pod.Name == name {
+				w.run(&pod, nodes(), phase, rand.New(rand.NewPCG(1, 1)))
+			}
+		}
+	}
+	t.Run("one failed, and another cannot be created", func(t *testing.T) {
+		foreign := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m-datamigrate-2"}}
+		w := newWorld(t, append(objects(nodes()), foreign)...)
+		w.apply(operation("DataMigrate", "m", "parallelism: 3"))
+		for range 3 {
+			for i := range w.watches {
+				for w.deliver(i) {
+				}
+			}
+			w.reconcile(0)
+			ended(w, "m-datamigrate-0", corev1.PodFailed)
+		}
+		if phase := phaseOf(w.operation(dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "ns", Name: "m"})); phase != dataflow.Failed {
+			t.Errorf("it is %q", phase)
+		}
+	})
+	t.Run("the operation was made invalid meanwhile", func(t *testing.T) {
+		w := newWorld(t, objects(nodes())...)
+		w.apply(operation("DataLoad", "a"))
+		w.settle()
+		w.change(load("a"), setRunAfter("x", "Must"))
+		w.complete(nodes())
+		if phase := phaseOf(w.operation(load("a"))); phase != dataflow.Complete {
+			t.Errorf("it is %q", phase)
+		}
+	})
+}
+
+// A pod that the watch, which goes by a label, cannot see keeps nobody in the dark.
+func TestAPodWithoutItsLabel(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(operation("DataLoad", "a"))
+	w.settle()
+	pod := w.podsThere()[0]
+	pod.Labels = nil
+	w.must(w.api.Update(t.Context(), &pod))
+	for i := range w.watches {
+		for w.deliver(i) {
+		}
+	}
+	w.cache.set(&pod, true)
+	w.queue = []dataflow.Ref{load("a")}
+	w.reconcile(0)
+	if want := "FailedCreate DataLoad ns/a: the pod a-dataload-0 has lost the label " + podLabel; len(w.events) != 1 || !strings.HasPrefix(w.events[0], want) || len(w.queue) != 1 {
+		t.Errorf("events %q, to be tried again: %v", w.events, w.queue)
+	}
+}
+
+// Each object has its own events, and none has one twice.
+func TestEventsAreOfObjects(t *testing.T) {
+	t.Run("made anew before it is looked at", func(t *testing.T) {
+		w := newWorld(t, objects(nodes())...)
+		invalid := operation("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Must"))
+		w.apply(invalid)
+		w.settle()
+		w.must(w.api.Delete(t.Context(), objectOf(load("b"))))
+		w.apply(invalid)
+		for i := range w.watches {
+			for w.deliver(i) {
+			}
+		}
+		w.settle()
+		if len(w.events) != 2 || w.events[0] != w.events[1] {
+			t.Errorf("events %q", w.events)
+		}
+	})
+	t.Run("recurring, at every tick", func(t *testing.T) {
+		w := newWorld(t, objects(nodes())...)
+		w.apply(operation("DataLoad", "a", `policy: Cron, schedule: "* * * * *"`))
+		w.settle()
+		for range 3 {
+			for _, phase := range []string{"Pending", "Executing", "Complete"} {
+				a := w.operation(load("a"))
+				w.must(unstructured.SetNestedField(a.Object, phase, "status", "phase"))
+				w.must(w.api.Status().Update(t.Context(), a))
+				w.settle()
+			}
+		}
+		if len(w.events) != 1 {
+			t.Errorf("events %q", w.events)
+		}
+	})
+	t.Run("stranding, and not to be created", func(t *testing.T) {
+		foreign := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "a-dataload-0"}}
+		w := newWorld(t, append(objects(nodes()), foreign)...)
+		w.restart(true)
+		w.apply(operation("DataLoad", "b", gpuAffinity, runsAfter("DataLoad", "a", "policy: Require")),
+			operation("DataLoad", "c", "nodeSelector: {gpu: 'false'}", runsAfter("DataLoad", "a", "policy: Require")), operation("DataLoad", "a"))
+		for i := range w.watches {
+			for w.deliver(i) {
+			}
+		}
+		for range 5 {
+			w.queue = []dataflow.Ref{load("a")}
+			w.reconcile(0)
+		}
+		if len(w.events) != 1 {
+			t.Errorf("events %q", w.events)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -44,6 +45,7 @@ type world struct {
 	behind  [][]watch.Event // what each watch has yet to deliver
 	cache   *watched
 	created int
+	age     time.Duration // of what is created
 }
 
 // fault says whether a call fails, and if so, whether it has had its effect nevertheless.
@@ -57,7 +59,7 @@ const (
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
-	w := &world{t: t, fails: func() fault { return never }}
+	w := &world{t: t, fails: func() fault { return never }, age: time.Hour}
 	builder := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).WithStatusSubresource(&corev1.Pod{})
 	for _, kind := range dataflow.Kinds() {
 		builder.WithStatusSubresource(objectOf(dataflow.Ref{Kind: kind}))
@@ -151,7 +153,7 @@ func (w *world) checkVersion(o client.Object, p client.Patch) error {
 func (w *world) create(o client.Object) error {
 	w.created++
 	o.SetUID(types.UID(fmt.Sprint("uid-", w.created)))
-	o.SetCreationTimestamp(metav1.Now())
+	o.SetCreationTimestamp(metav1.NewTime(time.Now().Add(-w.age)))
 	return w.api.Create(w.t.Context(), o)
 }
 

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	fluid "github.com/fluid-cloudnative/slipstream/examples/fluid"
 
@@ -142,28 +143,32 @@ func TestGenerateBackupNodeAffinity(t *testing.T) {
 		backup *datav1alpha1.DataBackup
 		pod    *corev1.Pod
 		want   *corev1.NodeAffinity
-		fails  bool
 	}{
-		"succeeded":                   {backup, pod(corev1.PodSucceeded, "node-1"), builtIn, false},
-		"names labels":                {naming, pod(corev1.PodSucceeded, "node-1"), required(in("example.com/rack", "r7"), in(topology.Hostname, "node-1"), in(topology.Zone, "east-a")).NodeAffinity, false},
-		"on a node without labels":    {naming, pod(corev1.PodSucceeded, "bare"), nil, false},
-		"failed":                      {backup, pod(corev1.PodFailed, "node-1"), nil, false},
-		"still running":               {backup, pod(corev1.PodRunning, "node-1"), nil, false},
-		"no pod":                      {backup, nil, nil, false},
-		"succeeded nowhere":           {backup, pod(corev1.PodSucceeded, ""), nil, false},
-		"on a node that is not there": {backup, pod(corev1.PodSucceeded, "gone"), nil, true},
+		"succeeded":                   {backup, pod(corev1.PodSucceeded, "node-1"), builtIn},
+		"names labels":                {naming, pod(corev1.PodSucceeded, "node-1"), required(in("example.com/rack", "r7"), in(topology.Hostname, "node-1"), in(topology.Zone, "east-a")).NodeAffinity},
+		"on a node without labels":    {naming, pod(corev1.PodSucceeded, "bare"), nil},
+		"failed":                      {backup, pod(corev1.PodFailed, "node-1"), nil},
+		"still running":               {backup, pod(corev1.PodRunning, "node-1"), nil},
+		"no pod":                      {backup, nil, nil},
+		"succeeded nowhere":           {backup, pod(corev1.PodSucceeded, ""), nil},
+		"on a node that is not there": {backup, pod(corev1.PodSucceeded, "gone"), nil},
 	}
 	c := cluster(t, node, bare)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := fluid.GenerateBackupNodeAffinity(c, test.backup, test.pod)
-			if (err != nil) != test.fails {
-				t.Fatalf("err = %v", err)
+			if err != nil {
+				t.Fatal(err)
 			}
 			same(t, "affinity", test.want, got)
 		})
 	}
-	if _, err := fluid.GenerateBackupNodeAffinity(c, backup, pod(corev1.PodSucceeded, "gone")); !apierrors.IsNotFound(err) {
+	refused := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return apierrors.NewTimeoutError("busy", 1)
+		},
+	})
+	if _, err := fluid.GenerateBackupNodeAffinity(refused, backup, pod(corev1.PodSucceeded, "node-1")); !apierrors.IsTimeout(err) {
 		t.Errorf("err = %v", err)
 	}
 	var after corev1.Node
