@@ -114,7 +114,7 @@ func (found *chain) observe(ctx context.Context, c client.Reader, ref dataflow.R
 	found.seen[ref] = dataflow.Observation{}
 	object := objectOf(ref.Kind)
 	if object == nil {
-		return nil, nil // a reference to another kind, which Check reports
+		return nil, nil // a reference to another kind, which no API server lets through
 	}
 	err := c.Get(ctx, client.ObjectKey{Namespace: ref.Namespace, Name: ref.Name}, object)
 	if apierrors.IsNotFound(err) {
