@@ -118,6 +118,8 @@ func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topol
 // unless own has it to the letter (laws P2, I3).
 func preferring(own *corev1.Affinity, prefers []Preferred, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
+	var expressions []corev1.NodeSelectorRequirement // of all preferences, next to each other
+	var values []string                              // of all expressions, likewise
 	for i, p := range prefers {
 		value, ok := inherited.Get(p.Name)
 		if !ok || prefersAlready(own, p, value) {
@@ -125,10 +127,17 @@ func preferring(own *corev1.Affinity, prefers []Preferred, inherited topology.La
 		}
 		var node *corev1.NodeAffinity
 		result, node = nodeAffinity(result)
-		preferred := slices.Grow(node.PreferredDuringSchedulingIgnoredDuringExecution, len(prefers)-i)
-		node.PreferredDuringSchedulingIgnoredDuringExecution = append(preferred, corev1.PreferredSchedulingTerm{
-			Weight:     p.Weight,
-			Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{equality(p.Name, value)}},
+		preferred := &node.PreferredDuringSchedulingIgnoredDuringExecution
+		if values == nil {
+			most := len(prefers) - i
+			*preferred = slices.Grow(*preferred, most)
+			expressions, values = make([]corev1.NodeSelectorRequirement, 0, most), make([]string, 0, most)
+		}
+		n := len(values)
+		values = append(values, value)
+		expressions = append(expressions, corev1.NodeSelectorRequirement{Key: p.Name, Operator: corev1.NodeSelectorOpIn, Values: values[n : n+1 : n+1]})
+		*preferred = append(*preferred, corev1.PreferredSchedulingTerm{
+			Weight: p.Weight, Preference: corev1.NodeSelectorTerm{MatchExpressions: expressions[n : n+1 : n+1]},
 		})
 	}
 	return result

@@ -89,11 +89,12 @@ func parse[From, To any](by func(From, *field.Path) (To, field.ErrorList), from 
 // without a name satisfies every requirement on the name.
 func (t Term) Matches(nodeName string, labels map[string]string) bool {
 	for i := range t {
+		r := &t[i]
 		value, present := nodeName, nodeName != ""
-		if !t[i].IsField() {
-			value, present = labels[t[i].Key()]
+		if !r.IsField() {
+			value, present = labels[r.Key()]
 		}
-		if !t[i].Matches(value, present) {
+		if !r.Matches(value, present) {
 			return false
 		}
 	}

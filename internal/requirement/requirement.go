@@ -133,20 +133,20 @@ func Absent(key string) Requirement {
 }
 
 // IsExists reports whether r asks for no more than that the label is there.
-func (r Requirement) IsExists() bool { return r.operator == corev1.NodeSelectorOpExists }
+func (r *Requirement) IsExists() bool { return r.operator == corev1.NodeSelectorOpExists }
 
 // Key returns the key: of a label, or metadata.name for a requirement on the name
 // of the node. A label may have the key metadata.name too; [Requirement.IsField]
 // tells them apart.
-func (r Requirement) Key() string { return r.key }
+func (r *Requirement) Key() string { return r.key }
 
 // IsField reports whether r is a requirement of matchFields, on the name of the
 // node.
-func (r Requirement) IsField() bool { return r.field }
+func (r *Requirement) IsField() bool { return r.field }
 
 // Listed returns the values that r lists and whether it excludes them, or ok == false
 // if it lists none: In and NotIn do. The values must not be written to.
-func (r Requirement) Listed() (values []string, excluded, ok bool) {
+func (r *Requirement) Listed() (values []string, excluded, ok bool) {
 	return r.values, r.operator == corev1.NodeSelectorOpNotIn, r.values != nil
 }
 
@@ -179,7 +179,7 @@ func (r *Requirement) CompareSubject(o *Requirement) int {
 
 // Expression returns r as it stands in a node affinity, with its values as String
 // has them.
-func (r Requirement) Expression() corev1.NodeSelectorRequirement {
+func (r *Requirement) Expression() corev1.NodeSelectorRequirement {
 	e := corev1.NodeSelectorRequirement{Key: r.key, Operator: r.operator, Values: slices.Clone(r.values)}
 	if r.operator == corev1.NodeSelectorOpGt || r.operator == corev1.NodeSelectorOpLt {
 		e.Values = []string{strconv.FormatInt(r.bound, 10)}
@@ -211,7 +211,7 @@ func (r Requirement) String() string {
 // DoesNotExist alone. Gt and Lt compare signed 64-bit integers, and match no value
 // that is not one. A node without a name, which no cluster has, satisfies every
 // requirement on the name: the scheduler skips matchFields for it.
-func (r Requirement) Matches(value string, present bool) bool {
+func (r *Requirement) Matches(value string, present bool) bool {
 	if !present {
 		return r.field || r.operator == corev1.NodeSelectorOpNotIn || r.operator == corev1.NodeSelectorOpDoesNotExist
 	}
@@ -240,7 +240,8 @@ func contains(values []string, value string) bool {
 		return ok
 	}
 	for _, v := range values {
-		if v == value {
+		// Labels of one kind often start alike: type-1, type-2.
+		if n := len(v); n == len(value) && (n == 0 || v[n-1] == value[n-1] && v == value) {
 			return true
 		}
 	}
