@@ -83,13 +83,17 @@ func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet)
 		}
 		return result
 	}
-	var term corev1.NodeSelectorTerm
-	addEqualities(&term, keys, inherited)
-	if nodeselector.IsEmpty(term) {
+	if inherited.Len() == 0 {
 		return result
 	}
+	made := &struct {
+		required corev1.NodeSelector
+		terms    [1]corev1.NodeSelectorTerm
+	}{}
+	addEqualities(&made.terms[0], keys, inherited)
+	made.required.NodeSelectorTerms = made.terms[:]
 	result, node := nodeAffinity(result)
-	node.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{term}}
+	node.RequiredDuringSchedulingIgnoredDuringExecution = &made.required
 	return result
 }
 

@@ -26,7 +26,12 @@ func hasEquality(term *corev1.NodeSelectorTerm, key, value string) bool {
 // is made if it is not there.
 func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {
 	if a == nil {
-		a = &corev1.Affinity{}
+		made := &struct {
+			affinity corev1.Affinity
+			node     corev1.NodeAffinity
+		}{}
+		made.affinity.NodeAffinity = &made.node
+		return &made.affinity, &made.node
 	}
 	if a.NodeAffinity == nil {
 		a.NodeAffinity = &corev1.NodeAffinity{}
