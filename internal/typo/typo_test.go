@@ -70,28 +70,54 @@ func TestKeyHint(t *testing.T) {
 	}
 }
 
-// The oracle is the recursive definition of the edit distance.
-func TestNearestIsWithinAThird(t *testing.T) {
-	var edits func(a, b string) int
-	edits = func(a, b string) int {
-		switch {
-		case a == "" || b == "":
-			return len(a) + len(b)
-		}
-		least := 1 + min(edits(a[1:], b), edits(a, b[1:]), edits(a[1:], b[1:]))
-		if a[0] == b[0] {
-			least = min(least, edits(a[1:], b[1:]))
-		}
-		if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
-			least = min(least, 1+edits(a[2:], b[2:]))
-		}
-		return least
+// edits is the recursive definition of the distance.
+func edits(a, b string) int {
+	if a == "" || b == "" {
+		return len(a) + len(b)
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringMatching(`[abc]{0,6}`).Draw(t, "word")
-		candidate := rapid.StringMatching(`[abc]{1,6}`).Draw(t, "candidate")
+	least := 1 + min(edits(a[1:], b), edits(a, b[1:]), edits(a[1:], b[1:]))
+	if a[0] == b[0] {
+		least = min(least, edits(a[1:], b[1:]))
+	}
+	if len(a) > 1 && len(b) > 1 && a[0] == b[1] && a[1] == b[0] {
+		least = min(least, 1+edits(a[2:], b[2:]))
+	}
+	return least
+}
+
+func TestNearestIsWithinAThird(t *testing.T) {
+	check := func(t interface{ Fatalf(string, ...any) }, word, candidate string) {
 		if _, ok := typo.Nearest(word, candidate); ok != (edits(word, candidate) <= len(word)/3) {
 			t.Fatalf("Nearest(%q, %q) = %v at %d edits", word, candidate, ok, edits(word, candidate))
 		}
+	}
+	words := []string{""}
+	for i := 0; len(words[i]) < 6; i++ {
+		words = append(words, words[i]+"a", words[i]+"b")
+	}
+	for _, word := range words {
+		for _, candidate := range words[1:] {
+			check(t, word, candidate)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, rapid.StringMatching(`[abcd]{0,7}`).Draw(t, "word"), rapid.StringMatching(`[abcd]{1,7}`).Draw(t, "candidate"))
 	})
+}
+
+func TestLongWords(t *testing.T) {
+	for _, n := range []int{60, 61, 62, 63, 64, 65, 66, 126, 127, 128, 508, 509, 510} {
+		// Differences at both ends, so that nothing in between can be left out.
+		word, candidate := "x"+strings.Repeat("a", n)+"y", "p"+strings.Repeat("a", n)+"q"
+		if _, ok := typo.Nearest(word, candidate); !ok {
+			t.Errorf("of %d letters, 2 of them different, none resembles the other", n+2)
+		}
+		word = strings.Repeat("x", n/3+2) + strings.Repeat("a", n-n/3-1) + "y"
+		if _, ok := typo.Nearest(word, strings.Repeat("a", n-1)+"qq"); ok {
+			t.Errorf("of %d letters, more than a third of them different, each resembles the other", n+2)
+		}
+	}
+	if _, ok := typo.Nearest(strings.Repeat("a", 513), strings.Repeat("a", 513)); ok {
+		t.Error("a word of 513 letters resembles another")
+	}
 }
