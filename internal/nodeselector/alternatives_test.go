@@ -214,6 +214,10 @@ func TestBothIsBounded(t *testing.T) {
 		{"both in common", each("a", 65, "x"), each("b", 65, "y"), 1, 2},
 		{"nothing in common", each("a", 65), each("b", 65), 1, 0},
 		{"too many to multiply", each("a", 5000, "x"), each("b", 2), 2, 2},
+		{"as many as there may be", each("a", 64), each("b", 1), 64, 2},
+		{"one more", each("a", 65, "x"), each("b", 1), 1, 2},
+		{"as many requirements as there may be", each("a", 32, many[:30]...), each("b", 1), 32, 32},
+		{"some more", each("a", 32, many[:31]...), each("b", 1), 1, 32},
 		{"too many requirements", each("a", 2, many...), each("b", 1), 1, 601},
 		{"too many requirements in common", each("a", 1, many...), each("b", 1, more...), 1, 0},
 	} {
@@ -253,4 +257,50 @@ func TestWays(t *testing.T) {
 			t.Errorf("Ways(%v) = %s, want %s", c.selector, got, c.want)
 		}
 	}
+}
+
+// letters returns what each term asks for, to the letter.
+func letters(a nodeselector.Alternatives) [][]string {
+	var all [][]string
+	for _, term := range nodeselector.Required(a.Narrow(nil, nil)).NodeSelectorTerms {
+		var asks []string
+		for _, e := range slices.Concat(term.MatchExpressions, term.MatchFields) {
+			asks = append(asks, fmt.Sprint(e))
+		}
+		all = append(all, asks)
+	}
+	return all
+}
+
+func TestImpliesIsToTheLetter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := alternatives().Draw(t, "a"), alternatives().Draw(t, "b")
+		if len(a) > 0 && rapid.Bool().Draw(t, "with more of the same") {
+			b = a
+			if more := alternatives().Draw(t, "more"); len(a.Both(more)) > 0 {
+				a = a.Both(more)
+			}
+		}
+		if a.IsAnything() || b.IsAnything() {
+			if b.IsAnything() && !a.Implies(b) {
+				t.Fatalf("%v does not imply anything", a)
+			}
+			return
+		}
+		want := true
+		for _, x := range letters(a) {
+			found := false
+			for _, y := range letters(b) {
+				all := true
+				for _, ask := range y {
+					all = all && slices.Contains(x, ask)
+				}
+				found = found || all
+			}
+			want = want && found
+		}
+		if got := a.Implies(b); got != want {
+			t.Fatalf("%v implies %v: %v", letters(a), letters(b), got)
+		}
+	})
 }
