@@ -39,6 +39,10 @@ func (e *StrandedError) Error() string {
 // narrowing; or else by the values of one label that separate the nodes; or else by their
 // hostnames; or else by their names. It shares no memory with anything else.
 //
+// The first call that narrows makes an index of all labels of all nodes. Each costs a step
+// for every label of every node that the own affinity matches, and nothing where there is
+// nothing to narrow.
+//
 // The error is an [*UnknownOperationError] if the flow has no such operation, and a
 // [*StrandedError] if there is no node for it.
 func (fc *Forecast) Affinity(ref Ref) (*corev1.Affinity, error) {
