@@ -31,14 +31,15 @@ func (f *Flow) admissions(c *catalogue.Catalogue, nodes []corev1.Node, options F
 		faults field.ErrorList
 	}
 	admissions, known := make([]admission, len(f.operations)), map[string]tested{}
+	shared := sets{c, map[string]catalogue.Set{}, map[string]catalogue.Set{}, map[string]catalogue.Set{}}
 	var faults []error
 	var identity []byte
 	for i := range f.operations {
 		op := &f.operations[i]
-		identity = appendDemands(identity[:0], op)
+		identity = appendTolerations(appendAffinity(appendSelector(identity[:0], op), op), op)
 		t, ok := known[string(identity)]
 		if !ok {
-			t.admission, t.faults = admit(op, c)
+			t.admission, t.faults = shared.admit(op)
 			known[string(identity)] = t
 		}
 		for _, fault := range t.faults {
@@ -69,20 +70,38 @@ func (f *Flow) misplaced(ran map[Ref]string) []error {
 	return faults
 }
 
+// sets are the nodes that pass a test, by what the test looks at.
+type sets struct {
+	catalogue                       *catalogue.Catalogue
+	selected, tolerated, uncordoned map[string]catalogue.Set
+}
+
 // admit returns where an operation can run before the caller is asked.
-func admit(op *Operation, c *catalogue.Catalogue) (admission, field.ErrorList) {
+func (s *sets) admit(op *Operation) (admission, field.ErrorList) {
 	selector, terms, faults := demands(op)
 	if len(faults) > 0 {
 		return admission{}, faults
 	}
 	a := admission{
-		selected:   c.Matching([]nodeselector.Term{selector}),
-		matching:   c.Matching(terms),
-		tolerated:  c.Tolerated(op.Tolerations),
-		uncordoned: c.Uncordoned(op.Tolerations),
+		selected: share(s.selected, appendSelector(nil, op), func() catalogue.Set {
+			return s.catalogue.Matching([]nodeselector.Term{selector})
+		}),
+		matching:   s.catalogue.Matching(terms), // of which few operations have the same, unless all else is the same too
+		tolerated:  share(s.tolerated, appendTolerations(nil, op), func() catalogue.Set { return s.catalogue.Tolerated(op.Tolerations) }),
+		uncordoned: share(s.uncordoned, appendTolerations(nil, op), func() catalogue.Set { return s.catalogue.Uncordoned(op.Tolerations) }),
 	}
 	a.admitted = a.selected.And(a.matching).And(a.tolerated).And(a.uncordoned)
 	return a, nil
+}
+
+// share returns the set that is known by the identity, or makes it.
+func share(known map[string]catalogue.Set, identity []byte, make func() catalogue.Set) catalogue.Set {
+	set, ok := known[string(identity)]
+	if !ok {
+		set = make()
+		known[string(identity)] = set
+	}
+	return set
 }
 
 // demands returns the node selector of an operation as a term, and its required node
@@ -110,40 +129,46 @@ func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes ca
 	return nodes.Where(func(i int) bool { return admit(op, &all[i]) })
 }
 
-// appendDemands appends what tells the demands of an operation from others': what admit
-// looks at, each string with its length before it and each list with its own.
-func appendDemands(b []byte, op *Operation) []byte {
-	number := func(n int) { b = binary.AppendUvarint(b, uint64(n)) }
-	text := func(s string) { number(len(s)); b = append(b, s...) }
-	number(len(op.NodeSelector))
+// What tells the demands of operations from each other is what the tests look at, each string
+// with its length before it and each list with its own.
+
+func appendSelector(b []byte, op *Operation) []byte {
+	b = binary.AppendUvarint(b, uint64(len(op.NodeSelector)))
 	for _, key := range slices.Sorted(maps.Keys(op.NodeSelector)) {
-		text(key)
-		text(op.NodeSelector[key])
+		b = appendText(b, key, op.NodeSelector[key])
 	}
-	requirements := func(list []corev1.NodeSelectorRequirement) {
-		number(len(list))
-		for _, r := range list {
-			text(r.Key)
-			text(string(r.Operator))
-			number(len(r.Values))
-			for _, value := range r.Values {
-				text(value)
+	return b
+}
+
+func appendAffinity(b []byte, op *Operation) []byte {
+	required := nodeselector.Required(op.Affinity)
+	if required == nil {
+		return append(b, 0)
+	}
+	b = binary.AppendUvarint(b, uint64(1+len(required.NodeSelectorTerms)))
+	for _, t := range required.NodeSelectorTerms {
+		for _, list := range [][]corev1.NodeSelectorRequirement{t.MatchExpressions, t.MatchFields} {
+			b = binary.AppendUvarint(b, uint64(len(list)))
+			for _, r := range list {
+				b = appendText(b, r.Key, string(r.Operator))
+				b = binary.AppendUvarint(b, uint64(len(r.Values)))
+				b = appendText(b, r.Values...)
 			}
 		}
 	}
-	if required := nodeselector.Required(op.Affinity); required != nil {
-		number(1 + len(required.NodeSelectorTerms))
-		for _, t := range required.NodeSelectorTerms {
-			requirements(t.MatchExpressions)
-			requirements(t.MatchFields)
-		}
-	} else {
-		number(0)
-	}
+	return b
+}
+
+func appendTolerations(b []byte, op *Operation) []byte {
 	for _, t := range op.Tolerations {
-		for _, s := range []string{t.Key, string(t.Operator), t.Value, string(t.Effect)} {
-			text(s)
-		}
+		b = appendText(b, t.Key, string(t.Operator), t.Value, string(t.Effect))
+	}
+	return b
+}
+
+func appendText(b []byte, texts ...string) []byte {
+	for _, text := range texts {
+		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
 	}
 	return b
 }

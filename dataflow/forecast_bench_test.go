@@ -98,12 +98,28 @@ func BenchmarkForecast(b *testing.B) {
 		}
 	})
 	f, nodes = pipelines(10_000), fleet(100_000)
-	b.Run("operations=10000/nodes=100000", func(b *testing.B) {
-		b.ReportAllocs()
-		for range b.N {
-			forecast(b, f, nodes)
+	var picky []dataflow.Operation // each of which avoids a node of its own
+	for op := range f.Operations() {
+		avoid := corev1.NodeSelectorRequirement{Key: topology.Hostname, Operator: corev1.NodeSelectorOpNotIn, Values: []string{fmt.Sprintf("node-%d", 7*len(picky))}}
+		if op.Affinity == nil {
+			op.Affinity = requiring("kubernetes.io/os", "linux")
 		}
-	})
+		term := &op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]
+		term.MatchExpressions = append(term.MatchExpressions, avoid)
+		picky = append(picky, op)
+	}
+	all, err := dataflow.New(picky...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for selectors, f := range map[int]*dataflow.Flow{50: f, len(picky): all} {
+		b.Run(fmt.Sprintf("operations=10000/nodes=100000/selectors=%d", selectors), func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				forecast(b, f, nodes)
+			}
+		})
+	}
 }
 
 func forecast(b *testing.B, f *dataflow.Flow, nodes []corev1.Node) *dataflow.Forecast {

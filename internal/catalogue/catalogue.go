@@ -76,7 +76,7 @@ func (c *Catalogue) Matching(terms []nodeselector.Term) Set {
 		for _, r := range t {
 			of = of.And(c.meeting(r))
 		}
-		matching.include(of)
+		matching = matching.Or(of)
 	}
 	return matching
 }
