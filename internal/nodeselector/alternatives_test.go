@@ -100,6 +100,13 @@ func TestBothIsTheConjunction(t *testing.T) {
 			}
 			possible = possible || want
 		})
+		for _, asks := range letters(both) {
+			for i, ask := range asks {
+				if slices.Contains(asks[:i], ask) {
+					t.Fatalf("%v and %v = %v asks twice for %s", a, b, letters(both), ask)
+				}
+			}
+		}
 		if len(both) == 0 != !possible || excluded == possible {
 			t.Fatalf("%v and %v = %v, excluded: %v, possible: %v", a, b, both, excluded, possible)
 		}
@@ -303,4 +310,68 @@ func TestImpliesIsToTheLetter(t *testing.T) {
 			t.Fatalf("%v implies %v: %v", letters(a), letters(b), got)
 		}
 	})
+}
+
+// Every fault has its path, and what is well-formed none.
+func TestFaultsHavePaths(t *testing.T) {
+	malformed := corev1.NodeSelectorRequirement{Key: "a", Operator: "Near"}
+	wellFormed := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpExists}
+	terms := []corev1.NodeSelectorTerm{
+		{MatchExpressions: []corev1.NodeSelectorRequirement{wellFormed}},
+		{},
+		{MatchExpressions: []corev1.NodeSelectorRequirement{wellFormed, malformed}, MatchFields: []corev1.NodeSelectorRequirement{malformed}},
+	}
+	_, faults := nodeselector.ParseTerms(terms, "required", "terms")
+	_, more := nodeselector.ParseSelector(map[string]string{"a": "1", "b": "not a value", "not a key": "1"})
+	var fields []string
+	for _, fault := range append(faults, more...) {
+		fields = append(fields, fault.Field)
+	}
+	want := []string{
+		"required.terms[2].matchExpressions[1].operator",
+		"required.terms[2].matchFields[0].key", "required.terms[2].matchFields[0].operator", "required.terms[2].matchFields[0].values",
+		"nodeSelector[b].values[0]", "nodeSelector[not a key].key",
+	}
+	if !slices.Equal(fields, want) {
+		t.Errorf("%q", fields)
+	}
+	if parsed, faults := nodeselector.ParseTerms(terms[:2], "terms"); len(parsed) != 1 || faults != nil {
+		t.Errorf("%v, %v", parsed, faults)
+	}
+}
+
+func TestANodeWithoutANameSatisfiesFields(t *testing.T) {
+	named := parse(corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n1"}}}})[0]
+	for name, want := range map[string]bool{"": true, "n1": true, "n2": false} {
+		if got := named.Matches(name, nil); got != want {
+			t.Errorf("%q matches: %v", name, got)
+		}
+	}
+}
+
+// Only what a term has to the letter is not added again.
+func TestNarrowAddsWhatIsNotThere(t *testing.T) {
+	in := func(key string, op corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: op, Values: values}
+	}
+	own := in("a", corev1.NodeSelectorOpIn, "1", "2")
+	for _, more := range []corev1.NodeSelectorRequirement{
+		own,
+		in("b", corev1.NodeSelectorOpIn, "1", "2"),
+		in("a", corev1.NodeSelectorOpNotIn, "1", "2"),
+		in("a", corev1.NodeSelectorOpIn, "1"),
+		in("a", corev1.NodeSelectorOpIn, "2", "1"),
+	} {
+		a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{own}}}}}}
+		alternatives := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{more}}}
+		narrowed := nodeselector.Narrow(a, alternatives, func(_, _ *corev1.NodeSelectorTerm) bool { return true })
+		want := []corev1.NodeSelectorRequirement{own, more}
+		if fmt.Sprint(own) == fmt.Sprint(more) {
+			want = want[:1]
+		}
+		if got := nodeselector.Required(narrowed).NodeSelectorTerms[0].MatchExpressions; fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%v with %v = %v", own, more, got)
+		}
+	}
 }
