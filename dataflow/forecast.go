@@ -38,6 +38,7 @@ type Forecast struct {
 	// those of them where it can follow its source.
 	completing, feasible []catalogue.Set
 	impossible           []int32
+	nowhere              map[int32][]string // the labels that it must follow and that no node has
 
 	once    sync.Once
 	strands [][]stranding // by operation; found when first asked for
@@ -83,7 +84,7 @@ func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast
 		return nil, err
 	}
 
-	fc := &Forecast{flow: f, labels: c.Labels(), admission: admissions}
+	fc := &Forecast{flow: f, labels: c.Labels(), admission: admissions, nowhere: map[int32][]string{}}
 	fc.follow(followings, c)
 	fc.lookAhead(order)
 	if fc.impossible = fc.failing(); fc.Completable() {
@@ -104,6 +105,11 @@ func (fc *Forecast) follow(followings []following, c *catalogue.Catalogue) {
 			continue
 		}
 		fc.follows[i] = follows{following, c.Agreement(following.keys)}
+		for _, key := range following.keys {
+			if fc.labels.Len() > 0 && !fc.admission[i].ran && !c.HasLabel(key) {
+				fc.nowhere[int32(i)] = append(fc.nowhere[int32(i)], key)
+			}
+		}
 		fc.followers[source] = append(fc.followers[source], int32(i))
 	}
 }

@@ -811,3 +811,43 @@ func TestStrandedErrorSaysWhatIsWrong(t *testing.T) {
 		t.Errorf("ran elsewhere: %v", err)
 	}
 }
+
+// A label that no node has requires nothing of anybody, which nobody means.
+func TestALabelThatNoNodeHas(t *testing.T) {
+	follower := requireSame(load("b", "a"))
+	follower.RunAfter.Strategy.Requires = []affinity.Required{{Name: "example.com/rack"}, {Name: topology.Zone}, {Name: "example.com/row"}}
+	source := load("a")
+	source.Exposes = []string{"example.com/rack", "example.com/row"}
+	f := mustFlow(t, source, follower)
+	const says = `DataLoad default/b: Warning NoSuchLabel spec.runAfter.affinityStrategy: none of the nodes has example.com/rack, example.com/row, so nothing is required by it; mend the name, or label the nodes`
+	racked := fleet(3)
+	racked[2].Labels["example.com/rack"], racked[2].Labels["example.com/row"] = "r", "" // empty, but there
+	for name, tt := range map[string]struct {
+		nodes []corev1.Node
+		ran   map[dataflow.Ref]string
+		want  []string
+	}{
+		"on none":             {fleet(3), nil, []string{says}},
+		"on one":              {racked, nil, nil},
+		"the source ran":      {fleet(3), map[dataflow.Ref]string{source.Ref: "node-1"}, []string{says}},
+		"it ran itself":       {fleet(3), map[dataflow.Ref]string{source.Ref: "node-1", follower.Ref: "node-1"}, nil},
+		"there are no nodes":  {nil, nil, nil},
+		"the source vanished": {fleet(3), map[dataflow.Ref]string{source.Ref: "gone"}, []string{says}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fc, err := f.Forecast(tt.nodes, dataflow.ForecastOptions{Ran: tt.ran})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range fc.Problems() {
+				if p.Code == dataflow.NoSuchLabel {
+					got = append(got, fmt.Sprintf("%s: %s %s %s: %s", p.Operation, p.Severity, p.Code, p.Field, p.Message))
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -110,4 +110,9 @@ const (
 	// a stop. Example: it may run anywhere, and one that must run where it ran needs a
 	// GPU. Give it the affinity of the forecast, or of Lookahead.
 	Stranding Code = "Stranding"
+
+	// NoSuchLabel: a label that is to be followed is on none of the nodes, so that
+	// nothing is required by it. Example: requires names example.com/rack, and no node
+	// has a rack. Mend the name, or label the nodes.
+	NoSuchLabel Code = "NoSuchLabel"
 )

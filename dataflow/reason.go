@@ -35,7 +35,8 @@ func (fc *Forecast) Reason(ref Ref) string {
 }
 
 // Problems returns what a person should know of these nodes, in the flow's order: where
-// the flow fails, or else which operations could strand it. Where an operation ran, the
+// the flow fails, or else which operations could strand it, and which labels that must be
+// followed none of the nodes has. Where an operation ran, the
 // problem is that of those who cannot follow it there. It is nil if there is none.
 func (fc *Forecast) Problems() []Problem {
 	var problems []Problem
@@ -53,6 +54,10 @@ func (fc *Forecast) Problems() []Problem {
 			}
 		default:
 			report(i, Impossible, Error, "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
+		}
+		if missing := fc.nowhere[i]; len(missing) > 0 {
+			problems = append(problems, Problem{NoSuchLabel, Warning, fc.ref(i), strategyField, fmt.Sprintf(
+				"none of the nodes has %s, so nothing is required by it; mend the name, or label the nodes", strings.Join(missing, ", "))})
 		}
 		if fc.Completable() && len(fc.stranding(i)) > 0 {
 			report(i, Stranding, Warning, "%s; narrow its affinity, so that it runs on %s", fc.dooms(i), fc.some(fc.feasible[i]))

@@ -117,6 +117,9 @@ func (c *Catalogue) meeting(r requirement.Requirement) Set {
 	return meeting
 }
 
+// HasLabel reports whether a node has a label with the key.
+func (c *Catalogue) HasLabel(key string) bool { return len(c.label(key).values) > 0 }
+
 func (c *Catalogue) label(key string) *index {
 	i, ok := c.labels[key]
 	if !ok {
