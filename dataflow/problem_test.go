@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -439,4 +440,29 @@ func BenchmarkNewAndProblems(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(ops)), "ns/operation")
+}
+
+// The oracle is apimachinery.
+func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
+	for _, name := range []string{
+		"a", "a-b", "a.b", "A", "a_b", "-a", "a-", "0", "a..b", ".a", "", "ä",
+		strings.Repeat("a", 63), strings.Repeat("a", 64), strings.Repeat("a", 253), strings.Repeat("a", 254), strings.Repeat("a.", 31) + "a",
+	} {
+		for field, faults := range map[string][]string{
+			"metadata.name":      validation.IsDNS1123Subdomain(name),
+			"metadata.namespace": validation.IsDNS1123Label(name),
+		} {
+			op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "a"}}
+			if field == "metadata.name" {
+				op.Name = name
+			} else if op.Namespace = name; name == "" {
+				faults = nil // one that is not said
+			}
+			problems := dataflow.Check(op)
+			reported := slices.ContainsFunc(problems, func(p dataflow.Problem) bool { return p.Code == dataflow.InvalidName && p.Field == field })
+			if reported != (len(faults) > 0) {
+				t.Errorf("%s %q: %v; an API server says %q", field, name, problems, faults)
+			}
+		}
+	}
 }
