@@ -466,3 +466,45 @@ func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 		}
 	}
 }
+
+// With dependOn, what the source exposes and asks for counts, not what the predecessor does.
+func TestProblemsOfASourceFurtherUp(t *testing.T) {
+	exposing := func(op dataflow.Operation, key string) dataflow.Operation {
+		op.Exposes = []string{key}
+		op.Affinity = requiring(topology.Zone, op.Name)
+		return op
+	}
+	a, b := exposing(load("a"), "example.com/of-a"), exposing(load("b", "a"), "example.com/of-b")
+	for key, want := range map[string][]string{
+		"example.com/of-a": nil,
+		"example.com/of-b": {"NotExposed"},
+		topology.Zone:      nil,
+	} {
+		c := load("c", "b")
+		c.Affinity = requiring(topology.Zone, "a")
+		c.RunAfter.DependOn = &a.Ref
+		c.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: key}}}
+		var got []string
+		for _, p := range dataflow.Check(a, b, c) {
+			got = append(got, string(p.Code))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+}
+
+// One guess for one reference: of a kind that does not exist, the kind.
+func TestAMisspeltKindIsTheGuess(t *testing.T) {
+	for name, want := range map[string]string{
+		"load-a": `; its kind must be one of [DataLoad DataMigrate DataProcess DataBackup]; typo of DataLoad default/load-a?`,
+		"load-b": `; its kind must be one of [DataLoad DataMigrate DataProcess DataBackup]; typo of "DataLoad"?`,
+	} {
+		op := load("x")
+		op.RunAfter = &dataflow.RunAfter{Ref: dataflow.Ref{Kind: "DataLoda", Name: name}}
+		problems := dataflow.Check(load("load-a"), op)
+		if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, want) || problems[0].Field != "spec.runAfter.kind" {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
