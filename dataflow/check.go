@@ -196,7 +196,6 @@ func reference(ref, meant Ref, ok bool) (name, hint string) {
 	name = ".name"
 	if !slices.Contains(Kinds(), ref.Kind) {
 		name, hint = ".kind", fmt.Sprintf("; its kind must be one of %v", Kinds())
-		ok = ok && meant.Name == ref.Name // a name that is similar too would be a second guess
 		if !ok {
 			hint += kindHint(ref.Kind)
 		}

@@ -506,5 +506,11 @@ func TestAMisspeltKindIsTheGuess(t *testing.T) {
 		if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, want) || problems[0].Field != "spec.runAfter.kind" {
 			t.Errorf("%s: %v", name, problems)
 		}
+		depending := requireSame(load("x", "load-a"))
+		depending.RunAfter.DependOn = &op.RunAfter.Ref
+		problems = dataflow.Check(load("load-a"), depending)
+		if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, want) || problems[0].Field != "spec.runAfter.affinityStrategy.dependOn.kind" {
+			t.Errorf("dependOn %s: %v", name, problems)
+		}
 	}
 }
