@@ -514,3 +514,23 @@ func TestAMisspeltKindIsTheGuess(t *testing.T) {
 		}
 	}
 }
+
+// The first operation of a chain may run after one that is not in the flow: those after it
+// run after that one too, and after no other stranger.
+func TestDependingOnAStranger(t *testing.T) {
+	for name, want := range map[string][]dataflow.Code{
+		"gone":  {dataflow.UnknownPredecessor},
+		"other": {dataflow.UnknownPredecessor, dataflow.NotAnAncestor},
+	} {
+		b := requireSame(load("b", "a"))
+		on := ref(name)
+		b.RunAfter.DependOn = &on
+		var got []dataflow.Code
+		for _, p := range dataflow.Check(load("a", "gone"), b) {
+			got = append(got, p.Code)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
