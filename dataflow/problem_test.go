@@ -534,3 +534,28 @@ func TestDependingOnAStranger(t *testing.T) {
 		}
 	}
 }
+
+// Only what both ask for can be a contradiction between them.
+func TestOneThatAsksForNothingContradictsNobody(t *testing.T) {
+	picky := func(op dataflow.Operation) dataflow.Operation {
+		op.Affinity = requiring(topology.Zone, "east")
+		return op
+	}
+	impossible := load("a")
+	impossible.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}}
+	for name, tt := range map[string]struct {
+		source, follower dataflow.Operation
+		want             int
+	}{
+		"neither asks":               {load("a"), requireSame(load("b", "a")), 0},
+		"the follower asks":          {load("a"), picky(requireSame(load("b", "a"))), 0},
+		"the source asks":            {picky(load("a")), requireSame(load("b", "a")), 0},
+		"both ask for the same":      {picky(load("a")), picky(requireSame(load("b", "a"))), 0},
+		"the source is impossible":   {impossible, picky(requireSame(load("b", "a"))), 1}, // which is reported once
+		"its follower asks for none": {impossible, requireSame(load("b", "a")), 1},
+	} {
+		if problems := dataflow.Check(tt.source, tt.follower); len(problems) != tt.want {
+			t.Errorf("%s: %v", name, problems)
+		}
+	}
+}
