@@ -20,6 +20,8 @@
 // others. What [dataflow.New] checks (policies, weights, label keys, duplicate
 // operations) is left to it.
 //
+// The documents of a stream are parsed on all processors, and read in order.
+//
 // Limits keep hostile input within two gigabytes of memory. They hold for one
 // document (one object or one List) of a stream, which may have any number: its
 // size ([MaxSize]), its number of lines and elements ([MaxElements]; JSON may have

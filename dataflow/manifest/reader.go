@@ -42,16 +42,21 @@ func newReader(file string) *reader {
 
 // readAll reads every document. The error is that of r.
 func (in *reader) readAll(r io.Reader) error {
-	split := newSplitter(r)
+	split, ahead := newSplitter(r), newAhead()
 	for {
 		d, err := split.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
+			for p := range ahead.rest() {
+				in.document(p)
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
-		in.document(&d)
+		for p := range ahead.add(d) {
+			in.document(p)
+		}
 	}
 }
 
@@ -84,7 +89,8 @@ func (in *reader) begin(line int) Place {
 	return Place{in.file, in.documents, line}
 }
 
-func (in *reader) document(d *document) {
+func (in *reader) document(p *parsed) {
+	d := &p.document
 	if err := checkText(d); err != nil {
 		in.reject(in.begin(d.line+err.line), err)
 		return
@@ -99,7 +105,7 @@ func (in *reader) document(d *document) {
 			return
 		}
 	}
-	value, err := fromYAML(d)
+	value, err := p.fromYAML()
 	place := in.begin(d.line + lines(d.bytes[:d.start]))
 	switch {
 	case err == nil:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -566,4 +567,60 @@ spec:
 	// Output:
 	// DataLoad default/warm-up runs after DataLoad default/download
 	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field; must be one of policy, dependOn, requires, prefers; typo of "requires"?
+}
+
+// However large or faulty they are, and whatever they are written in, documents are read in
+// their order.
+func TestDocumentsAreReadInOrder(t *testing.T) {
+	var stream strings.Builder
+	var want []string
+	line := 1
+	for i := range 400 {
+		name := fmt.Sprint("op-", i)
+		text := fmt.Sprintf("apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata:\n  name: %s\n", name)
+		read := fmt.Sprintf("DataLoad default/%s, document %d, line %d", name, i+1, line)
+		switch i % 7 {
+		case 1:
+			text = fmt.Sprintf(`{"apiVersion": "data.fluid.io/v1alpha1", "kind": "DataLoad", "metadata": {"name": %q}}`+"\n", name)
+		case 2:
+			text += "  annotations:\n    more: " + strings.Repeat("x", 70_000) + "\n"
+		case 3:
+			text, read = text+"\ttab: 1\n", fmt.Sprintf("error in document %d, line %d", i+1, line+4)
+		case 4:
+			text += "spec:\n  dataset: &d {name: d}\n  options: " + strings.Repeat("*d ", 1) + "\n"
+		case 5:
+			text, read = "- a\n", fmt.Sprintf("error in document %d, line %d", i+1, line)
+		}
+		want = append(want, read)
+		stream.WriteString(text + "---\n")
+		line += strings.Count(text, "\n") + 1
+	}
+	m, err := manifest.Read("f", strings.NewReader(stream.String()))
+	got := make([]string, len(want))
+	for _, op := range m.Operations {
+		got[op.Place.Document-1] += fmt.Sprintf("%s, document %d, line %d", op.Ref, op.Place.Document, op.Place.Line)
+	}
+	last := 0
+	for _, err := range parts(err) {
+		var fault *manifest.DocumentError
+		if errors.As(err, &fault) {
+			got[fault.Place.Document-1] += fmt.Sprintf("error in document %d, line %d", fault.Place.Document, fault.Place.Line)
+			if fault.Place.Document <= last {
+				t.Errorf("document %d after %d", fault.Place.Document, last)
+			}
+			last = fault.Place.Document
+		}
+	}
+	if diff := cmp.Diff(want[:100], got[:100]); diff != "" { // so many faults are listed at most
+		t.Error(diff)
+	}
+	if !slices.IsSortedFunc(m.Operations, func(a, b manifest.Operation) int { return a.Place.Document - b.Place.Document }) {
+		t.Error("not in order")
+	}
+	// What cannot be read further hides nothing of what could.
+	broken := io.MultiReader(strings.NewReader(stream.String()), iotest.ErrReader(errors.New("broken")))
+	again, _ := manifest.Read("f", broken)
+	if len(again.Operations) != len(m.Operations) {
+		t.Errorf("%d operations, and %d before what is broken", len(m.Operations), len(again.Operations))
+	}
 }
