@@ -110,11 +110,12 @@ type reporter struct {
 }
 
 // known is in which flow an operation is, whether there is a fault in it, and in which
-// fields one was found when it was read.
+// fields one was found when it was read; and whether it is not known what it would do.
 type known struct {
-	flow   int32
-	faulty bool
-	fields []string
+	flow       int32
+	faulty     bool
+	unresolved bool
+	fields     []string
 }
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
@@ -149,6 +150,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
 		}
 	}
+	problems := dataflow.Check(operations...) // of all at once: what was meant may be in another flow
 	parts := dataflow.Split(operations...)
 	r.Flows = len(parts)
 	for n, part := range parts {
@@ -156,7 +158,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			r.known[r.first[part[i].Ref]].flow = int32(n + 1)
 		}
 	}
-	for _, p := range dataflow.Check(operations...) { // of all at once: what was meant may be in another flow
+	for _, p := range problems {
 		r.found(p)
 	}
 	for _, part := range parts {
@@ -188,15 +190,15 @@ func (r *reporter) flow(part []dataflow.Operation) {
 	next := len(r.Operations)
 	f := r.accepted(part)
 	flow := flow{}
-	unresolved := map[dataflow.Ref]bool{}
+	faulty := false
 	at := make([]int32, 0, len(part)) // where the operations of f stand in the report
 	for resolution := range f.ResolveAll(r.seen) {
 		i := r.first[resolution.Ref]
 		at = append(at, int32(len(r.Operations)))
 		r.Operations = append(r.Operations, r.describe(i))
 		o := &r.Operations[len(r.Operations)-1]
-		if r.known[i].faulty || o.RunAfter != nil && unresolved[dataflow.Ref(*o.RunAfter)] || o.Source != nil && unresolved[dataflow.Ref(*o.Source)] {
-			unresolved[resolution.Ref] = true
+		if r.known[i].faulty || r.unresolved(o.RunAfter) || r.unresolved(o.Source) {
+			r.known[i].unresolved, faulty = true, true
 			for _, i := range r.again[resolution.Ref] {
 				r.Operations = append(r.Operations, r.describe(i))
 			}
@@ -206,12 +208,13 @@ func (r *reporter) flow(part []dataflow.Operation) {
 	}
 	r.lookahead(f, at)
 	flow.operations = r.Operations[next:]
-	flow.forecast, flow.ran = r.forecast(f, flow.operations, len(unresolved) > 0)
+	flow.forecast, flow.ran = r.forecast(f, flow.operations, faulty)
 	r.flows = append(r.flows, flow)
 }
 
 // accepted returns the flow of operations without what New rejects of them: who is at
-// fault inherits nothing in it, copies are left out, and cycles are cut open.
+// fault inherits nothing in it, copies are left out, and cycles are cut open. It may write
+// to part.
 func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
 	f, err := dataflow.New(part...)
 	if err == nil {
@@ -231,13 +234,15 @@ func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
 			}
 		}
 	}
-	copied := map[dataflow.Ref]bool{}
-	kept := make([]dataflow.Operation, 0, len(part))
+	copied := map[dataflow.Ref]bool{} // of those that stand several times
+	kept := part[:0]
 	for _, op := range part {
-		if copied[op.Ref] {
-			continue
+		if r.again[op.Ref] != nil {
+			if copied[op.Ref] {
+				continue
+			}
+			copied[op.Ref] = true
 		}
-		copied[op.Ref] = r.again[op.Ref] != nil
 		switch {
 		case op.RunAfter == nil || !r.known[r.first[op.Ref]].faulty:
 		case cut[op.Ref]:
@@ -336,6 +341,15 @@ func namesPredecessor(path string) bool {
 func within(path, other string) bool {
 	rest, ok := strings.CutPrefix(path, other)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// unresolved reports whether it is not known what another operation would do.
+func (r *reporter) unresolved(of *reference) bool {
+	if of == nil {
+		return false
+	}
+	i, ok := r.first[dataflow.Ref(*of)]
+	return ok && r.known[i].unresolved
 }
 
 func (r *reporter) faulty(ref dataflow.Ref) bool {
