@@ -161,7 +161,8 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 	for _, p := range problems {
 		r.found(p)
 	}
-	for _, part := range parts {
+	for n, part := range parts {
+		parts[n] = nil // a million operations need the room
 		r.flow(part)
 	}
 	for _, fault := range in.faults {
