@@ -623,3 +623,25 @@ func TestLookaheadSharesWhatIsPassedUp(t *testing.T) {
 		t.Errorf("%.1f allocations an operation in a short line, %.1f in a long one", short, long)
 	}
 }
+
+// Where three exclude each other only together, two that do so by themselves are named
+// instead, though they are further away.
+func TestTwoAreNamedBeforeThree(t *testing.T) {
+	asking := func(name string, key string, values ...string) dataflow.Operation {
+		op := requireSame(load(name, "a"))
+		op.Affinity = requiring(key, values...)
+		return op
+	}
+	a := load("a")
+	a.Affinity = requiring("pool", "a", "b")
+	ops := []dataflow.Operation{a, asking("b", "pool", "a", "c"), asking("c", "pool", "b", "c"), asking("d", "zone", "a"), asking("e", "zone", "b")}
+	for n, want := range map[int]string{
+		3: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
+		4: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
+		5: "DataLoad default/e cannot run where DataLoad default/d does: it requires zone In [b], and that one requires zone In [a]",
+	} {
+		if _, err := mustFlow(t, ops[:n]...).Lookahead(a.Ref); err == nil || err.Error() != want {
+			t.Errorf("of %d: %v, want %s", n, err, want)
+		}
+	}
+}
