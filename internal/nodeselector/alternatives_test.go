@@ -375,3 +375,17 @@ func TestNarrowAddsWhatIsNotThere(t *testing.T) {
 		}
 	}
 }
+
+// Of what excludes each other, only that is named.
+func TestExcludeNamesWhatExcludes(t *testing.T) {
+	in := func(key string, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+	}
+	of := func(all ...corev1.NodeSelectorRequirement) nodeselector.Alternatives {
+		return nodeselector.AnyOf(parse(corev1.NodeSelectorTerm{MatchExpressions: all}), nil)
+	}
+	there, here, ok := of(in("a", "1"), in("b", "1"), in("c", "1")).Exclude(of(in("a", "1"), in("b", "2", "3"), in("d", "1")))
+	if !ok || there.String() != "b In [1]" || here.String() != "b In [2, 3]" {
+		t.Errorf("%v, %v, %v", there, here, ok)
+	}
+}
