@@ -3,6 +3,7 @@ package dataflow
 import (
 	"errors"
 	"iter"
+	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -80,6 +81,7 @@ type lookahead struct {
 
 	meeting   []int32 // where the demands of two that exclude each other first meet, or none
 	conflicts map[int32]*affinity.ConflictError
+	several   map[int32]bool // whether only more than two exclude each other there
 }
 
 // lookahead looks at one operation and those that must follow it, or at all if i is none.
@@ -90,7 +92,7 @@ func (f *Flow) lookahead(i int32) *lookahead {
 		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
 		circle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{},
 		faulty: slices.Repeat([]int32{none}, n), further: map[int32][]int32{},
-		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{},
+		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{}, several: map[int32]bool{},
 	}
 	following, order, circular := f.followings()
 	l.following = following
@@ -212,6 +214,14 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 		foreseen = l.exclusion(meeting)
 		l.conflicts[meeting] = foreseen
 	}
+	if l.several[meeting] && i != meeting { // while between i and them there may be two
+		const near = 64
+		if line, asks := l.asking(i, near); len(line) > 1 {
+			if two := l.two(line, asks, 1, near); two != nil {
+				foreseen = two
+			}
+		}
+	}
 	own := *foreseen.Foreseen
 	return &affinity.ConflictError{Following: foreseen.Following, Foreseen: &own}
 }
@@ -223,7 +233,7 @@ func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
 		return l.foreseen(i, i, "", impossible(&l.flow.operations[i]))
 	}
 	const most = 1000 // beyond the first that is excluded, a pair is looked for among the nearest
-	line, asks := l.asking(i)
+	line, asks := l.asking(i, math.MaxInt)
 	together := asks[0]
 	for b := 1; b < len(line); b++ {
 		there, here, ok := together.Exclude(asks[b])
@@ -231,13 +241,10 @@ func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
 			together = together.Both(asks[b])
 			continue
 		}
-		for c := b; c == b || c < min(most, len(line)); c++ {
-			for a := range c {
-				if there, here, ok := asks[a].Exclude(asks[c]); ok {
-					return l.foreseen(line[a], line[c], there.String(), here.String())
-				}
-			}
+		if two := l.two(line, asks, b, most); two != nil {
+			return two
 		}
+		l.several[i] = true
 		return l.foreseen(i, line[b], there.String(), here.String())
 	}
 	// They are too many to be joined one by one, but not when they are passed up.
@@ -256,16 +263,30 @@ func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
 	}
 }
 
+// two returns the conflict of two operations of a line whose demands exclude each other, the
+// second of which is number b, or comes after it among the nearest; nil if there are none.
+func (l *lookahead) two(line []int32, asks []nodeselector.Alternatives, b, nearest int) *affinity.ConflictError {
+	for c := b; c == b || c < min(nearest, len(line)); c++ {
+		for a := range c {
+			if there, here, ok := asks[a].Exclude(asks[c]); ok {
+				return l.foreseen(line[a], line[c], there.String(), here.String())
+			}
+		}
+	}
+	return nil
+}
+
 // asking returns i and those that must follow it, the nearest first and otherwise in the
 // flow's order, and what each asks by itself of the node of i. Followers that ask for
-// nothing are left out.
-func (l *lookahead) asking(i int32) (line []int32, asks []nodeselector.Alternatives) {
+// nothing are left out, and whoever comes after so many others.
+func (l *lookahead) asking(i int32, most int) (line []int32, asks []nodeselector.Alternatives) {
+	seen := 0
 	type asker struct {
 		op   int32
 		keys []string // of labels whose values it must share with i, unless they are on one node
 		same bool     // they are
 	}
-	for level := []asker{{i, nil, true}}; len(level) > 0; {
+	for level := []asker{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
 		var next []asker
 		for _, at := range level {
 			ask := l.own[at.op]

@@ -645,3 +645,27 @@ func TestTwoAreNamedBeforeThree(t *testing.T) {
 		}
 	}
 }
+
+// Where only three exclude each other, two further up that do so by themselves are named.
+func TestTwoAreNamedThoughThreeMeetFirst(t *testing.T) {
+	asking := func(name, after, key string, values ...string) dataflow.Operation {
+		op := load(name)
+		if after != "" {
+			op = requireSame(load(name, after))
+		}
+		op.Affinity = requiring(key, values...)
+		return op
+	}
+	b := asking("b", "a", "pool", "a", "b")
+	b.NodeSelector = map[string]string{"zone": "2"}
+	three := []dataflow.Operation{b, asking("c", "b", "pool", "a", "c"), asking("d", "b", "pool", "b", "c")}
+	for name, tt := range map[string]struct{ first, want string }{
+		"two":  {"zone", "DataLoad default/b cannot run where DataLoad default/a does: it requires zone In [2], and that one requires zone In [1]"},
+		"none": {"tier", "DataLoad default/d cannot run where DataLoad default/b does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]"},
+	} {
+		f := mustFlow(t, append([]dataflow.Operation{asking("a", "", tt.first, "1")}, three...)...)
+		if _, err := f.Lookahead(ref("a")); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: %v, want %s", name, err, tt.want)
+		}
+	}
+}
