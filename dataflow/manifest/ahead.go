@@ -13,16 +13,17 @@ type parsed struct {
 	document
 	done  chan struct{} // nil if it is not parsed ahead
 	value raw
+	twice []repeated
 	fault *syntaxError
 }
 
-// fromYAML returns the document as JSON.
-func (p *parsed) fromYAML() (raw, *syntaxError) {
+// fromYAML returns the document as JSON, and the keys that stand twice.
+func (p *parsed) fromYAML() (raw, []repeated, *syntaxError) {
 	if p.done == nil {
 		return fromYAML(&p.document)
 	}
 	<-p.done
-	return p.value, p.fault
+	return p.value, p.twice, p.fault
 }
 
 // ahead are documents that are being parsed, in order.
@@ -48,7 +49,7 @@ func (a *ahead) add(d document) iter.Seq[*parsed] {
 		p.done = make(chan struct{})
 		go func() {
 			defer close(p.done)
-			p.value, p.fault = fromYAML(&p.document)
+			p.value, p.twice, p.fault = fromYAML(&p.document)
 		}()
 	}
 	a.documents = append(a.documents, p)

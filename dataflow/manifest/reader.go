@@ -105,11 +105,11 @@ func (in *reader) document(p *parsed) {
 			return
 		}
 	}
-	value, err := p.fromYAML()
+	value, twice, err := p.fromYAML()
 	place := in.begin(d.line + lines(d.bytes[:d.start]))
 	switch {
 	case err == nil:
-		in.yaml(d, place, value)
+		in.yaml(d, place, value, twice)
 	case notJSON != nil && looksLikeJSON(d.bytes[d.start:]):
 		place.Line = d.line + notJSON.line
 		in.reject(place, notJSON)
@@ -188,15 +188,13 @@ func (in *reader) json(d *document) *syntaxError {
 	}
 }
 
-// yaml reads the object of a document in YAML.
-func (in *reader) yaml(d *document, place Place, value raw) {
+// yaml reads the object of a document in YAML, some keys of which may stand twice.
+func (in *reader) yaml(d *document, place Place, value raw, twice []repeated) {
 	before, lists := len(in.manifests.Operations), in.manifests.Lists
 	in.objects(place, d.text(), value)
-	operations := in.manifests.Operations[before:]
-	if len(operations) == 0 && in.manifests.Lists == lists {
+	if len(twice) == 0 {
 		return
 	}
-	twice := repeatedKeys(d, value)
 	for i := range twice {
 		twice[i].line += d.line
 		if twice[i].key == "items" && in.manifests.Lists > lists {
@@ -205,14 +203,13 @@ func (in *reader) yaml(d *document, place Place, value raw) {
 			return
 		}
 	}
+	operations := in.manifests.Operations[before:]
 	for i := range operations {
 		end := math.MaxInt
 		if i+1 < len(operations) {
 			end = operations[i+1].Place.Line
 		}
-		if len(twice) > 0 {
-			in.twice(&operations[i], twice, end)
-		}
+		in.twice(&operations[i], twice, end)
 	}
 }
 

@@ -39,33 +39,62 @@ type repeated struct {
 	key  string
 }
 
-// fromYAML returns a document as JSON. Of keys that stand twice in one mapping only
-// one is left.
-func fromYAML(d *document) (raw, *syntaxError) {
+// fromYAML returns a document as JSON, and the keys that stand twice in one mapping of it,
+// of which only one is left in the JSON.
+func fromYAML(d *document) (raw, []repeated, *syntaxError) {
 	start := lines(d.bytes[:d.start])
 	if err := checkCost(d.bytes); err != nil {
-		return nil, &syntaxError{start, err.Error()}
+		return nil, nil, &syntaxError{start, err.Error()}
 	}
 	if line := outdented(d); line > 0 {
 		// The parser ignores what follows.
-		return nil, &syntaxError{line, "less indented than the first line of the document"}
+		return nil, nil, &syntaxError{line, "less indented than the first line of the document"}
 	}
-	value, err := yaml.ToJSON(d.yaml())
+	value, twice, err := parse(d)
 	if err != nil {
 		fault := parserError(err, start, lines(bytes.TrimRight(d.bytes, " \t\r\n")))
 		fault.message += remedy(d.bytes, fault)
-		return nil, fault
+		return nil, nil, fault
 	}
-	object := raw(value)
 	if !d.inBlocks() {
-		for i, item := range object.elements() {
+		list := value
+		for i, item := range list.elements() {
 			if i > 0 {
-				return nil, &syntaxError{start, "another value follows the object"}
+				return nil, nil, &syntaxError{start, "another value follows the object"}
 			}
-			object = item
+			value = item
 		}
 	}
-	return object, nil
+	return value, twice, nil
+}
+
+// parse gives a document to the parser: once, if it can be told beforehand, and rightly,
+// whether a key stands twice. The strict parser, which rejects those, takes longer.
+func parse(d *document) (value raw, twice []repeated, err error) {
+	for _, count := range []func(*document) (int, bool){colons, keys} {
+		most, ok := count(d)
+		if !ok {
+			continue
+		}
+		if value == nil {
+			if value, err = yaml.ToJSON(d.yaml()); err != nil {
+				return nil, nil, err
+			}
+		}
+		if most == value.keys() {
+			return value, nil, nil // none of the keys was dropped
+		}
+	}
+	var strict json.RawMessage
+	if err = yaml.UnmarshalStrict(d.yaml(), &strict); err == nil {
+		return raw(strict), nil, nil
+	}
+	twice = repeatedKeys(err)
+	if value == nil {
+		value, err = yaml.ToJSON(d.yaml())
+		return value, twice, err
+	}
+	return value, twice, nil
 }
 
 // yaml returns the document for the parser. If it is not in block style it is made
@@ -94,28 +123,8 @@ func outdented(d *document) int {
 	return 0
 }
 
-// repeatedKeys returns the keys that stand twice in one mapping of the document
-// whose JSON is value.
-func repeatedKeys(d *document, value raw) []repeated {
-	present := value.keys()
-	if n, ok := mostKeys(d.bytes); ok && n == present {
-		return nil
-	}
-	keys := 0
-	whole := outline(d.text(), func(way []node, _ int, _ text) bool {
-		if way[len(way)-1].key != nil {
-			keys++
-		}
-		return true
-	})
-	if whole && keys == present {
-		return nil // none of the keys was dropped
-	}
-	var discarded json.RawMessage
-	err := yaml.UnmarshalStrict(d.yaml(), &discarded)
-	if err == nil {
-		return nil
-	}
+// repeatedKeys returns the keys that the strict parser found to stand twice.
+func repeatedKeys(err error) []repeated {
 	var twice []repeated
 	for _, match := range regexp.MustCompile(`line (\d+): key (.*) already set in map`).FindAllStringSubmatch(err.Error(), maxErrors) {
 		line, _ := strconv.Atoi(match[1])
@@ -128,10 +137,22 @@ func repeatedKeys(d *document, value raw) []repeated {
 	return twice
 }
 
-// mostKeys returns a number of keys that a document has at most: that of its colons
+// keys returns how many keys a document has, if its outline shows them all.
+func keys(d *document) (n int, ok bool) {
+	whole := outline(d.text(), func(way []node, _ int, _ text) bool {
+		if way[len(way)-1].key != nil {
+			n++
+		}
+		return true
+	})
+	return n, whole && n > 0
+}
+
+// colons returns a number of keys that a document has at most: that of its colons
 // before blanks. It can tell only if each key has such a colon, and no alias adds
 // keys: in flow style and after a question mark a key may have none.
-func mostKeys(document []byte) (n int, ok bool) {
+func colons(d *document) (n int, ok bool) {
+	document := d.bytes
 	if bytes.ContainsAny(document, "?*") || bytes.Count(document, []byte("{")) != bytes.Count(document, []byte("{}")) {
 		return 0, false
 	}
