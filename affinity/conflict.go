@@ -17,10 +17,10 @@ import (
 // node itself and what it must inherit, although some could satisfy the former
 // (law C1).
 type ConflictError struct {
-	// Following names the operation that is followed, and PodSpec is the path of
+	// Following names the operation that is followed, and SpecPath is the path of
 	// what holds the affinity and the node selector of the follower, such as
 	// "spec". They are for the message, and empty if the caller knew neither.
-	Following, PodSpec string
+	Following, SpecPath string
 
 	// Foreseen is set if the two exclude each other by what they ask for themselves,
 	// before either ran; nil if the conflict is with what was observed. Only one of
@@ -70,19 +70,19 @@ func (e *ConflictError) Error() string {
 	if e.Foreseen != nil {
 		return e.Foreseen.error(e.Following)
 	}
-	following, podSpec := e.Following, e.PodSpec
+	following, at := e.Following, e.SpecPath
 	if following == "" {
 		following = "the source"
 	}
-	if podSpec != "" {
-		podSpec += "."
+	if at != "" {
+		at += "."
 	}
 	var labels, demands []string
 	for _, r := range e.Refusals {
 		if l := r.Key + "=" + r.Value; !slices.Contains(labels, l) {
 			labels = append(labels, l)
 		}
-		demands = append(demands, r.demand(podSpec, len(e.Refusals) > 1))
+		demands = append(demands, r.demand(at, len(e.Refusals) > 1))
 	}
 	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", "))
 }
@@ -94,18 +94,18 @@ func (f *Foreseen) error(following string) string {
 	return fmt.Sprintf("%s cannot run where %s does: it requires %s, and that one requires %s", f.Follower, following, f.Here, f.There)
 }
 
-// demand says what r asks for. One of several says in which term.
-func (r Refusal) demand(podSpec string, several bool) string {
+// demand says what r asks for, in the spec at a path. One of several says in which term.
+func (r Refusal) demand(at string, several bool) string {
 	expression, _ := requirement.Parse(r.Expression, nil)
 	switch {
 	case r.Term == ByEveryNode:
 		return fmt.Sprintf("%q is not a label value", r.Value)
 	case r.Term == ByNodeSelector:
-		return podSpec + "nodeSelector requires " + expression.String()
+		return at + "nodeSelector requires " + expression.String()
 	case several:
-		return fmt.Sprintf("term %d of %saffinity requires %s", r.Term, podSpec, expression)
+		return fmt.Sprintf("term %d of %saffinity requires %s", r.Term, at, expression)
 	default:
-		return podSpec + "affinity requires " + expression.String()
+		return at + "affinity requires " + expression.String()
 	}
 }
 

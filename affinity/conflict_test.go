@@ -158,7 +158,7 @@ func TestConflictErrorNamesWhatItIsTold(t *testing.T) {
 	}{
 		{"who and where", affinity.ConflictError{
 			Following: "DataLoad default/loadA",
-			PodSpec:   "spec",
+			SpecPath:  "spec",
 			Refusals: []affinity.Refusal{{Key: "topology.kubernetes.io/zone", Value: "east-a", Expression: corev1.NodeSelectorRequirement{
 				Key: "topology.kubernetes.io/zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"west-c"},
 			}}},

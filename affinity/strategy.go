@@ -48,19 +48,19 @@ type Required struct {
 // Preferred is a label that Prefer follows.
 type Preferred struct {
 	Name   string `json:"name"`   // label key
-	Weight int32  `json:"weight"` // from MinWeight to MaxWeight, added to a node's score
+	Weight int32  `json:"weight"` // from 1 to 100, added to a node's score
 }
 
 // The bounds of a preference's weight, which are the API server's.
 const (
-	MinWeight = 1
-	MaxWeight = 100
+	minWeight = 1
+	maxWeight = 100
 )
 
 // prefers is the list that Prefer reads, defaults applied.
 func (s Strategy) prefers() []Preferred {
 	if len(s.Prefers) == 0 {
-		return []Preferred{{Name: topology.Hostname, Weight: MaxWeight}}
+		return []Preferred{{Name: topology.Hostname, Weight: maxWeight}}
 	}
 	return s.Prefers
 }
@@ -112,7 +112,7 @@ func unique(keys []string) []string {
 
 // Validate returns every fault of s, each with its path below path, which may be
 // nil: an unknown policy, and in the list that the policy reads an empty or
-// malformed label key, and a weight outside MinWeight to MaxWeight (law B1). It is
+// malformed label key, and a weight outside 1 to 100 (law B1). It is
 // nil for a valid strategy.
 func (s Strategy) Validate(path *field.Path) field.ErrorList {
 	switch s.Policy {
@@ -149,9 +149,9 @@ func (s Strategy) validatePrefers(path *field.Path) field.ErrorList {
 		if !labelsyntax.IsKey(p.Name) {
 			faults = append(faults, malformedKey(p.Name, path.Child("prefers").Index(i).Child("name")))
 		}
-		if p.Weight < MinWeight || p.Weight > MaxWeight {
+		if p.Weight < minWeight || p.Weight > maxWeight {
 			path := path.Child("prefers").Index(i).Child("weight")
-			faults = append(faults, field.Invalid(path, p.Weight, validation.InclusiveRangeError(MinWeight, MaxWeight)))
+			faults = append(faults, field.Invalid(path, p.Weight, validation.InclusiveRangeError(minWeight, maxWeight)))
 		}
 	}
 	return faults

@@ -159,7 +159,12 @@ func (c *checker) checkDemands() {
 		}
 		return
 	}
-	c.ways[c.i] = nodeselector.Ways(c.op.NodeSelector, c.op.Affinity)
+	selector, terms, _ := demands(c.op)
+	for _, t := range terms {
+		if both := t.And(selector); both.Satisfiable() {
+			c.ways[c.i] = append(c.ways[c.i], both)
+		}
+	}
 	if len(c.ways[c.i]) == 0 {
 		c.report(Contradiction, Error, podSpec+".affinity", "no node can meet %s; change it, or none will ever be found", impossible(c.op))
 	}
@@ -168,8 +173,7 @@ func (c *checker) checkDemands() {
 // impossible says which demands of an operation, for which there is no node, exclude
 // each other.
 func impossible(op *Operation) string {
-	selector, _ := nodeselector.ParseSelector(op.NodeSelector)
-	terms, _ := nodeselector.ParseTerms(nodeselector.Required(op.Affinity).NodeSelectorTerms, "nodeSelectorTerms")
+	selector, terms, _ := demands(op)
 	if len(terms) == 0 {
 		return "a required node affinity without terms, or with only empty ones"
 	}

@@ -24,18 +24,18 @@ func (e *OperationError) Unwrap() error { return e.Fault }
 // them could ever start.
 type CycleError struct {
 	// Operations holds the circle, each operation once: every one runs after the
-	// next, and the last after the first.
+	// next, and the last after the first. In an error of Forecast and Lookahead, every
+	// one inherits from the next instead, by a dependOn that names no ancestor; New
+	// accepts that.
 	Operations []Ref
 
-	// OfSources says that every one inherits from the next instead, by a dependOn
-	// that names no ancestor. New accepts that; Forecast and Lookahead do not.
-	OfSources bool
+	ofSources bool
 }
 
 // Error prints the whole circle, its first operation again at its end.
 func (e *CycleError) Error() string {
 	var b strings.Builder
-	if e.OfSources {
+	if e.ofSources {
 		b.WriteString("cycle of dependOn: ")
 	} else {
 		b.WriteString("cycle of runAfter: ")
@@ -61,4 +61,23 @@ func (e *UnknownOperationError) Error() string {
 		return "no " + e.Operation.String() + " in the flow"
 	}
 	return "no " + e.Operation.String() + " in the flow; typo of " + e.Nearest.String() + "?"
+}
+
+// StrandedError says that no node is feasible for an operation.
+type StrandedError struct {
+	Operation  Ref
+	Impossible []Ref // where the flow fails; nil if it is completable, and the operation ran on a node that is gone, or that its own affinity does not match
+}
+
+// Error says for which operation there is no node, and where its flow fails.
+func (e *StrandedError) Error() string {
+	text := "no node is feasible for " + e.Operation.String()
+	if len(e.Impossible) == 0 {
+		return text + ": where it ran is gone, or not what its own affinity matches"
+	}
+	var at []string
+	for _, ref := range e.Impossible {
+		at = append(at, ref.String())
+	}
+	return text + ": the flow fails at " + strings.Join(at, ", ")
 }

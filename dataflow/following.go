@@ -68,7 +68,7 @@ func (f *Flow) followings() (all []following, order []int32, circular []*CycleEr
 			refs[i] = f.operations[op].Ref
 			all[op].source, sources[op] = none, none
 		}
-		circular = append(circular, &CycleError{Operations: refs, OfSources: true})
+		circular = append(circular, &CycleError{Operations: refs, ofSources: true})
 	}
 	return all, predecessorsFirst(sources), circular
 }

@@ -3,13 +3,11 @@ package dataflow
 import (
 	"errors"
 	"iter"
-	"math"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
@@ -25,9 +23,10 @@ import (
 // The result is necessary: wherever every node has a hostname of its own, it matches every
 // node that is feasible for the operation (law L5). Where operations follow by hostname
 // alone, it is sufficient as well, as far as node selectors and required affinities go (law
-// L6): on a pod that keeps its node selector, for what that asks for is not repeated. What ORed terms of several operations ask for together multiplies; beyond 64 terms,
-// or 1024 requirements in them, less is passed up: what all terms of one side have in
-// common, or nothing.
+// L6): on a pod that keeps its node selector, for what that asks for is not repeated. What
+// ORed terms of several operations ask for together multiplies; beyond 64 terms, or 1024
+// requirements in them, less is passed up: what all terms of one side have in common, or
+// nothing.
 //
 // If nothing is passed up, the result equals the operation's own affinity. It shares no
 // memory with anything else. The error is an [*UnknownOperationError] if the flow has no
@@ -44,8 +43,8 @@ func (f *Flow) Lookahead(ref Ref) (*corev1.Affinity, error) {
 	return f.lookahead(i).narrow(i)
 }
 
-// Foresight is what [Flow.Lookahead] says of an operation.
-type Foresight struct {
+// Narrowed is what [Flow.Lookahead] says of an operation.
+type Narrowed struct {
 	Ref
 	Affinity *corev1.Affinity
 	Err      error
@@ -53,12 +52,12 @@ type Foresight struct {
 
 // LookaheadAll ranges over what [Flow.Lookahead] says of every operation, in the flow's
 // order. The cost is linear in the flow and in what it says.
-func (f *Flow) LookaheadAll() iter.Seq[Foresight] {
-	return func(yield func(Foresight) bool) {
+func (f *Flow) LookaheadAll() iter.Seq[Narrowed] {
+	return func(yield func(Narrowed) bool) {
 		l := f.lookahead(none)
 		for i := range f.operations {
-			narrowed, err := l.narrow(int32(i))
-			if !yield(Foresight{f.operations[i].Ref, narrowed, err}) {
+			affinity, err := l.narrow(int32(i))
+			if !yield(Narrowed{f.operations[i].Ref, affinity, err}) {
 				return
 			}
 		}
@@ -79,9 +78,8 @@ type lookahead struct {
 	faulty  []int32           // where those of it and its followers begin: who has faults, or several to go on to, or none
 	further map[int32][]int32 // where they go on from there
 
-	meeting   []int32 // where the demands of two that exclude each other first meet, or none
-	conflicts map[int32]*affinity.ConflictError
-	several   map[int32]bool // whether only more than two exclude each other there
+	meeting    []int32 // where the demands of those that exclude each other first meet, or none
+	exclusions map[int32]*exclusion
 }
 
 // lookahead looks at one operation and those that must follow it, or at all if i is none.
@@ -92,7 +90,7 @@ func (f *Flow) lookahead(i int32) *lookahead {
 		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
 		circle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{},
 		faulty: slices.Repeat([]int32{none}, n), further: map[int32][]int32{},
-		meeting: slices.Repeat([]int32{none}, n), conflicts: map[int32]*affinity.ConflictError{}, several: map[int32]bool{},
+		meeting: slices.Repeat([]int32{none}, n), exclusions: map[int32]*exclusion{},
 	}
 	following, order, circular := f.followings()
 	l.following = following
@@ -199,125 +197,4 @@ func (l *lookahead) malformed(i int32) []error {
 		at = append(at, l.further[at[0]]...)
 	}
 	return faults[:min(most, len(faults))]
-}
-
-// conflict says why no node will do for i. It names two operations whose demands exclude
-// each other, of i and those that must follow it; or if it takes more than two, the one
-// that is one too many. It is found once for all that fail for the same reason.
-func (l *lookahead) conflict(i int32) *affinity.ConflictError {
-	meeting := i
-	if l.meeting[i] != none {
-		meeting = l.meeting[i]
-	}
-	foreseen, ok := l.conflicts[meeting]
-	if !ok {
-		foreseen = l.exclusion(meeting)
-		l.conflicts[meeting] = foreseen
-	}
-	if l.several[meeting] && i != meeting { // while between i and them there may be two
-		const near = 64
-		if line, asks := l.asking(i, near); len(line) > 1 {
-			if two := l.two(line, asks, 1, near); two != nil {
-				foreseen = two
-			}
-		}
-	}
-	own := *foreseen.Foreseen
-	return &affinity.ConflictError{Following: foreseen.Following, Foreseen: &own}
-}
-
-// exclusion looks for a conflict among i and those that must follow it, where the demands
-// of i by itself and what each follower passes up can be met.
-func (l *lookahead) exclusion(i int32) *affinity.ConflictError {
-	if len(l.own[i]) == 0 {
-		return l.foreseen(i, i, "", impossible(&l.flow.operations[i]))
-	}
-	const most = 1000 // beyond the first that is excluded, a pair is looked for among the nearest
-	line, asks := l.asking(i, math.MaxInt)
-	together := asks[0]
-	for b := 1; b < len(line); b++ {
-		there, here, ok := together.Exclude(asks[b])
-		if !ok {
-			together = together.Both(asks[b])
-			continue
-		}
-		if two := l.two(line, asks, b, most); two != nil {
-			return two
-		}
-		l.several[i] = true
-		return l.foreseen(i, line[b], there.String(), here.String())
-	}
-	// They are too many to be joined one by one, but not when they are passed up.
-	together = nodeselector.Anything()
-	for f := 0; ; f++ {
-		follower := l.followers[i][f]
-		passing := l.passing(follower)
-		there, here, ok := together.Exclude(passing)
-		if !ok {
-			together = together.Both(passing)
-			there, here, ok = l.own[i].Exclude(together)
-		}
-		if ok {
-			return l.foreseen(i, follower, there.String(), here.String())
-		}
-	}
-}
-
-// two returns the conflict of two operations of a line whose demands exclude each other, the
-// second of which is number b, or comes after it among the nearest; nil if there are none.
-func (l *lookahead) two(line []int32, asks []nodeselector.Alternatives, b, nearest int) *affinity.ConflictError {
-	for c := b; c == b || c < min(nearest, len(line)); c++ {
-		for a := range c {
-			if there, here, ok := asks[a].Exclude(asks[c]); ok {
-				return l.foreseen(line[a], line[c], there.String(), here.String())
-			}
-		}
-	}
-	return nil
-}
-
-// asking returns i and those that must follow it, the nearest first and otherwise in the
-// flow's order, and what each asks by itself of the node of i. Followers that ask for
-// nothing are left out, and whoever comes after so many others.
-func (l *lookahead) asking(i int32, most int) (line []int32, asks []nodeselector.Alternatives) {
-	seen := 0
-	type asker struct {
-		op   int32
-		keys []string // of labels whose values it must share with i, unless they are on one node
-		same bool     // they are
-	}
-	for level := []asker{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
-		var next []asker
-		for _, at := range level {
-			ask := l.own[at.op]
-			if !at.same {
-				ask = ask.Leading(at.keys)
-			}
-			if at.op == i || !ask.IsAnything() {
-				line, asks = append(line, at.op), append(asks, ask)
-			}
-			for _, follower := range l.followers[at.op] {
-				switch of := l.following[follower]; {
-				case of.sameNode():
-					next = append(next, asker{follower, at.keys, at.same})
-				case at.same:
-					next = append(next, asker{follower, of.keys, false})
-				default:
-					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !slices.Contains(of.keys, key) })
-					next = append(next, asker{follower, shared, false})
-				}
-			}
-		}
-		slices.SortFunc(next, func(a, b asker) int { return int(a.op) - int(b.op) })
-		level = next
-	}
-	return line, asks
-}
-
-func (l *lookahead) foreseen(following, follower int32, there, here string) *affinity.ConflictError {
-	ops := l.flow.operations
-	return &affinity.ConflictError{
-		Following: ops[following].Ref.String(),
-		Foreseen:  &affinity.Foreseen{Follower: ops[follower].Ref.String(), There: there, Here: here},
-	}
 }

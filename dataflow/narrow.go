@@ -1,33 +1,12 @@
 package dataflow
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
-
-// StrandedError says that no node is feasible for an operation.
-type StrandedError struct {
-	Operation  Ref
-	Impossible []Ref // where the flow fails; nil if it is completable, and the operation ran on a node that is gone, or that its own affinity does not match
-}
-
-// Error says for which operation there is no node, and where its flow fails.
-func (e *StrandedError) Error() string {
-	text := "no node is feasible for " + e.Operation.String()
-	if len(e.Impossible) == 0 {
-		return text + ": where it ran is gone, or not what its own affinity matches"
-	}
-	var at []string
-	for _, ref := range e.Impossible {
-		at = append(at, ref.String())
-	}
-	return text + ": the flow fails at " + strings.Join(at, ", ")
-}
 
 // Affinity returns the affinity of the operation, narrowed to its feasible nodes: of the
 // nodes of the forecast it matches exactly those that are feasible and that the

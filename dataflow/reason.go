@@ -36,8 +36,8 @@ func (fc *Forecast) Reason(ref Ref) string {
 
 // Problems returns what a person should know of these nodes, in the flow's order: where
 // the flow fails, or else which operations could strand it, and which labels that must be
-// followed none of the nodes has. Where an operation ran, the
-// problem is that of those who cannot follow it there. It is nil if there is none.
+// followed none of the nodes has. Where an operation ran, the problem is that of those who
+// cannot follow it there. It is nil if there is none.
 func (fc *Forecast) Problems() []Problem {
 	var problems []Problem
 	report := func(i int32, code Code, severity Severity, format string, args ...any) {

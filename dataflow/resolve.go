@@ -175,7 +175,7 @@ func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Res
 		conflict = affinity.FindConflict(op.NodeSelector, op.Affinity, result.Inherited)
 	}
 	if conflict != nil {
-		conflict.Following, conflict.PodSpec = source.String(), op.Kind.podSpec()
+		conflict.Following, conflict.SpecPath = source.String(), op.Kind.podSpec()
 		return affinity.Result{}, conflict
 	}
 	return result, nil

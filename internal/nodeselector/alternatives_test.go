@@ -240,32 +240,6 @@ func TestBothIsBounded(t *testing.T) {
 	}
 }
 
-func TestWays(t *testing.T) {
-	malformed := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-		NodeSelectorTerms: []corev1.NodeSelectorTerm{
-			{},
-			{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "not a key", Operator: corev1.NodeSelectorOpExists}}},
-			{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "a", Operator: corev1.NodeSelectorOpExists}}},
-			{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "b", Operator: corev1.NodeSelectorOpDoesNotExist}}},
-		},
-	}}}
-	for _, c := range []struct {
-		selector map[string]string
-		affinity *corev1.Affinity
-		want     string
-	}{
-		{nil, nil, "[]"},
-		{map[string]string{"b": "1"}, nil, "[b In [1]]"},
-		{map[string]string{"b": "1"}, malformed, "[a Exists and b In [1]]"},
-		{nil, malformed, "[a Exists b DoesNotExist]"},
-		{map[string]string{"not a key": "1"}, malformed, "[]"},
-	} {
-		if got := fmt.Sprint(nodeselector.Ways(c.selector, c.affinity)); got != c.want {
-			t.Errorf("Ways(%v) = %s, want %s", c.selector, got, c.want)
-		}
-	}
-}
-
 // letters returns what each term asks for, to the letter.
 func letters(a nodeselector.Alternatives) [][]string {
 	var all [][]string

@@ -158,28 +158,3 @@ func (t Term) Impossible() Term {
 	}
 	return nil
 }
-
-// Ways returns the ways of meeting both a node selector and the required part of
-// an affinity: their terms ORed, without those that no node could match. There is
-// none if nothing can meet both. A malformed term is no way, as for the scheduler,
-// and a malformed node selector leaves none.
-func Ways(nodeSelector map[string]string, a *corev1.Affinity) []Term {
-	selector, faults := ParseSelector(nodeSelector)
-	if len(faults) > 0 {
-		return nil
-	}
-	required := Required(a)
-	if required == nil {
-		return []Term{selector}
-	}
-	var ways []Term
-	for _, t := range required.NodeSelectorTerms {
-		if IsEmpty(t) {
-			continue
-		}
-		if parsed, faults := ParseTerm(t, nil); len(faults) == 0 && parsed.And(selector).Satisfiable() {
-			ways = append(ways, parsed.And(selector))
-		}
-	}
-	return ways
-}

@@ -1,0 +1,137 @@
+package dataflow
+
+import (
+	"math"
+	"slices"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
+)
+
+// exclusion says why no node will do for an operation and those that must follow it: what
+// two of them, or one by itself, ask for.
+type exclusion struct {
+	following, follower int32
+	there, here         string // what each asks for
+	several             bool   // it takes more than two: there is what several before follower ask for
+}
+
+// conflict says why no node will do for i. It names two operations whose demands exclude
+// each other, of i and those that must follow it; or if it takes more than two, the one
+// that is one too many. It is found once for all that fail for the same reason.
+func (l *lookahead) conflict(i int32) *affinity.ConflictError {
+	meeting := i
+	if l.meeting[i] != none {
+		meeting = l.meeting[i]
+	}
+	found, ok := l.exclusions[meeting]
+	if !ok {
+		found = l.exclusion(meeting)
+		l.exclusions[meeting] = found
+	}
+	if found.several && i != meeting { // while between i and them there may be two
+		const near = 64
+		if two := l.line(i, near).two(1, near); two != nil {
+			found = two
+		}
+	}
+	operations := l.flow.operations
+	return &affinity.ConflictError{
+		Following: operations[found.following].Ref.String(),
+		Foreseen:  &affinity.Foreseen{Follower: operations[found.follower].Ref.String(), There: found.there, Here: found.here},
+	}
+}
+
+// exclusion looks for what excludes each other among i and those that must follow it, where
+// what each follower passes up can be met.
+func (l *lookahead) exclusion(i int32) *exclusion {
+	if len(l.own[i]) == 0 {
+		return &exclusion{following: i, follower: i, here: impossible(&l.flow.operations[i])}
+	}
+	const near = 1000 // beyond the first that is excluded, two are looked for among so many
+	line := l.line(i, math.MaxInt)
+	together := line.asks[0]
+	for b := 1; b < len(line.asks); b++ {
+		there, here, ok := together.Exclude(line.asks[b])
+		if !ok {
+			together = together.Both(line.asks[b])
+			continue
+		}
+		if two := line.two(b, near); two != nil {
+			return two
+		}
+		return &exclusion{i, line.operations[b], there.String(), here.String(), true}
+	}
+	// They are too many to be joined one by one, but not when they are passed up.
+	together = nodeselector.Anything()
+	for f := 0; ; f++ {
+		follower := l.followers[i][f]
+		passing := l.passing(follower)
+		there, here, ok := together.Exclude(passing)
+		if !ok {
+			together = together.Both(passing)
+			there, here, ok = l.own[i].Exclude(together)
+		}
+		if ok {
+			return &exclusion{i, follower, there.String(), here.String(), false}
+		}
+	}
+}
+
+// line holds an operation and those that must follow it, the nearest first and otherwise in
+// the flow's order, and what each asks by itself of the node of the first. Followers that
+// ask for nothing are left out.
+type line struct {
+	operations []int32
+	asks       []nodeselector.Alternatives
+}
+
+// two returns what excludes each other in two operations of the line, the second of which is
+// number b, or comes after it among the nearest; nil if there are none.
+func (l line) two(b, nearest int) *exclusion {
+	for c := b; c < len(l.asks) && (c == b || c < nearest); c++ {
+		for a := range c {
+			if there, here, ok := l.asks[a].Exclude(l.asks[c]); ok {
+				return &exclusion{l.operations[a], l.operations[c], there.String(), here.String(), false}
+			}
+		}
+	}
+	return nil
+}
+
+// line returns the line of i, without those who come after so many others.
+func (l *lookahead) line(i int32, most int) line {
+	type asker struct {
+		op   int32
+		keys []string // of labels whose values it must share with i, unless they are on one node
+		same bool     // they are
+	}
+	var all line
+	seen := 0
+	for level := []asker{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
+		var next []asker
+		for _, at := range level {
+			ask := l.own[at.op]
+			if !at.same {
+				ask = ask.Leading(at.keys)
+			}
+			if at.op == i || !ask.IsAnything() {
+				all.operations, all.asks = append(all.operations, at.op), append(all.asks, ask)
+			}
+			for _, follower := range l.followers[at.op] {
+				switch of := l.following[follower]; {
+				case of.sameNode():
+					next = append(next, asker{follower, at.keys, at.same})
+				case at.same:
+					next = append(next, asker{follower, of.keys, false})
+				default:
+					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !slices.Contains(of.keys, key) })
+					next = append(next, asker{follower, shared, false})
+				}
+			}
+		}
+		slices.SortFunc(next, func(a, b asker) int { return int(a.op) - int(b.op) })
+		level = next
+	}
+	return all
+}
