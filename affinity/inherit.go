@@ -1,8 +1,6 @@
 package affinity
 
 import (
-	"slices"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -75,74 +73,30 @@ func missing(keys []string, from topology.LabelSet) []string {
 // required part without terms; to add to them would make them match some.
 func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
-	if required := nodeselector.Required(result); required != nil {
+	switch required := nodeselector.Required(result); {
+	case required != nil:
 		for i := range required.NodeSelectorTerms {
 			if term := &required.NodeSelectorTerms[i]; !nodeselector.IsEmpty(*term) {
 				addEqualities(term, keys, inherited)
 			}
 		}
-		return result
+	case inherited.Len() > 0:
+		var only *corev1.NodeSelectorTerm
+		result, only = withOneTerm(result)
+		addEqualities(only, keys, inherited)
 	}
-	if inherited.Len() == 0 {
-		return result
-	}
-	made := &struct {
-		required corev1.NodeSelector
-		terms    [1]corev1.NodeSelectorTerm
-	}{}
-	addEqualities(&made.terms[0], keys, inherited)
-	made.required.NodeSelectorTerms = made.terms[:]
-	result, node := nodeAffinity(result)
-	node.RequiredDuringSchedulingIgnoredDuringExecution = &made.required
 	return result
-}
-
-// addEqualities adds to term an expression for every exposed key, unless the term
-// has it to the letter (law I3).
-func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topology.LabelSet) {
-	var values []string // of all expressions, next to each other
-	for i, key := range keys {
-		value, ok := inherited.Get(key)
-		if !ok || hasEquality(term, key, value) {
-			continue
-		}
-		if values == nil {
-			values = make([]string, 0, len(keys)-i)
-			term.MatchExpressions = slices.Grow(term.MatchExpressions, len(keys)-i)
-		}
-		n := len(values)
-		values = append(values, value)
-		term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{
-			Key: key, Operator: corev1.NodeSelectorOpIn, Values: values[n : n+1 : n+1],
-		})
-	}
 }
 
 // preferring returns own and a preference for the exposed value of every key,
 // unless own has it to the letter (laws P2, I3).
 func preferring(own *corev1.Affinity, prefers []Preferred, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
-	var expressions []corev1.NodeSelectorRequirement // of all preferences, next to each other
-	var values []string                              // of all expressions, likewise
-	for i, p := range prefers {
-		value, ok := inherited.Get(p.Name)
-		if !ok || prefersAlready(own, p, value) {
-			continue
+	added := preferences{most: len(prefers)}
+	for _, p := range prefers {
+		if value, ok := inherited.Get(p.Name); ok && !prefersAlready(own, p, value) {
+			result = added.add(result, p, value)
 		}
-		var node *corev1.NodeAffinity
-		result, node = nodeAffinity(result)
-		preferred := &node.PreferredDuringSchedulingIgnoredDuringExecution
-		if values == nil {
-			most := len(prefers) - i
-			*preferred = slices.Grow(*preferred, most)
-			expressions, values = make([]corev1.NodeSelectorRequirement, 0, most), make([]string, 0, most)
-		}
-		n := len(values)
-		values = append(values, value)
-		expressions = append(expressions, corev1.NodeSelectorRequirement{Key: p.Name, Operator: corev1.NodeSelectorOpIn, Values: values[n : n+1 : n+1]})
-		*preferred = append(*preferred, corev1.PreferredSchedulingTerm{
-			Weight: p.Weight, Preference: corev1.NodeSelectorTerm{MatchExpressions: expressions[n : n+1 : n+1]},
-		})
 	}
 	return result
 }

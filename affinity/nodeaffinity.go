@@ -1,6 +1,15 @@
 package affinity
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// How the API's structs are read and written. What is added together is made at once, for
+// memory is what inheriting costs.
 
 // equality is the expression that a label has a value.
 func equality(key, value string) corev1.NodeSelectorRequirement {
@@ -22,6 +31,45 @@ func hasEquality(term *corev1.NodeSelectorTerm, key, value string) bool {
 	return false
 }
 
+// addEqualities adds to term an expression for every exposed key, unless the term
+// has it to the letter (law I3).
+func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topology.LabelSet) {
+	var values []string // of all expressions
+	for i, key := range keys {
+		value, ok := inherited.Get(key)
+		if !ok || hasEquality(term, key, value) {
+			continue
+		}
+		if values == nil {
+			values = make([]string, 0, len(keys)-i)
+			term.MatchExpressions = slices.Grow(term.MatchExpressions, len(keys)-i)
+		}
+		values = append(values, value)
+		term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{
+			Key: key, Operator: corev1.NodeSelectorOpIn, Values: last(values),
+		})
+	}
+}
+
+// last returns the last item as a slice that cannot grow into what comes after it.
+func last[T any](items []T) []T {
+	n := len(items)
+	return items[n-1 : n : n]
+}
+
+// withOneTerm gives a, which has no required part, one with an empty term. It returns a,
+// made if it is nil, and the term.
+func withOneTerm(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeSelectorTerm) {
+	made := &struct {
+		required corev1.NodeSelector
+		terms    [1]corev1.NodeSelectorTerm
+	}{}
+	made.required.NodeSelectorTerms = made.terms[:]
+	a, node := nodeAffinity(a)
+	node.RequiredDuringSchedulingIgnoredDuringExecution = &made.required
+	return a, &made.terms[0]
+}
+
 // nodeAffinity returns the node affinity of a, for writing, and a itself. Either
 // is made if it is not there.
 func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {
@@ -37,6 +85,32 @@ func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {
 		a.NodeAffinity = &corev1.NodeAffinity{}
 	}
 	return a, a.NodeAffinity
+}
+
+// preferences adds no more than so many preferences.
+type preferences struct {
+	most        int
+	expressions []corev1.NodeSelectorRequirement
+	values      []string
+}
+
+// add adds to a, which it makes if it is nil, a preference of p's weight for p's label with
+// the given value.
+func (added *preferences) add(a *corev1.Affinity, p Preferred, value string) *corev1.Affinity {
+	a, node := nodeAffinity(a)
+	preferred := &node.PreferredDuringSchedulingIgnoredDuringExecution
+	if added.values == nil {
+		*preferred = slices.Grow(*preferred, added.most)
+		added.expressions, added.values = make([]corev1.NodeSelectorRequirement, 0, added.most), make([]string, 0, added.most)
+	}
+	added.values = append(added.values, value)
+	added.expressions = append(added.expressions, corev1.NodeSelectorRequirement{
+		Key: p.Name, Operator: corev1.NodeSelectorOpIn, Values: last(added.values),
+	})
+	*preferred = append(*preferred, corev1.PreferredSchedulingTerm{
+		Weight: p.Weight, Preference: corev1.NodeSelectorTerm{MatchExpressions: last(added.expressions)},
+	})
+	return a
 }
 
 // prefersAlready reports whether a has a preference of p's weight for p's label
