@@ -1,6 +1,7 @@
 package affinity_test
 
 import (
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -90,4 +91,72 @@ func ExampleStrategy_Keys() {
 	// Output:
 	// [kubernetes.io/hostname]
 	// [topology.kubernetes.io/zone example.com/rack]
+}
+
+// What an operation asks for itself may exclude the place where it must follow.
+func ExampleConflictError() {
+	own := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+				MatchExpressions: []corev1.NodeSelectorRequirement{
+					{Key: topology.Zone, Operator: corev1.NodeSelectorOpIn, Values: []string{"west-c"}},
+				},
+			}},
+		},
+	}}
+	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}}
+	_, err := affinity.Inherit(own, sameZone, topology.NewLabelSet(map[string]string{topology.Zone: "east-a"}))
+
+	var conflict *affinity.ConflictError
+	if errors.As(err, &conflict) {
+		for _, r := range conflict.Refusals {
+			fmt.Printf("term %d refuses %s=%s\n", r.Term, r.Key, r.Value)
+		}
+	}
+	fmt.Println(err)
+	// Output:
+	// term 0 refuses topology.kubernetes.io/zone=east-a
+	// cannot follow the source: it ran where topology.kubernetes.io/zone=east-a, but affinity requires topology.kubernetes.io/zone In [west-c]
+}
+
+// Inherit does not know a pod's node selector. FindConflict does.
+func ExampleFindConflict() {
+	selector := map[string]string{topology.Zone: "west-c"}
+	inherited := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
+	if conflict := affinity.FindConflict(selector, nil, inherited); conflict != nil {
+		fmt.Println(conflict)
+	}
+	// Output:
+	// cannot follow the source: it ran where topology.kubernetes.io/zone=east-a, but nodeSelector requires topology.kubernetes.io/zone In [west-c]
+}
+
+// A pod's demands are parsed once and matched with every node, as kube-scheduler does it.
+func ExampleCompile() {
+	a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
+			Weight: 50,
+			Preference: corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
+				{Key: topology.Zone, Operator: corev1.NodeSelectorOpIn, Values: []string{"east-a"}},
+			}},
+		}},
+	}}
+	matcher, err := affinity.Compile(map[string]string{"accelerator": "gpu"}, a)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, node := range []struct {
+		name   string
+		labels map[string]string
+	}{
+		{"cpu-a1", map[string]string{topology.Zone: "east-a"}},
+		{"gpu-a1", map[string]string{topology.Zone: "east-a", "accelerator": "gpu"}},
+		{"gpu-b1", map[string]string{topology.Zone: "east-b", "accelerator": "gpu"}},
+	} {
+		fmt.Println(node.name, matcher.Match(node.name, node.labels), matcher.Score(node.name, node.labels))
+	}
+	// Output:
+	// cpu-a1 false 50
+	// gpu-a1 true 50
+	// gpu-b1 true 0
 }

@@ -1,6 +1,7 @@
 package dataflow_test
 
 import (
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +11,53 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
+
+// Operations may come in any order. Every fault is reported, not just the first.
+func ExampleNew() {
+	load := func(name, after string, strategy affinity.Strategy) dataflow.Operation {
+		return dataflow.Operation{
+			Ref: dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: name},
+			RunAfter: &dataflow.RunAfter{
+				Ref:      dataflow.Ref{Kind: dataflow.DataLoad, Name: after}, // of the same namespace
+				Strategy: strategy,
+			},
+		}
+	}
+	none, sameNode := affinity.Strategy{}, affinity.Strategy{Policy: affinity.Require}
+	tooMuch := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: topology.Zone, Weight: 500}}}
+	_, err := dataflow.New(load("a", "b", none), load("b", "a", sameNode), load("c", "b", tooMuch))
+	fmt.Println(err)
+
+	var of *dataflow.OperationError
+	if errors.As(err, &of) {
+		fmt.Println("mend", of.Fault.Field, "of", of.Operation)
+	}
+	// Output:
+	// DataLoad default/c: spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive
+	// cycle of runAfter: DataLoad default/a → DataLoad default/b → DataLoad default/a
+	// mend spec.runAfter.affinityStrategy.prefers[0].weight of DataLoad default/c
+}
+
+// What New accepts may still wait for ever, or do less than it says.
+func ExampleFlow_Problems() {
+	flow, err := dataflow.New(dataflow.Operation{
+		Ref: dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"},
+		RunAfter: &dataflow.RunAfter{
+			Ref:      dataflow.Ref{Kind: dataflow.DataLoad, Name: "download"},
+			Strategy: affinity.Strategy{Policy: affinity.Prefer, Requires: []affinity.Required{{Name: topology.Zone}}},
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range flow.Problems() {
+		fmt.Println(p)
+	}
+	// Output:
+	// Error UnknownPredecessor: DataProcess default/convert: spec.runAfter.name: no DataLoad default/download, so this waits for ever; mend the reference or add the operation
+	// Warning IgnoredList: DataProcess default/convert: spec.runAfter.affinityStrategy.requires: policy Prefer does not read requires; move its entries to prefers, or set policy to Require
+}
 
 // A controller asks whether an operation may start, and with which affinity.
 func ExampleFlow_Resolve() {
