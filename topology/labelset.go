@@ -54,13 +54,29 @@ func newSorted(labels []label) LabelSet {
 // Only returns the labels of s whose key is among keys; keys that s lacks and
 // repeated keys change nothing.
 func (s LabelSet) Only(keys ...string) LabelSet {
-	only := make([]label, 0, min(len(keys), len(s.labels)))
-	for _, l := range s.labels {
-		if slices.Contains(keys, l.key) {
-			only = append(only, l)
+	first, end := 0, 0 // of the labels found, which need no copy as long as they stand together
+	var apart []label
+	for i, l := range s.labels {
+		switch {
+		case !slices.Contains(keys, l.key):
+		case apart != nil:
+			apart = append(apart, l)
+		case first == end:
+			first, end = i, i+1
+		case end == i:
+			end++
+		default:
+			apart = append(make([]label, 0, len(keys)), s.labels[first:end]...)
+			apart = append(apart, l)
 		}
 	}
-	return LabelSet{only}
+	switch {
+	case apart != nil:
+		return LabelSet{apart}
+	case first == end:
+		return LabelSet{}
+	}
+	return LabelSet{s.labels[first:end:end]}
 }
 
 // Get returns the value of the label with the given key, and whether s has it.

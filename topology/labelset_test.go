@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -364,4 +365,37 @@ func TestLabelSetIsImmutable(t *testing.T) {
 	if err != nil || s.String() != "a=1" || decoded.String() != "a=1" {
 		t.Errorf("the set is %s, decoded %s, %v", s, decoded, err)
 	}
+}
+
+// What is kept of a set may stand together in it or apart.
+func TestOnlyKeepsWhatIsNamed(t *testing.T) {
+	five := topology.NewLabelSet(map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"})
+	for _, c := range []struct {
+		keys []string
+		want string
+	}{
+		{[]string{"b", "c"}, "b=2,c=3"}, {[]string{"a", "c", "e"}, "a=1,c=3,e=5"}, {[]string{"e", "d", "b", "a"}, "a=1,b=2,d=4,e=5"},
+	} {
+		if got := five.Only(c.keys...).String(); got != c.want {
+			t.Errorf("Only(%q) = %q, want %q", c.keys, got, c.want)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		all := labels().Draw(t, "labels")
+		keys := rapid.SliceOfN(rapid.SampledFrom(append(labelKeys(), "absent", "")), 0, 6).Draw(t, "keys")
+		want := map[string]string{}
+		for _, key := range keys {
+			if value, ok := all[key]; ok {
+				want[key] = value
+			}
+		}
+		set := topology.NewLabelSet(all)
+		got := set.Only(keys...)
+		if diff := cmp.Diff(topology.NewLabelSet(want), got); diff != "" || got.Len() != len(want) {
+			t.Fatalf("Only(%q) of %s: %s", keys, set, diff)
+		}
+		if len(want) == 0 && !reflect.DeepEqual(got, topology.LabelSet{}) {
+			t.Fatalf("Only(%q) of %s is not the zero value", keys, set)
+		}
+	})
 }
