@@ -646,6 +646,23 @@ func TestTwoAreNamedBeforeThree(t *testing.T) {
 	}
 }
 
+// Of many that follow one, the last may exclude one of the others.
+func TestTwoAreNamedHoweverManyFollow(t *testing.T) {
+	first := load("a")
+	first.Affinity = requiring("zone", "a")
+	ops := []dataflow.Operation{first}
+	for i := range 1100 {
+		op := requireSame(load(fmt.Sprintf("b-%04d", i), "a"))
+		op.Affinity = requiring("pool", "a")
+		ops = append(ops, op)
+	}
+	ops[1100].Affinity = requiring("pool", "b")
+	want := "DataLoad default/b-1099 cannot run where DataLoad default/b-0000 does: it requires pool In [b], and that one requires pool In [a]"
+	if _, err := mustFlow(t, ops...).Lookahead(first.Ref); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 // Where only three exclude each other, two further up that do so by themselves are named.
 func TestTwoAreNamedThoughThreeMeetFirst(t *testing.T) {
 	asking := func(name, after, key string, values ...string) dataflow.Operation {
