@@ -31,7 +31,7 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 	}
 	if found.several && i != meeting { // while between i and them there may be two
 		const near = 64
-		if two := l.line(i, near).two(1, near); two != nil {
+		if two := l.two(l.line(i, near), 0, near); two != nil {
 			found = two
 		}
 	}
@@ -46,7 +46,7 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 // what each follower passes up can be met.
 func (l *lookahead) exclusion(i int32) *exclusion {
 	if len(l.own[i]) == 0 {
-		return &exclusion{following: i, follower: i, here: impossible(&l.flow.operations[i])}
+		return l.itself(i)
 	}
 	const near = 1000 // beyond the first that is excluded, two are looked for among so many
 	line := l.line(i, math.MaxInt)
@@ -57,7 +57,7 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 			together = together.Both(line.asks[b])
 			continue
 		}
-		if two := line.two(b, near); two != nil {
+		if two := l.two(line, b, near); two != nil {
 			return two
 		}
 		return &exclusion{i, line.operations[b], there.String(), here.String(), true}
@@ -79,24 +79,33 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 }
 
 // line holds an operation and those that must follow it, the nearest first and otherwise in
-// the flow's order, and what each asks by itself of the node of the first. Followers that
-// ask for nothing are left out.
+// the flow's order, and what each asks by itself of the node of the first. Those that ask
+// for nothing are left out.
 type line struct {
 	operations []int32
 	asks       []nodeselector.Alternatives
 }
 
-// two returns what excludes each other in two operations of the line, the second of which is
-// number b, or comes after it among the nearest; nil if there are none.
-func (l line) two(b, nearest int) *exclusion {
-	for c := b; c < len(l.asks) && (c == b || c < nearest); c++ {
+// two returns what excludes each other in two operations of a line, the second of which is
+// number b, or comes after it among the nearest; nil if there are none. One that is impossible
+// by itself is both of them.
+func (l *lookahead) two(of line, b, nearest int) *exclusion {
+	for c := b; c < len(of.asks) && (c == b || c < nearest); c++ {
+		if len(of.asks[c]) == 0 {
+			return l.itself(of.operations[c])
+		}
 		for a := range c {
-			if there, here, ok := l.asks[a].Exclude(l.asks[c]); ok {
-				return &exclusion{l.operations[a], l.operations[c], there.String(), here.String(), false}
+			if there, here, ok := of.asks[a].Exclude(of.asks[c]); ok {
+				return &exclusion{of.operations[a], of.operations[c], there.String(), here.String(), false}
 			}
 		}
 	}
 	return nil
+}
+
+// itself says that what an operation asks for is impossible by itself.
+func (l *lookahead) itself(i int32) *exclusion {
+	return &exclusion{following: i, follower: i, here: impossible(&l.flow.operations[i])}
 }
 
 // line returns the line of i, without those who come after so many others.
@@ -115,7 +124,7 @@ func (l *lookahead) line(i int32, most int) line {
 			if !at.same {
 				ask = ask.Leading(at.keys)
 			}
-			if at.op == i || !ask.IsAnything() {
+			if !ask.IsAnything() {
 				all.operations, all.asks = append(all.operations, at.op), append(all.asks, ask)
 			}
 			for _, follower := range l.followers[at.op] {

@@ -118,8 +118,12 @@ func (f *Flow) lookahead(i int32) *lookahead {
 // look fills in what is known of an operation, after its followers.
 func (l *lookahead) look(i int32) {
 	own, faults := ways(&l.flow.operations[i])
-	if l.own[i] = own; len(faults) > 0 {
+	l.own[i] = own
+	switch {
+	case len(faults) > 0:
 		l.faults[i], l.faulty[i] = faults, i
+	case len(own) == 0:
+		l.meeting[i] = i
 	}
 	var further []int32
 	l.passed[i] = nodeselector.Anything()

@@ -253,6 +253,11 @@ func TestLookahead(t *testing.T) {
 			asking(load("a"), requiring(topology.Zone, "z1")), exposing(require(load("b", "a"), topology.Zone), "rack"),
 			asking(require(load("c", "b"), topology.Zone, "rack"), requiring(topology.Zone, "z2"))},
 			"DataLoad default/c cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
+		{"a contradiction by zone, beside a region that does not go all the way", []dataflow.Operation{
+			selecting(asking(load("a"), requiring(topology.Zone, "z1")), topology.Region, "r1"), require(load("b", "a"), topology.Zone),
+			asking(require(load("c", "b"), topology.Region), requiring(topology.Region, "r2")),
+			asking(require(load("d", "b"), topology.Zone), requiring(topology.Zone, "z2"))},
+			"DataLoad default/d cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
 		{"a follower that contradicts itself", []dataflow.Operation{load("a"), selecting(asking(require(load("b", "a")), gpu), "type", "CPU")},
 			"DataLoad default/b cannot run anywhere: no node can meet type In [GPU] and type In [CPU]"},
 		{"malformed", []dataflow.Operation{load("a"), asking(require(load("b", "a")), requiring("not a key", "v"))},
@@ -643,6 +648,122 @@ func TestTwoAreNamedBeforeThree(t *testing.T) {
 		if _, err := mustFlow(t, ops[:n]...).Lookahead(a.Ref); err == nil || err.Error() != want {
 			t.Errorf("of %d: %v, want %s", n, err, want)
 		}
+	}
+}
+
+// Of those that are equally near, the first in the flow's order is named, whichever of the
+// nearer ones it follows.
+func TestTheFirstInTheFlowsOrderIsNamed(t *testing.T) {
+	following := func(name, after, source, pool string) dataflow.Operation {
+		op := requireSame(load(name, after))
+		op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: source}
+		if pool != "" {
+			op.Affinity = requiring("pool", pool)
+		}
+		return op
+	}
+	a := load("a")
+	a.Affinity = requiring("pool", "a")
+	f := mustFlow(t, a, following("b", "a", "a", ""), following("c", "b", "a", ""), following("d", "c", "c", "b"), following("e", "d", "b", "b"))
+	want := "DataLoad default/d cannot run where DataLoad default/a does: it requires pool In [b], and that one requires pool In [a]"
+	if _, err := f.Lookahead(a.Ref); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// What is impossible by itself is told, also where three others exclude each other.
+func TestWhatIsImpossibleByItselfIsTold(t *testing.T) {
+	asking := func(op dataflow.Operation, key string, values ...string) dataflow.Operation {
+		op.Affinity = requiring(key, values...)
+		return op
+	}
+	nowhere := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}}
+	three := []dataflow.Operation{
+		asking(requireSame(load("b", "a")), "pool", "a", "b"), asking(requireSame(load("c", "b")), "pool", "a", "c"), asking(requireSame(load("d", "b")), "pool", "b", "c"),
+	}
+	impossible, follower := load("a"), requireSame(load("z", "a"))
+	impossible.Affinity, follower.Affinity = nowhere, nowhere
+	for name, ops := range map[string][]dataflow.Operation{
+		"the first":       append(slices.Clone(three), impossible),
+		"after the three": append(slices.Clone(three), load("a"), follower),
+		"before them":     append([]dataflow.Operation{follower}, append(slices.Clone(three), load("a"))...),
+	} {
+		_, err := mustFlow(t, ops...).Lookahead(ref("a"))
+		var conflict *affinity.ConflictError
+		if !errors.As(err, &conflict) || !strings.Contains(err.Error(), "cannot run anywhere") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Whatever operations ask for, a conflict is told if there is one, and it names one that is
+// impossible by itself, or two that exclude each other, if there are any; and else three.
+func TestConflictsNameWhatExcludesEachOther(t *testing.T) {
+	values := []string{"a", "b", "c", "d"}
+	kinds := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 8).Draw(t, "operations")
+		ops, source, asks := make([]dataflow.Operation, n), make([]int, n), make([][]string, n)
+		for i := range n {
+			ops[i], source[i], asks[i] = load(fmt.Sprint("op-", i)), -1, values
+			if i > 0 {
+				source[i] = rapid.IntRange(-1, i-1).Draw(t, "source")
+			}
+			if source[i] >= 0 {
+				ops[i] = requireSame(load(fmt.Sprint("op-", i), fmt.Sprint("op-", source[i])))
+			}
+			switch rapid.IntRange(0, 9).Draw(t, "asks for") {
+			case 0, 1, 2: // nothing
+			case 3:
+				ops[i].Affinity, asks[i] = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}}, nil
+			default:
+				asks[i] = rapid.SliceOfNDistinct(rapid.SampledFrom(values[:3]), 1, 2, rapid.ID).Draw(t, "values")
+				ops[i].Affinity = requiring("k", asks[i]...)
+			}
+		}
+		possible := func(which ...int) bool {
+			return slices.ContainsFunc(values, func(value string) bool {
+				return !slices.ContainsFunc(which, func(i int) bool { return !slices.Contains(asks[i], value) })
+			})
+		}
+		f := mustFlow(t, ops...)
+		for i := range ops {
+			var line []int // i and whoever must run where it does
+			for j := i; j < n; j++ {
+				if j == i || slices.Contains(line, source[j]) {
+					line = append(line, j)
+				}
+			}
+			_, err := f.Lookahead(ops[i].Ref)
+			var conflict *affinity.ConflictError
+			if errors.As(err, &conflict) == possible(line...) {
+				t.Fatalf("%s: %v, possible: %v", ops[i].Ref, err, possible(line...))
+			}
+			if err == nil {
+				continue
+			}
+			two := slices.ContainsFunc(line, func(a int) bool {
+				return slices.ContainsFunc(line, func(b int) bool { return !possible(a, b) })
+			})
+			at := func(name string) int {
+				return slices.IndexFunc(ops, func(op dataflow.Operation) bool { return op.Ref.String() == name })
+			}
+			a, b := at(conflict.Following), at(conflict.Foreseen.Follower)
+			if !slices.Contains(line, a) || !slices.Contains(line, b) || possible(a, b) && (two || a == b) {
+				t.Fatalf("%s: %v", ops[i].Ref, err)
+			}
+			switch {
+			case a == b:
+				kinds["one"]++
+			case two:
+				kinds["two"]++
+			default:
+				kinds["three"]++
+			}
+		}
+	})
+	if len(kinds) < 3 {
+		t.Errorf("not every kind of conflict was met: %v", kinds)
 	}
 }
 

@@ -19,7 +19,7 @@ func (f *Flow) Mermaid() string { return Mermaid(f.operations, f.Problems()) }
 // operations is drawn too, as it is when one of them refers to it. Without operations
 // and problems the picture is empty.
 func Mermaid(operations []Operation, problems []Problem) string {
-	p := picture{codes: map[Ref][]Code{}, severity: map[Ref]Severity{}, ids: make(map[Ref]string, len(operations))}
+	p := picture{codes: map[Ref][]Code{}, severity: map[Ref]Severity{}, ids: make(map[Ref]string, len(operations)), drawn: map[string]int{}}
 	p.b.WriteString("flowchart BT\n")
 	for _, problem := range problems {
 		p.mark(problem)
@@ -53,7 +53,7 @@ type picture struct {
 	codes    map[Ref][]Code   // of each operation's problems, each once
 	severity map[Ref]Severity // the worst of them
 	ids      map[Ref]string   // of what has been drawn
-	others   int              // how many of them are no operations
+	drawn    map[string]int   // how many of each kind, by the prefix of their ids
 }
 
 func (p *picture) mark(problem Problem) {
@@ -70,13 +70,9 @@ func (p *picture) node(ref Ref, prefix, remark string) string {
 	if id, ok := p.ids[ref]; ok {
 		return id
 	}
-	n := len(p.ids) - p.others
-	if prefix == "not" {
-		n = p.others
-		p.others++
-	}
-	id := fmt.Sprintf("%s%d", prefix, n)
+	id := fmt.Sprintf("%s%d", prefix, p.drawn[prefix])
 	p.ids[ref] = id
+	p.drawn[prefix]++
 	name := ref.String()
 	if ref == (Ref{}) {
 		name = "no operation"
