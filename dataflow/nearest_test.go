@@ -34,6 +34,7 @@ func TestNearestPrefersTheSameName(t *testing.T) {
 		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{backup, "x", "train"}, []dataflow.Ref{{load, "a", "train"}, {load, "x", "trains"}, {backup, "x", "train"}}},
 		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{load, "z", "train"}, []dataflow.Ref{{backup, "a", "train"}, {load, "x", "trains"}, {load, "z", "train"}}},
 		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{process, "z", "train"}, []dataflow.Ref{{process, "z", "train"}, {load, "x", "trains"}}},
+		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{backup, "z", "train"}, []dataflow.Ref{{backup, "z", "train"}, {load, "x", "trains"}}},
 		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{load, "x", "trains"}, []dataflow.Ref{{backup, "x", "trains"}, {load, "z", "trains"}, {load, "x", "trains"}}},
 		{dataflow.Ref{"Load", "x", "train"}, dataflow.Ref{load, "x", "train"}, []dataflow.Ref{{load, "x", "train"}}},
 		{dataflow.Ref{load, "x", "train"}, dataflow.Ref{}, []dataflow.Ref{{load, "z", "trains"}, {backup, "x", "trains"}, {load, "x", "other"}}},
@@ -68,6 +69,33 @@ func TestNearestAmongFewIsExact(t *testing.T) {
 			t.Fatalf("%s among %v: %v, want %q", asked, names, got, want)
 		}
 	})
+}
+
+// Up to 32 are few. Among more, two slips at once, one at either end, may hide what was meant.
+func TestNearestAmongFewIsExactAtTheLimit(t *testing.T) {
+	ops := []dataflow.Operation{load("z-long-name-of-a-model-z")}
+	for i := range 31 {
+		ops = append(ops, load(fmt.Sprintf("m%02d-something-else-%02dm", i, i)))
+	}
+	asked := ref("a-long-name-of-a-model-a")
+	if got := nearest(t, mustFlow(t, ops...), asked); got == nil || *got != ops[0].Ref {
+		t.Errorf("of 32: %v", got)
+	}
+	if got := nearest(t, mustFlow(t, append(ops, load("m99-something-else-99m"))...), asked); got != nil {
+		t.Errorf("of 33: %v", got)
+	}
+}
+
+// An ancestor that resembles what dependOn names was meant rather than a stranger that
+// resembles it more.
+func TestAnAncestorIsTheGuess(t *testing.T) {
+	convert := requireSame(load("convert", "download-1"))
+	convert.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "download-3"}
+	stranger := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "default", Name: "download-3"}}
+	problems := dataflow.Check(load("download-1"), convert, stranger)
+	if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, "; typo of DataLoad default/download-1?") {
+		t.Errorf("%v", problems)
+	}
 }
 
 // One slip of the finger is understood among however many, wherever it is in the name.
