@@ -46,17 +46,17 @@ type Refusal struct {
 	Key, Value string // the inherited label
 
 	// Term is the index among nodeSelectorTerms of the term that refuses it,
-	// ByNodeSelector, or ByEveryNode.
+	// ByNodeSelector, or ByLabelSyntax.
 	Term int
 
-	// Expression is what refuses it. It is zero if Term is ByEveryNode.
+	// Expression is what refuses it. It is zero if Term is ByLabelSyntax.
 	Expression corev1.NodeSelectorRequirement
 }
 
 // The values of Refusal.Term that are not the index of a term.
 const (
 	ByNodeSelector = -1 // the node selector refuses it, as an expression In
-	ByEveryNode    = -2 // no node can have it: the value is not a label value
+	ByLabelSyntax  = -2 // no node can have it: the value is not a label value
 )
 
 // Error says who cannot follow whom, and why, such as
@@ -84,7 +84,7 @@ func (e *ConflictError) Error() string {
 		}
 		demands = append(demands, r.demand(at, len(e.Refusals) > 1))
 	}
-	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", "))
+	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", and "))
 }
 
 func (f *Foreseen) error(following string) string {
@@ -98,7 +98,7 @@ func (f *Foreseen) error(following string) string {
 func (r Refusal) demand(at string, several bool) string {
 	expression, _ := requirement.Parse(r.Expression, nil)
 	switch {
-	case r.Term == ByEveryNode:
+	case r.Term == ByLabelSyntax:
 		return fmt.Sprintf("%q is not a label value", r.Value)
 	case r.Term == ByNodeSelector:
 		return at + "nodeSelector requires " + expression.String()
@@ -112,10 +112,11 @@ func (r Refusal) demand(at string, several bool) string {
 // FindConflict returns why no node can satisfy the node selector, the required node
 // affinity and the inherited labels together, although some can satisfy the first
 // two. It is nil if some node can satisfy all three, and if none can satisfy even
-// the first two, which is not the inherited labels' doing (law C1).
+// the first two, which is not the inherited labels' doing (law C1). Otherwise it is a
+// [*ConflictError].
 //
 // [Inherit] looks for conflicts itself; it does not know the node selector.
-func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherited topology.LabelSet) *ConflictError {
+func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherited topology.LabelSet) error {
 	everywhere, refused := refusedByAll(nodeSelector, inherited)
 	terms := []corev1.NodeSelectorTerm{{}} // no required part: one way, which asks for nothing
 	required := nodeselector.Required(own)
@@ -159,7 +160,7 @@ func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherite
 func refusedByAll(nodeSelector map[string]string, inherited topology.LabelSet) (Refusal, bool) {
 	for key, value := range inherited.All() {
 		if !labelsyntax.IsValue(value) {
-			return Refusal{Key: key, Value: value, Term: ByEveryNode}, true
+			return Refusal{Key: key, Value: value, Term: ByLabelSyntax}, true
 		}
 		if selected, ok := nodeSelector[key]; ok && selected != value {
 			return Refusal{Key: key, Value: value, Term: ByNodeSelector, Expression: equality(key, selected)}, true

@@ -123,9 +123,7 @@ func ExampleConflictError() {
 func ExampleFindConflict() {
 	selector := map[string]string{topology.Zone: "west-c"}
 	inherited := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
-	if conflict := affinity.FindConflict(selector, nil, inherited); conflict != nil {
-		fmt.Println(conflict)
-	}
+	fmt.Println(affinity.FindConflict(selector, nil, inherited))
 	// Output:
 	// cannot follow the source: it ran where topology.kubernetes.io/zone=east-a, but nodeSelector requires topology.kubernetes.io/zone In [west-c]
 }

@@ -45,8 +45,8 @@ func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, 
 	}
 	switch s.Policy {
 	case Require:
-		if conflict := FindConflict(nil, own, result.Inherited); conflict != nil {
-			return Result{}, conflict
+		if err := FindConflict(nil, own, result.Inherited); err != nil {
+			return Result{}, err
 		}
 		result.Affinity = requiring(own, keys, result.Inherited)
 	case Prefer:

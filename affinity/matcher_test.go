@@ -370,12 +370,12 @@ func TestLawC1ConflictExactlyWhenOnlyTheOwnIsSatisfiable(t *testing.T) {
 		}
 
 		selected := and(own, selector)
-		conflict = affinity.FindConflict(selector, own, topology.NewLabelSet(inherited))
+		err = affinity.FindConflict(selector, own, topology.NewLabelSet(inherited))
 		want = someNodeMatches(selected) && !someNodeMatches(and(selected, inherited))
-		if (conflict != nil) != want {
-			t.Fatalf("FindConflict: %v; want a conflict: %v", conflict, want)
+		if got = errors.As(err, &conflict); got != want || got != (err != nil) {
+			t.Fatalf("FindConflict: %v; want a conflict: %v", err, want)
 		}
-		if conflict != nil {
+		if got {
 			checkRefusals(t, own, selector, inherited, conflict)
 		}
 	}

@@ -170,11 +170,11 @@ func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, 
 func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Result, error) {
 	strategy := op.RunAfter.Strategy
 	result, err := affinity.Inherit(op.Affinity, strategy, exposed)
-	var conflict *affinity.ConflictError
-	if !errors.As(err, &conflict) && strategy.Policy == affinity.Require {
-		conflict = affinity.FindConflict(op.NodeSelector, op.Affinity, result.Inherited)
+	if err == nil && strategy.Policy == affinity.Require {
+		err = affinity.FindConflict(op.NodeSelector, op.Affinity, result.Inherited)
 	}
-	if conflict != nil {
+	var conflict *affinity.ConflictError
+	if errors.As(err, &conflict) {
 		conflict.Following, conflict.SpecPath = source.String(), op.Kind.podSpec()
 		return affinity.Result{}, conflict
 	}
