@@ -39,6 +39,10 @@ type ConflictError struct {
 type Foreseen struct {
 	Follower    string // names the operation that cannot follow
 	There, Here string // what the operation that it follows asks for, and what it asks for itself
+
+	// Several says that it takes more than the two: There is what the operation that is
+	// followed and others that must run where it does ask for together.
+	Several bool
 }
 
 // Refusal is a demand of an operation that an inherited label does not meet.
@@ -91,7 +95,11 @@ func (f *Foreseen) error(following string) string {
 	if f.Follower == following {
 		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", following, f.Here)
 	}
-	return fmt.Sprintf("%s cannot run where %s does: it requires %s, and that one requires %s", f.Follower, following, f.Here, f.There)
+	there := "that one requires "
+	if f.Several {
+		there = "those that must run there require together "
+	}
+	return fmt.Sprintf("%s cannot run where %s does: it requires %s, and %s%s", f.Follower, following, f.Here, there, f.There)
 }
 
 // demand says what r asks for, in the spec at a path. One of several says in which term.

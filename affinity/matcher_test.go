@@ -144,7 +144,7 @@ func TestCompileNamesEveryFault(t *testing.T) {
 	}
 	const required = "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 	want := []string{
-		"nodeSelector[zone].values[0]",
+		"nodeSelector[zone]",
 		"preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].values",
 		required + "[1].matchExpressions[0].operator",
 		required + "[1].matchExpressions[1].values",

@@ -38,7 +38,9 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 	operations := l.flow.operations
 	return &affinity.ConflictError{
 		Following: operations[found.following].Ref.String(),
-		Foreseen:  &affinity.Foreseen{Follower: operations[found.follower].Ref.String(), There: found.there, Here: found.here},
+		Foreseen: &affinity.Foreseen{
+			Follower: operations[found.follower].Ref.String(), There: found.there, Here: found.here, Several: found.several,
+		},
 	}
 }
 
@@ -73,7 +75,7 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 			there, here, ok = l.own[i].Exclude(together)
 		}
 		if ok {
-			return &exclusion{i, follower, there.String(), here.String(), false}
+			return &exclusion{i, follower, there.String(), here.String(), true}
 		}
 	}
 }

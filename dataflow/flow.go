@@ -57,15 +57,7 @@ func New(operations ...Operation) (*Flow, error) {
 // build builds a flow that shares the memory of operations, unless they have faults.
 func build(operations []Operation) (*Flow, []error) {
 	index, faults := check(operations)
-	predecessor := make([]int32, len(operations))
-	for i := range operations {
-		predecessor[i] = none
-		if ref, ok := operations[i].Predecessor(); ok {
-			if p, ok := index[ref]; ok {
-				predecessor[i] = p
-			}
-		}
-	}
+	predecessor := predecessors(operations, index)
 	order := predecessorsFirst(predecessor)
 	if len(order) < len(operations) {
 		for _, cycle := range cycles(predecessor, order) {
@@ -80,6 +72,20 @@ func build(operations []Operation) (*Flow, []error) {
 		return nil, faults
 	}
 	return arrange(operations, predecessor, order, index), nil
+}
+
+// predecessors returns where the predecessor of each operation stands, or none.
+func predecessors(operations []Operation, index map[Ref]int32) []int32 {
+	predecessor := make([]int32, len(operations))
+	for i := range operations {
+		predecessor[i] = none
+		if ref, ok := operations[i].Predecessor(); ok {
+			if p, ok := index[ref]; ok {
+				predecessor[i] = p
+			}
+		}
+	}
+	return predecessor
 }
 
 // arrange builds the flow of operations in the given order. It takes over given.

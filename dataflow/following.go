@@ -21,7 +21,7 @@ func (f following) sameNode() bool { return slices.Contains(f.keys, topology.Hos
 // following returns what the operation must follow. There is nothing that it must
 // without policy Require, nor if its source has no one place, or exposes none of the
 // labels, or is not in the flow, so that nothing is known of it.
-func (f *Flow) following(i int32) following {
+func (f *Flow) following(i int32, exposed *exposures) following {
 	op := &f.operations[i]
 	ref, ok := op.Source()
 	if !ok || op.RunAfter.Strategy.Policy != affinity.Require {
@@ -31,20 +31,51 @@ func (f *Flow) following(i int32) following {
 	if op.RunAfter.DependOn != nil {
 		source = f.find(ref)
 	}
-	if source == none || !f.operations[source].hasPlace() {
+	if source == none {
 		return following{source: none}
 	}
-	keys := exposedOf(op.RunAfter.Strategy.Keys(), &f.operations[source])
+	keys := exposed.among(op.RunAfter.Strategy.Keys(), source)
 	if len(keys) == 0 {
 		return following{source: none}
 	}
 	return following{source, keys}
 }
 
-// exposedOf returns which of the keys an operation exposes.
-func exposedOf(keys []string, source *Operation) []string {
-	exposed := topology.ExposedKeys(source.Exposes...)
-	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return !slices.Contains(exposed, key) })
+// exposures are the label keys that operations expose, worked out once for all that follow
+// one that names keys of its own.
+type exposures struct {
+	flow    *Flow
+	builtIn []string
+	custom  map[int32][]string
+}
+
+func (f *Flow) exposures() *exposures {
+	return &exposures{f, topology.ExposedKeys(), map[int32][]string{}}
+}
+
+// of returns the keys that an operation exposes, sorted.
+func (e *exposures) of(i int32) []string {
+	op := &e.flow.operations[i]
+	if len(op.Exposes) == 0 && op.hasPlace() {
+		return e.builtIn
+	}
+	keys, ok := e.custom[i]
+	if !ok {
+		keys = op.ExposedKeys()
+		e.custom[i] = keys
+	}
+	return keys
+}
+
+// have reports whether an operation exposes a key.
+func (e *exposures) have(i int32, key string) bool {
+	_, ok := slices.BinarySearch(e.of(i), key)
+	return ok
+}
+
+// among returns which of the keys an operation exposes. It takes over the slice.
+func (e *exposures) among(keys []string, i int32) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { return !e.have(i, key) })
 }
 
 // followings returns what every operation must follow, an order in which each comes
@@ -53,9 +84,9 @@ func exposedOf(keys []string, source *Operation) []string {
 // that are follow nothing here.
 func (f *Flow) followings() (all []following, order []int32, circular []*CycleError) {
 	all = make([]following, len(f.operations))
-	sources := make([]int32, len(f.operations))
+	sources, exposed := make([]int32, len(f.operations)), f.exposures()
 	for i := range all {
-		all[i] = f.following(int32(i))
+		all[i] = f.following(int32(i), exposed)
 		sources[i] = all[i].source
 	}
 	order = predecessorsFirst(sources)

@@ -243,10 +243,10 @@ func TestLookahead(t *testing.T) {
 		{"a contradiction of siblings", []dataflow.Operation{load("a"), asking(require(load("b", "a")), cpu), asking(require(load("c", "a")), gpu)},
 			"DataLoad default/c cannot run where DataLoad default/b does: it requires type In [GPU], and that one requires type In [CPU]"},
 		{"a contradiction of three", []dataflow.Operation{asking(load("a"), requiring("k", "1", "2")), asking(require(load("b", "a")), requiring("k", "2", "3")), asking(require(load("c", "a")), requiring("k", "1", "3"))},
-			"DataLoad default/c cannot run where DataLoad default/a does: it requires k In [1, 3], and that one requires k In [1, 2] and k In [2, 3]"},
+			"DataLoad default/c cannot run where DataLoad default/a does: it requires k In [1, 3], and those that must run there require together k In [1, 2] and k In [2, 3]"},
 		{"a contradiction of four", []dataflow.Operation{asking(load("a"), requiring("k", "1", "2", "3")), asking(require(load("b", "a")), requiring("k", "1", "2", "4")),
 			asking(require(load("c", "b")), requiring("k", "1", "3", "4")), asking(require(load("d", "c")), requiring("k", "2", "3", "4")), require(load("e", "d"))},
-			"DataLoad default/d cannot run where DataLoad default/a does: it requires k In [2, 3, 4], and that one requires k In [1, 2, 3] and k In [1, 2, 4] and k In [1, 3, 4]"},
+			"DataLoad default/d cannot run where DataLoad default/a does: it requires k In [2, 3, 4], and those that must run there require together k In [1, 2, 3] and k In [1, 2, 4] and k In [1, 3, 4]"},
 		{"a contradiction by zone", []dataflow.Operation{asking(load("a"), requiring(topology.Zone, "z1")), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z2"))},
 			"DataLoad default/b cannot run where DataLoad default/a does: it requires topology.kubernetes.io/zone In [z2], and that one requires topology.kubernetes.io/zone In [z1]"},
 		{"a contradiction by zone and rack, of which only the zone goes all the way", []dataflow.Operation{
@@ -418,7 +418,7 @@ func TestConflictsAreFoundAtAnyDistance(t *testing.T) {
 			at(map[int]*corev1.Affinity{1500: a, n - 1: b})},
 		{"one by itself", "DataLoad default/op-2999 cannot run anywhere: no node can meet a required node affinity without terms, or with only empty ones",
 			at(map[int]*corev1.Affinity{n - 1: {NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}}})},
-		{"only three together", "DataLoad default/op-2999 cannot run where DataLoad default/op-0 does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
+		{"only three together", "DataLoad default/op-2999 cannot run where DataLoad default/op-0 does: it requires pool In [b, c], and those that must run there require together pool In [a, b] and pool In [a, c]",
 			at(map[int]*corev1.Affinity{0: requiring("pool", "a", "b"), 1500: requiring("pool", "a", "c"), n - 1: requiring("pool", "b", "c")})},
 		{"two, though three come first", "DataLoad default/op-2999 cannot run where DataLoad default/op-2000 does: it requires zone In [b], and that one requires zone In [a]",
 			at(map[int]*corev1.Affinity{0: requiring("pool", "a", "b"), 1500: requiring("pool", "a", "c"), 1700: requiring("pool", "b", "c"), 2000: requiring("zone", "a"), n - 1: requiring("zone", "b")})},
@@ -548,7 +548,7 @@ func TestConflictsBeyondTheLimit(t *testing.T) {
 	}{
 		{"among followers", []dataflow.Operation{load("a"), asking(requireSame(load("b", "a")), either(wide...)),
 			asking(requireSame(load("c", "a")), either(other...)), asking(requireSame(load("d", "b")), requiring("y", "1"))},
-			"DataLoad default/c cannot run where DataLoad default/a does: it requires a1 DoesNotExist, and that one requires a1 In [v]"},
+			"DataLoad default/c cannot run where DataLoad default/a does: it requires a1 DoesNotExist, and those that must run there require together a1 In [v]"},
 		{"more ways than are passed up", []dataflow.Operation{asking(load("a"), either(narrow...)), asking(requireSame(load("b", "a")), requiring("y", "1"))},
 			"DataLoad default/b cannot run where DataLoad default/a does: it requires y In [1], and that one requires y In [2]"},
 	} {
@@ -641,8 +641,8 @@ func TestTwoAreNamedBeforeThree(t *testing.T) {
 	a.Affinity = requiring("pool", "a", "b")
 	ops := []dataflow.Operation{a, asking("b", "pool", "a", "c"), asking("c", "pool", "b", "c"), asking("d", "zone", "a"), asking("e", "zone", "b")}
 	for n, want := range map[int]string{
-		3: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
-		4: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]",
+		3: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and those that must run there require together pool In [a, b] and pool In [a, c]",
+		4: "DataLoad default/c cannot run where DataLoad default/a does: it requires pool In [b, c], and those that must run there require together pool In [a, b] and pool In [a, c]",
 		5: "DataLoad default/e cannot run where DataLoad default/d does: it requires zone In [b], and that one requires zone In [a]",
 	} {
 		if _, err := mustFlow(t, ops[:n]...).Lookahead(a.Ref); err == nil || err.Error() != want {
@@ -753,7 +753,7 @@ func TestConflictsNameWhatExcludesEachOther(t *testing.T) {
 				return slices.IndexFunc(ops, func(op dataflow.Operation) bool { return op.Ref.String() == name })
 			}
 			a, b := at(conflict.Following), at(conflict.Foreseen.Follower)
-			if !slices.Contains(line, a) || !slices.Contains(line, b) || possible(a, b) && (two || a == b) {
+			if !slices.Contains(line, a) || !slices.Contains(line, b) || possible(a, b) && (two || a == b) || conflict.Foreseen.Several != possible(a, b) {
 				t.Fatalf("%s: %v", ops[i].Ref, err)
 			}
 			switch {
@@ -808,7 +808,7 @@ func TestTwoAreNamedThoughThreeMeetFirst(t *testing.T) {
 	three := []dataflow.Operation{b, asking("c", "b", "pool", "a", "c"), asking("d", "b", "pool", "b", "c")}
 	for name, tt := range map[string]struct{ first, want string }{
 		"two":  {"zone", "DataLoad default/b cannot run where DataLoad default/a does: it requires zone In [2], and that one requires zone In [1]"},
-		"none": {"tier", "DataLoad default/d cannot run where DataLoad default/b does: it requires pool In [b, c], and that one requires pool In [a, b] and pool In [a, c]"},
+		"none": {"tier", "DataLoad default/d cannot run where DataLoad default/b does: it requires pool In [b, c], and those that must run there require together pool In [a, b] and pool In [a, c]"},
 	} {
 		f := mustFlow(t, append([]dataflow.Operation{asking("a", "", tt.first, "1")}, three...)...)
 		if _, err := f.Lookahead(ref("a")); err == nil || err.Error() != tt.want {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 // Kind is the kind of an operation.
@@ -111,6 +112,15 @@ func (o Operation) Source() (Ref, bool) {
 	default:
 		return o.Predecessor()
 	}
+}
+
+// ExposedKeys returns the label keys that others can follow to where o ran, sorted, each
+// once: the built-in three and those of Exposes; none (nil) if it has no one place.
+func (o Operation) ExposedKeys() []string {
+	if !o.hasPlace() {
+		return nil
+	}
+	return topology.ExposedKeys(o.Exposes...)
 }
 
 // hasPlace reports whether o, once it ran, has one lasting place to be followed to.

@@ -121,6 +121,27 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
 			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk", Weight: 1000}}
 		})}},
+		{"a weight, and dependOn what is not there", []dataflow.Operation{load("a"), with(dependingOn(following(affinity.Prefer, topology.Zone), ref("x")), func(op *dataflow.Operation) {
+			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: topology.Zone}}
+		})}},
+		{"a key that is none, beside one that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, "not a key", "disk")}},
+		{"an unknown policy, and dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following("Must", "disk"), ref("x"))}},
+		{"a cycle of two, each with other mistakes", []dataflow.Operation{
+			with(dependingOn(following(affinity.Require), ref("x")), func(op *dataflow.Operation) {
+				op.Ref, op.RunAfter.Ref, op.RunAfter.Strategy.Prefers = ref("a"), ref("b"), []affinity.Preferred{{Name: "disk"}}
+			}),
+			dependingOn(following(affinity.Require, "disk"), ref("x")),
+		}},
+		{"a cycle of three, and one after it, that depend on each other", []dataflow.Operation{
+			with(following(affinity.Require), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("a"), ref("c") }),
+			dependingOn(following(affinity.Require), ref("c")),
+			with(dependingOn(following(affinity.Require), ref("a")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("c"), ref("b") }),
+			with(dependingOn(following(affinity.Require), ref("b")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("d"), ref("a") }),
+		}},
+		{"an unknown kind in a cycle", []dataflow.Operation{
+			with(load("a", "b"), func(op *dataflow.Operation) { op.Kind, op.RunAfter.Kind = "Job", dataflow.DataLoad }),
+			with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Job" }),
+		}},
 		{"everything for which New rejects, and other mistakes beside it", []dataflow.Operation{
 			load("a", "gone"), load("a"), following("Must"), load("c", "d"), load("d", "c"), load("e", "d"), load("Upper", "c"),
 			with(load("job"), func(op *dataflow.Operation) { op.Kind = "Job" }),

@@ -62,7 +62,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 		r.found(dataflow.Problem{
 			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: byName[conflict.Foreseen.Follower],
 			Field:   "spec.runAfter.affinityStrategy",
-			Message: conflict.Error() + "; change one of the two, or follow another label",
+			Message: conflict.Error() + "; change one of them, or follow another label",
 		})
 	}
 }

@@ -503,7 +503,7 @@ func TestThePictureMarksEveryProblem(t *testing.T) {
 // read in its stead.
 func TestAFaultIsReportedOnce(t *testing.T) {
 	for _, weight := range []string{`"50"`, "50.5", "null"} {
-		text := load("a") + load("b", strings.Replace(afterA, `"Require"`, `"Prefer", "prefers": [{"name": "zone", "weight": `+weight+`}]`, 1))
+		text := load("a") + load("b", strings.Replace(afterA, `"Require"`, `"Prefer", "prefers": [{"name": "topology.kubernetes.io/zone", "weight": `+weight+`}]`, 1))
 		if got := problems(t, text, "-f", "-"); !cmp.Equal(got, []string{"Invalid b 1"}) {
 			t.Errorf("weight %s: problems %v", weight, got)
 		}

@@ -98,15 +98,14 @@ func (r reference) String() string { return dataflow.Ref(r).String() }
 // reporter makes a report of what was read.
 type reporter struct {
 	report
-	in             *input
-	named, exposes []string // which keys the last operation named, and which it exposes
-	seen           map[dataflow.Ref]dataflow.Observation
-	first          map[dataflow.Ref]int32   // where in the input an operation stands first
-	again          map[dataflow.Ref][]int32 // where operations stand that stand there several times
-	known          []known                  // of those that stand there first
-	told           map[dataflow.Problem]bool
-	contradicting  map[string]bool // the operations that are reported as contradictions
-	nodes          *nodes          // nil if none were asked for
+	in            *input
+	seen          map[dataflow.Ref]dataflow.Observation
+	first         map[dataflow.Ref]int32   // where in the input an operation stands first
+	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
+	known         []known                  // of those that stand there first
+	told          map[dataflow.Problem]bool
+	contradicting map[string]bool // the operations that are reported as contradictions
+	nodes         *nodes          // nil if none were asked for
 }
 
 // known is in which flow an operation is, whether there is a fault in it, and in which
@@ -267,13 +266,8 @@ func (r *reporter) describe(i int32) operation {
 		o.Policy = op.RunAfter.Strategy.Policy
 		o.Keys = append(o.Keys, op.RunAfter.Strategy.Keys()...)
 	}
-	switch {
-	case op.Distributed, op.Recurring:
-	default:
-		if r.exposes == nil || !slices.Equal(op.Exposes, r.named) {
-			r.named, r.exposes = op.Exposes, topology.ExposedKeys(op.Exposes...)
-		}
-		o.Exposes = r.exposes // mostly those of the operation before
+	if exposed := op.ExposedKeys(); exposed != nil {
+		o.Exposes = exposed
 	}
 	return o
 }

@@ -32,14 +32,17 @@ func IsEmpty(t corev1.NodeSelectorTerm) bool {
 	return len(t.MatchExpressions) == 0 && len(t.MatchFields) == 0
 }
 
-// ParseSelector returns a node selector as a term. Its faults have paths that start
-// at nodeSelector.
+// ParseSelector returns a node selector as a term. Its faults have the path of the entry,
+// which starts at nodeSelector: there is no more to one in a manifest.
 func ParseSelector(nodeSelector map[string]string) (Term, field.ErrorList) {
 	var selector Term
 	var faults field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(nodeSelector)) {
 		e := corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeSelector[key]}}
-		r, wrong := parse(requirement.Parse, e, func() *field.Path { return field.NewPath("nodeSelector").Key(key) })
+		r, wrong := requirement.Parse(e, nil)
+		for _, fault := range wrong {
+			fault.Field = field.NewPath("nodeSelector").Key(key).String()
+		}
 		selector, faults = append(selector, r), append(faults, wrong...)
 	}
 	return selector, faults
@@ -107,17 +110,6 @@ func (t Term) And(o Term) Term {
 		return slices.Clip(t)
 	}
 	return slices.Concat(t, o)
-}
-
-// On returns the requirements of t on the label with the given key.
-func (t Term) On(key string) Term {
-	var on Term
-	for _, r := range t {
-		if !r.IsField() && r.Key() == key {
-			on = append(on, r)
-		}
-	}
-	return on
 }
 
 // Set returns what t, whose requirements must all be on one label, allows of it.
