@@ -69,9 +69,9 @@ const (
 	NoPolicy Code = "NoPolicy"
 
 	// Contradiction: no node can satisfy what the operation asks for, by itself or
-	// together with what its source's own demands force on a label that it must
-	// follow. Example: the source requires zone In [a], this one requires the zone of
-	// its source and zone In [b]. Change one of the two.
+	// together with what those that it must follow ask for, or with where they ran.
+	// Example: the source requires zone In [a], this one requires the zone of its
+	// source and zone In [b]. Change one of the two.
 	Contradiction Code = "Contradiction"
 
 	// InvalidName: an API server rejects the name or the namespace. Example: loadA,

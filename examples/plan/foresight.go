@@ -61,7 +61,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 		r.contradicting[conflict.Foreseen.Follower] = true
 		r.found(dataflow.Problem{
 			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: byName[conflict.Foreseen.Follower],
-			Field:   "spec.runAfter.affinityStrategy",
+			Field:   strategyField,
 			Message: conflict.Error() + "; change one of them, or follow another label",
 		})
 	}

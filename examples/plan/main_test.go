@@ -323,6 +323,72 @@ func TestAFaultHidesOnlyItsConsequences(t *testing.T) {
 	}
 }
 
+// A problem is a consequence of a fault if it rests on the field that was not read, also on one
+// of another operation; and of no other fault.
+func TestConsequencesRestOnWhatWasNotRead(t *testing.T) {
+	after := func(name, strategy string) string {
+		return `"runAfter": {"kind": "DataLoad", "name": "` + name + `", "affinityStrategy": {` + strategy + `}}`
+	}
+	on := func(name string) string {
+		return `"policy": "Require", "dependOn": {"kind": "DataLoad", "name": "` + name + `"}`
+	}
+	misspelt := strings.Replace(after("a", ""), `"name"`, `"nam"`, 1)
+	for _, c := range []struct {
+		text string
+		want []string
+	}{
+		// What c comes after is not known, as b's predecessor is not.
+		{load("a") + load("b", misspelt) + load("c", after("b", on("a"))), []string{"UnknownField b 1", "Invalid b 1"}},
+		{load("a") + load("b", misspelt) + load("c", after("b", on("a"))) + load("d", after("c", on("a"))), []string{"UnknownField b 1", "Invalid b 1"}},
+		// Nothing of this rests on a toleration.
+		{load("a") + load("b", `"tolerations": [{"key": "k", "operator": "Exist"}]`, after("a", on("nobody")+`, "prefers": [{"name": "x", "weight": 1}]`)),
+			[]string{"Invalid b 1", "NotAnAncestor b 1", "IgnoredList b 1"}},
+		{load("a") + load("b", `"tolerations": 1`, after("a", `"policy": "Require", "requires": [{"name": "example.com/disk"}]`)), []string{"Invalid b 1", "NotExposed b 1"}},
+		// What was meant by a field that does not exist may be any that is beside it.
+		{load("a") + load("b", after("a", "")) + load("c", after("b", `"policy": "Require", "requires": [{"name": "example.com/disk"}], "dependsOn": {"kind": "DataLoad", "name": "a"}`)),
+			[]string{"UnknownField c 1"}},
+		// How many pods a source is, is not known.
+		{load("a", `"policy": "Corn"`) + load("b", after("a", `"policy": "Require", "requires": [{"name": "example.com/disk"}]`)), []string{"Invalid a 1"}},
+	} {
+		got := problems(t, c.text, "-f", "-")
+		slices.Sort(got)
+		slices.Sort(c.want)
+		if !cmp.Equal(got, c.want) {
+			t.Errorf("%s\nproblems %v, want %v", c.text, got, c.want)
+		}
+	}
+}
+
+// What one that is at fault forces on another does not depend on the faults of a third.
+func TestWhatIsAtFaultForcesNothing(t *testing.T) {
+	faulty := load("b", `"nodeSelector": {"gpu": "1"}`, `"tolerations": 1`, afterA)
+	third := load("c", strings.Replace(afterA, `"Require"`, `"Prefer", "prefers": [{"name": "kubernetes.io/hostname", "weight": 0}]`, 1))
+	for _, text := range []string{load("a") + faulty, load("a") + faulty + third} {
+		_, stdout, _ := plan(text, "-f", "-", "-o", "json")
+		var r struct {
+			Operations []struct{ Lookahead any }
+		}
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Operations[0].Lookahead != nil {
+			t.Errorf("a gets %v", r.Operations[0].Lookahead)
+		}
+	}
+}
+
+// A contradiction of the specs is no other one once the source ran.
+func TestAContradictionIsReportedOnce(t *testing.T) {
+	text := strings.Replace(load("a", `"nodeSelector": {"kubernetes.io/hostname": "n1"}`), `"spec"`, `"status": {"phase": "Complete", "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]}]}]}}}, "spec"`, 1) +
+		load("b", `"nodeSelector": {"kubernetes.io/hostname": "n2"}`, afterA)
+	if got := problems(t, text, "-f", "-"); !cmp.Equal(got, []string{"Contradiction b 1"}) {
+		t.Errorf("problems %v", got)
+	}
+	if got := states(t, text, "-f", "-"); got["b"] != "Blocked" {
+		t.Errorf("states %v", got)
+	}
+}
+
 func TestCopiesAreOneProblem(t *testing.T) {
 	got := problems(t, strings.Repeat(load("a", `"tolerations": 1`), 500), "-f", "-")
 	if len(got) != 501 || !slices.Contains(got, "Duplicate a 500") {

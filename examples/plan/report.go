@@ -104,24 +104,28 @@ type reporter struct {
 	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
 	known         []known                  // of those that stand there first
 	told          map[dataflow.Problem]bool
+	misled        map[int32]bool  // whether what an operation comes after was misread
 	contradicting map[string]bool // the operations that are reported as contradictions
 	nodes         *nodes          // nil if none were asked for
 }
 
 // known is in which flow an operation is, whether there is a fault in it, and in which
-// fields one was found when it was read; and whether it is not known what it would do.
+// fields one was found when it was read, or that it is not known in which; and whether it is
+// not known what it would do.
 type known struct {
 	flow       int32
 	faulty     bool
+	unlisted   bool
 	unresolved bool
 	fields     []string
+	around     []string // where those are that do not exist
 }
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
 	r := reporter{
 		in: in, seen: seen,
 		first: make(map[dataflow.Ref]int32, len(in.Operations)), again: map[dataflow.Ref][]int32{}, known: make([]known, len(in.Operations)),
-		told: map[dataflow.Problem]bool{}, contradicting: map[string]bool{},
+		told: map[dataflow.Problem]bool{}, misled: map[int32]bool{}, contradicting: map[string]bool{},
 	}
 	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
 	if withNodes {
@@ -140,13 +144,16 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
 		} else {
 			r.first[op.Ref] = int32(i)
-			r.known[i].faulty = in.obscure[op.Place.File]
+			r.known[i].faulty, r.known[i].unlisted = in.obscure[op.Place.File], in.obscure[op.Place.File]
 		}
 	}
 	for _, fault := range in.faults {
 		if i, ok := r.first[fault.Operation]; ok {
 			r.known[i].faulty = true
 			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
+			if fault.Unknown() { // it may have been meant to be any of the fields beside it
+				r.known[i].around = append(r.known[i].around, parent(fault.Fault.Field))
+			}
 		}
 	}
 	problems := dataflow.Check(operations...) // of all at once: what was meant may be in another flow
@@ -212,14 +219,11 @@ func (r *reporter) flow(part []dataflow.Operation) {
 	r.flows = append(r.flows, flow)
 }
 
-// accepted returns the flow of operations without what New rejects of them: who is at
-// fault inherits nothing in it, copies are left out, and cycles are cut open. It may write
-// to part.
+// accepted returns the flow of operations without what New rejects of them, and without what
+// cannot be relied on: who is at fault inherits nothing in it, copies are left out, and cycles
+// are cut open. It may write to part.
 func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
 	f, err := dataflow.New(part...)
-	if err == nil {
-		return f
-	}
 	cut := map[dataflow.Ref]bool{}
 	for _, err := range parts(err) {
 		var of *dataflow.OperationError
@@ -233,6 +237,9 @@ func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
 				r.known[r.first[ref]].faulty = true
 			}
 		}
+	}
+	if !slices.ContainsFunc(part, func(op dataflow.Operation) bool { return r.known[r.first[op.Ref]].faulty }) {
+		return f
 	}
 	copied := map[dataflow.Ref]bool{} // of those that stand several times
 	kept := part[:0]
@@ -285,71 +292,17 @@ func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 	switch {
 	case errors.As(resolution.Err, &conflict):
 		o.State, o.On, o.Conflict = dataflow.Blocked, o.Source, conflict.Error()
-		r.found(dataflow.Problem{
-			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: resolution.Ref, Field: "spec.runAfter.affinityStrategy",
-			Message: conflict.Error() + "; it can never start, unless its source runs again elsewhere",
-		})
+		if !r.contradicting[resolution.Ref.String()] { // else it was foreseen
+			r.found(dataflow.Problem{
+				Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: resolution.Ref, Field: strategyField,
+				Message: conflict.Error() + "; it can never start, unless its source runs again elsewhere",
+			})
+		}
 	case resolution.State == dataflow.Ready:
 		o.State, o.inherited = dataflow.Ready, &inherited{resolution.Affinity, append([]string{}, resolution.Missing...), resolution.Inherited}
 	default:
 		o.State, o.On = resolution.State, o.or(resolution.On, true)
 	}
-}
-
-// found reports a problem of the flow, unless it is beside the point.
-func (r *reporter) found(p dataflow.Problem) {
-	i := r.first[p.Operation]
-	switch p.Code {
-	case dataflow.UnknownPredecessor, dataflow.NotAnAncestor, dataflow.Contradiction, dataflow.Impossible:
-		// It says that the operation can never start. What is complete, runs or has
-		// failed did; what it ran after may have been cleaned up since.
-		if phase := r.seen[p.Operation].Phase; phase != "" && phase != dataflow.Pending {
-			return
-		}
-	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
-		if !slices.ContainsFunc(r.known[i].fields, func(field string) bool { return within(p.Field, field) }) {
-			r.problem(p)
-		}
-		return
-	}
-	// A fault, such as a misspelt dependOn, leaves a field unread, of the operation or of
-	// its source. What seems wrong then may be no more than that.
-	op := &r.in.Operations[i]
-	if p.Code == dataflow.UnknownPredecessor && !slices.ContainsFunc(r.known[i].fields, namesPredecessor) {
-		r.problem(p)
-		return
-	}
-	if source, ok := op.Source(); r.known[i].faulty || ok && r.faulty(source) {
-		return
-	}
-	r.problem(p)
-}
-
-// namesPredecessor reports whether a field says what an operation runs after, so that this
-// is not known if the field is faulty.
-func namesPredecessor(path string) bool {
-	const runAfter = "spec.runAfter"
-	return within(runAfter, path) || within(path, runAfter) && !within(path, runAfter+".affinityStrategy") || within(path, "metadata.namespace")
-}
-
-// within reports whether the field at path is the other one, or in it.
-func within(path, other string) bool {
-	rest, ok := strings.CutPrefix(path, other)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// unresolved reports whether it is not known what another operation would do.
-func (r *reporter) unresolved(of *reference) bool {
-	if of == nil {
-		return false
-	}
-	i, ok := r.first[dataflow.Ref(*of)]
-	return ok && r.known[i].unresolved
-}
-
-func (r *reporter) faulty(ref dataflow.Ref) bool {
-	i, ok := r.first[ref]
-	return ok && r.known[i].faulty
 }
 
 // problem reports a problem once, at the given place, or else wherever its operation
