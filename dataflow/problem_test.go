@@ -373,6 +373,21 @@ func TestMermaid(t *testing.T) {
 	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
 }
 
+// Only what names and label keys are made of is drawn as it is.
+func TestMermaidEscapesAllElse(t *testing.T) {
+	const asIs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_./,"
+	for r := range rune(0x250) {
+		want := fmt.Sprintf("[%s]", string(r))
+		if !strings.ContainsRune(asIs, r) {
+			want = fmt.Sprintf("[#%d;]", r)
+		}
+		picture := dataflow.Mermaid([]dataflow.Operation{{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: string(r)}}}, nil)
+		if want = `["DataLoad ` + want[1:len(want)-1] + `"]`; !strings.Contains(picture, want) {
+			t.Errorf("%q: no %s in\n%s", r, want, picture)
+		}
+	}
+}
+
 // What New rejects is drawn as well: a cycle, copies, an invalid policy, what is not
 // there and what has only a problem.
 func TestMermaidOfAnything(t *testing.T) {

@@ -221,6 +221,8 @@ func TestBothIsBounded(t *testing.T) {
 		{"both in common", each("a", 65, "x"), each("b", 65, "y"), 1, 2},
 		{"nothing in common", each("a", 65), each("b", 65), 1, 0},
 		{"too many to multiply", each("a", 5000, "x"), each("b", 2), 2, 2},
+		{"too many, and anything", each("a", 65, "x"), nodeselector.Anything(), 1, 1},
+		{"anything, and too many", nodeselector.Anything(), each("a", 65, "x"), 1, 1},
 		{"as many as there may be", each("a", 64), each("b", 1), 64, 2},
 		{"one more", each("a", 65, "x"), each("b", 1), 1, 2},
 		{"as many requirements as there may be", each("a", 32, many[:30]...), each("b", 1), 32, 32},
