@@ -5,7 +5,35 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 )
+
+// The manifests of the README are read without a fault, and make a flow without a problem.
+func TestReadmeManifestsAreSound(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) == 0 {
+		t.Error("the README shows no manifest")
+	}
+	for _, block := range blocks {
+		read, err := manifest.Read("README.md", strings.NewReader(block[1]))
+		if err != nil {
+			t.Error(err)
+		}
+		var ops []dataflow.Operation
+		for _, op := range read.Operations {
+			ops = append(ops, op.Operation)
+		}
+		if problems := dataflow.Check(ops...); len(ops) < 2 || problems != nil {
+			t.Errorf("%d operations, problems %v", len(ops), problems)
+		}
+	}
+}
 
 // Every Go snippet of the README stands, line for line, in an Example that runs.
 func TestReadmeSnippetsAreExamples(t *testing.T) {
