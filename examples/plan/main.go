@@ -89,7 +89,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, terminals ter
 		fmt.Fprint(stdout, statuses)
 		return sound
 	case err != nil:
-		return fail(fmt.Errorf("%w; -h explains", err))
+		_, undefined, _ := strings.Cut(err.Error(), "not defined: -")
+		return fail(fmt.Errorf("%w%s; -h explains", err, typo.Hint(undefined, "nodes", "ran")))
 	}
 	print, ok := printers(terminals.out)[*format]
 	switch {

@@ -170,6 +170,7 @@ func TestWhatCannotBeUsedIsSaid(t *testing.T) {
 		{"no file", "nothing to read", nil},
 		{"an argument", `unexpected argument "flow.yaml": name files with -f`, []string{"flow.yaml"}},
 		{"an unknown flag", "flag provided but not defined: -x", []string{"-x"}},
+		{"a misspelt flag", `not defined: -node; typo of "nodes"?; -h explains`, []string{"--node", "x"}},
 		{"an unknown output", `-o jsn: must be table, json, yaml or mermaid; typo of "json"?`, []string{"-f", flow, "-o", "jsn"}},
 		{"a missing file", "no-such.yaml", []string{"-f", "no-such.yaml"}},
 		{"a directory without manifests", "no .yaml, .yml or .json file in this directory", []string{"-f", "testdata/empty-dir"}},
