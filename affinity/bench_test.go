@@ -1,6 +1,7 @@
 package affinity_test
 
 import (
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -50,5 +51,57 @@ func BenchmarkInherit(b *testing.B) {
 			}
 			_ = copied
 		})
+	}
+}
+
+// BenchmarkDoubling follows n labels of as many exposed ones, and doubles n again and
+// again: what takes more than twice as long, but for a fifth, is not linear.
+func BenchmarkDoubling(b *testing.B) {
+	type demand func(key string) corev1.NodeSelectorRequirement
+	var nothing demand
+	others := demand(func(key string) corev1.NodeSelectorRequirement { return in("own-"+key, "a") })
+	theSame := demand(func(key string) corev1.NodeSelectorRequirement { return in(key, "a") })
+	for _, what := range []struct {
+		name   string
+		policy affinity.Policy
+		own    demand // for each key
+	}{
+		{"Require", affinity.Require, nothing},
+		{"Require beside others", affinity.Require, others},
+		{"Require again", affinity.Require, theSame},
+		{"Prefer", affinity.Prefer, nothing},
+		{"Prefer beside others", affinity.Prefer, others},
+		{"Prefer again", affinity.Prefer, theSame},
+	} {
+		for n := 1000; n <= 8000; n *= 2 {
+			labels := make(map[string]string, n)
+			s := affinity.Strategy{Policy: what.policy}
+			var expressions []corev1.NodeSelectorRequirement
+			var preferences []corev1.PreferredSchedulingTerm
+			for i := range n {
+				key := fmt.Sprintf("example.com/label-%d", i)
+				labels[key] = "a"
+				s.Requires = append(s.Requires, affinity.Required{Name: key})
+				s.Prefers = append(s.Prefers, affinity.Preferred{Name: key, Weight: 1})
+				if what.own != nil {
+					expressions = append(expressions, what.own(key))
+					preferences = append(preferences, weighted(1, what.own(key)))
+				}
+			}
+			from := topology.NewLabelSet(labels)
+			var own *corev1.Affinity
+			if what.own != nil {
+				own = requiring(term(expressions...))
+				own.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = preferences
+			}
+			b.Run(fmt.Sprintf("%s/labels=%d", what.name, n), func(b *testing.B) {
+				b.ReportAllocs()
+				for range b.N {
+					if _, err := affinity.Inherit(own, s, from); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

@@ -3,6 +3,7 @@ package affinity_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -145,6 +146,65 @@ func TestInherit(t *testing.T) {
 			}
 			mustEqual(t, "affinity", test.want, got.Affinity)
 			mustEqual(t, "missing", test.missing, got.Missing)
+		})
+	}
+}
+
+// Of few demands and of many it is found out in different ways what is held already.
+func TestLawI3WhatIsHeldIsNotAddedAgainHoweverMuchThereIs(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 15, 16, 17, 18, 100} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			labels := map[string]string{}
+			var followed []string
+			var prefers []affinity.Preferred
+			var own, added []corev1.NodeSelectorRequirement
+			var ownPreferred, addedPreferred []corev1.PreferredSchedulingTerm
+			for i := range n {
+				key := fmt.Sprintf("key-%d", 7*i%n)
+				labels[key] = "a"
+				followed = append(followed, key, key)
+				prefers = append(prefers, affinity.Preferred{Name: key, Weight: 2}, affinity.Preferred{Name: key, Weight: 2})
+				switch i % 7 {
+				case 0, 1: // held
+					own = append(own, in(key, "a"))
+					ownPreferred = append(ownPreferred, weighted(2, in(key, "a")))
+					continue
+				case 2: // these are other ones
+					own = append(own, in(key, "a", "b"))
+					ownPreferred = append(ownPreferred, weighted(2, in(key, "b")))
+				case 3:
+					own = append(own, corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpNotIn, Values: []string{"b"}})
+					ownPreferred = append(ownPreferred, weighted(1, in(key, "a")))
+				case 4:
+					own = append(own, in("own-"+key, "a"))
+					ownPreferred = append(ownPreferred, weighted(2, in(key, "a"), in(key, "a")))
+				case 5:
+					ownPreferred = append(ownPreferred, weighted(2, in(key, "a")))
+					ownPreferred[len(ownPreferred)-1].Preference.MatchFields = []corev1.NodeSelectorRequirement{in("metadata.name", "n1")}
+				}
+				added = append(added, in(key, "a"))
+				addedPreferred = append(addedPreferred, weighted(2, in(key, "a")), weighted(2, in(key, "a"))) // law P2
+			}
+			from := topology.NewLabelSet(labels)
+			for _, test := range []struct {
+				name      string
+				strategy  affinity.Strategy
+				own, want *corev1.Affinity
+			}{
+				{"required", require(followed...), requiring(term(own...)), requiring(term(slices.Concat(own, added)...))},
+				{"preferred", prefer(prefers...), preferring(ownPreferred...), preferring(slices.Concat(ownPreferred, addedPreferred)...)},
+			} {
+				once, err := affinity.Inherit(test.own, test.strategy, from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustEqual(t, test.name, test.want, once.Affinity)
+				twice, err := affinity.Inherit(once.Affinity, test.strategy, from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustEqual(t, test.name+" twice", once, twice)
+			}
 		})
 	}
 }

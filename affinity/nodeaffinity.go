@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -21,10 +22,34 @@ func isEquality(e *corev1.NodeSelectorRequirement, key, value string) bool {
 	return e.Key == key && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 && e.Values[0] == value
 }
 
-// hasEquality reports whether term has that expression.
-func hasEquality(term *corev1.NodeSelectorTerm, key, value string) bool {
-	for i := range term.MatchExpressions {
-		if isEquality(&term.MatchExpressions[i], key, value) {
+// heldExpressions are the expressions that a term has of its own.
+type heldExpressions struct {
+	own  []corev1.NodeSelectorRequirement
+	keys sets.Set[string] // of those for an inherited label, if own are many
+}
+
+func holdingExpressions(own []corev1.NodeSelectorRequirement, inherited topology.LabelSet) heldExpressions {
+	h := heldExpressions{own: own}
+	if len(own) <= few {
+		return h
+	}
+	h.keys = sets.New[string]()
+	for i := range own {
+		e := &own[i]
+		if value, ok := inherited.Get(e.Key); ok && isEquality(e, e.Key, value) {
+			h.keys.Insert(e.Key)
+		}
+	}
+	return h
+}
+
+// has reports whether the expression for an inherited label is held to the letter.
+func (h heldExpressions) has(key, value string) bool {
+	if h.keys != nil {
+		return h.keys.Has(key)
+	}
+	for i := range h.own {
+		if isEquality(&h.own[i], key, value) {
 			return true
 		}
 	}
@@ -32,12 +57,14 @@ func hasEquality(term *corev1.NodeSelectorTerm, key, value string) bool {
 }
 
 // addEqualities adds to term an expression for every exposed key, unless the term
-// has it to the letter (law I3).
+// has it to the letter (law I3). As no key is twice among keys, what is added need not
+// be looked through.
 func addEqualities(term *corev1.NodeSelectorTerm, keys []string, inherited topology.LabelSet) {
+	held := holdingExpressions(term.MatchExpressions, inherited)
 	var values []string // of all expressions
 	for i, key := range keys {
 		value, ok := inherited.Get(key)
-		if !ok || hasEquality(term, key, value) {
+		if !ok || held.has(key, value) {
 			continue
 		}
 		if values == nil {
@@ -113,17 +140,46 @@ func (added *preferences) add(a *corev1.Affinity, p Preferred, value string) *co
 	return a
 }
 
-// prefersAlready reports whether a has a preference of p's weight for p's label
-// with the given value, and for nothing else.
-func prefersAlready(a *corev1.Affinity, p Preferred, value string) bool {
+// isPreference reports whether t is a preference of p's weight for p's label with the
+// given value, and for nothing else.
+func isPreference(t *corev1.PreferredSchedulingTerm, p Preferred, value string) bool {
+	e := t.Preference.MatchExpressions
+	return t.Weight == p.Weight && len(t.Preference.MatchFields) == 0 && len(e) == 1 && isEquality(&e[0], p.Name, value)
+}
+
+// heldPreferences are the preferences that an affinity has of its own.
+type heldPreferences struct {
+	own []corev1.PreferredSchedulingTerm
+	set sets.Set[Preferred] // those for an inherited label, if own are many
+}
+
+func holdingPreferences(a *corev1.Affinity, inherited topology.LabelSet) heldPreferences {
 	if a == nil || a.NodeAffinity == nil {
-		return false
+		return heldPreferences{}
 	}
-	terms := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
-	for i := range terms {
-		preference := &terms[i].Preference
-		if terms[i].Weight == p.Weight && len(preference.MatchFields) == 0 && len(preference.MatchExpressions) == 1 &&
-			hasEquality(preference, p.Name, value) {
+	h := heldPreferences{own: a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution}
+	if len(h.own) <= few {
+		return h
+	}
+	h.set = sets.New[Preferred]()
+	for i := range h.own {
+		for _, e := range h.own[i].Preference.MatchExpressions {
+			p := Preferred{Name: e.Key, Weight: h.own[i].Weight}
+			if value, ok := inherited.Get(p.Name); ok && isPreference(&h.own[i], p, value) {
+				h.set.Insert(p)
+			}
+		}
+	}
+	return h
+}
+
+// has reports whether p, for the inherited value of its label, is held to the letter.
+func (h heldPreferences) has(p Preferred, value string) bool {
+	if h.set != nil {
+		return h.set.Has(p)
+	}
+	for i := range h.own {
+		if isPreference(&h.own[i], p, value) {
 			return true
 		}
 	}

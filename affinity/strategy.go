@@ -90,9 +90,11 @@ func (s Strategy) appendKeys(keys []string) []string {
 	return unique(keys)
 }
 
+// few items are faster looked through than put in a set.
+const few = 16
+
 // unique drops repeats from keys, in place.
 func unique(keys []string) []string {
-	const few = 16 // are faster looked through than put in a set
 	if len(keys) > few {
 		seen := sets.New[string]()
 		return slices.DeleteFunc(keys, func(key string) bool {

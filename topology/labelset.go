@@ -5,6 +5,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // A LabelSet is a set of labels, each key with one value. It is immutable, so it
@@ -51,14 +53,21 @@ func newSorted(labels []label) LabelSet {
 	return LabelSet{labels}
 }
 
+// few items are faster looked through than put in a set, or searched.
+const few = 16
+
 // Only returns the labels of s whose key is among keys; keys that s lacks and
 // repeated keys change nothing.
 func (s LabelSet) Only(keys ...string) LabelSet {
+	var named sets.Set[string] // keys, if they are many
+	if len(keys) > few {
+		named = sets.New(keys...)
+	}
 	first, end := 0, 0 // of the labels found, which need no copy as long as they stand together
 	var apart []label
 	for i, l := range s.labels {
 		switch {
-		case !slices.Contains(keys, l.key):
+		case named != nil && !named.Has(l.key), named == nil && !slices.Contains(keys, l.key):
 		case apart != nil:
 			apart = append(apart, l)
 		case first == end:
@@ -81,7 +90,6 @@ func (s LabelSet) Only(keys ...string) LabelSet {
 
 // Get returns the value of the label with the given key, and whether s has it.
 func (s LabelSet) Get(key string) (value string, ok bool) {
-	const few = 16 // are faster looked through than searched
 	if len(s.labels) <= few {
 		for i := range s.labels {
 			if s.labels[i].key == key {

@@ -334,20 +334,33 @@ func TestLabelSet(t *testing.T) {
 	}
 }
 
-// Small and large sets are looked through in different ways.
-func TestGetInSetsOfAnySize(t *testing.T) {
+// Small and large sets, and short and long lists, are looked through in different ways.
+func TestGetAndOnlyOfSetsOfAnySize(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 100} {
 		labels := map[string]string{}
+		var there, absent []string
 		for i := range n {
-			labels[fmt.Sprintf("key-%03d", 2*i)] = fmt.Sprint(i)
+			there, absent = append(there, fmt.Sprintf("key-%03d", 2*i)), append(absent, fmt.Sprintf("key-%03d", 2*i+1))
+			labels[there[i]] = fmt.Sprint(i)
 		}
 		s := topology.NewLabelSet(labels)
 		for i := range n {
-			if value, ok := s.Get(fmt.Sprintf("key-%03d", 2*i)); !ok || value != fmt.Sprint(i) {
+			if value, ok := s.Get(there[i]); !ok || value != fmt.Sprint(i) {
 				t.Errorf("of %d labels, Get of number %d = %q, %v", n, i, value, ok)
 			}
-			if value, ok := s.Get(fmt.Sprintf("key-%03d", 2*i+1)); ok || value != "" {
+			if value, ok := s.Get(absent[i]); ok || value != "" {
 				t.Errorf("of %d labels, Get of an absent key = %q, %v", n, value, ok)
+			}
+		}
+		for first := range n {
+			want := maps.Clone(labels)
+			for _, key := range there[:first] {
+				delete(want, key)
+			}
+			for _, keys := range [][]string{there[first:], slices.Concat(absent, there[first:], there[first:])} {
+				if got := s.Only(keys...); !got.Equal(topology.NewLabelSet(want)) {
+					t.Errorf("of %d labels, Only(%q) = %s", n, keys, got)
+				}
 			}
 		}
 	}
