@@ -297,36 +297,3 @@ func TestLawB1EveryFaultAtOnceByItsPath(t *testing.T) {
 		})
 	}
 }
-
-func TestValidatePathMayBeNil(t *testing.T) {
-	faults := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "tier"}}}.Validate(nil)
-	mustEqual(t, "faults", `[prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive]`, fmt.Sprint(faults))
-	mustEqual(t, "faults of the zero strategy", field.ErrorList(nil), affinity.Strategy{}.Validate(nil))
-}
-
-func TestKeysOfAnUnknownPolicyAreNone(t *testing.T) {
-	s := require("tier")
-	s.Policy = "Required"
-	mustEqual(t, "keys", []string(nil), s.Keys())
-	mustEqual(t, "keys of the zero strategy", []string(nil), affinity.Strategy{}.Keys())
-}
-
-func TestKeysOfALongListInItsOrderEachOnce(t *testing.T) {
-	var names, want []string
-	for i := range 40 {
-		want = append(want, fmt.Sprintf("key-%d", 40-i))
-		names = append(names, want[i], want[i/2], want[i])
-	}
-	mustEqual(t, "keys", want, require(names...).Keys())
-}
-
-// Fluid's AffinityStrategy, from a manifest and back.
-func TestStrategyIsFluidsJSON(t *testing.T) {
-	for want, s := range map[string]affinity.Strategy{
-		`{}`: {},
-		`{"policy":"Require","requires":[{"name":"tier"}]}`:            require("tier"),
-		`{"policy":"Prefer","prefers":[{"name":"tier","weight":100}]}`: prefer(affinity.Preferred{Name: "tier", Weight: 100}),
-	} {
-		mustEqual(t, "JSON", want, encode(s))
-	}
-}

@@ -5,45 +5,76 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-func mustEqual(t interface {
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
 	Helper()
 	Fatalf(string, ...any)
-}, what string, want, got any) {
+}
+
+func mustEqual(t tester, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("%s, -want +got:\n%s", what, diff)
 	}
 }
 
-// faults are the parts of an error that is both an Aggregate and, by its first
-// part, a *field.Error.
-func faults(t *testing.T, err error) []string {
+// fieldErrors are the parts of an error that is both an Aggregate and, by its first
+// part, a *field.Error; none of nil.
+func fieldErrors(t tester, err error) []*field.Error {
 	t.Helper()
+	if err == nil {
+		return nil
+	}
 	var first *field.Error
 	var all utilerrors.Aggregate
 	if !errors.As(err, &first) || !errors.As(err, &all) {
 		t.Fatalf("error %v is no list of *field.Error", err)
 	}
-	var messages []string
+	var parts []*field.Error
 	for _, err := range all.Errors() {
-		messages = append(messages, err.Error())
+		var part *field.Error
+		if !errors.As(err, &part) {
+			t.Fatalf("%v is no *field.Error", err)
+		}
+		parts = append(parts, part)
 	}
-	mustEqual(t, "first fault", messages[0], first.Error())
+	mustEqual(t, "first fault", parts[0], first)
+	return parts
+}
+
+// faults are their messages.
+func faults(t tester, err error) []string {
+	t.Helper()
+	var messages []string
+	for _, fault := range fieldErrors(t, err) {
+		messages = append(messages, fault.Error())
+	}
 	return messages
+}
+
+// in is an expression as the encoder writes it.
+func in(key string, values ...string) corev1.NodeSelectorRequirement {
+	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
+}
+
+func term(expressions ...corev1.NodeSelectorRequirement) corev1.NodeSelectorTerm {
+	return corev1.NodeSelectorTerm{MatchExpressions: expressions}
+}
+
+func recorded(terms ...corev1.NodeSelectorTerm) *corev1.NodeAffinity {
+	return &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}
 }
 
 // anyLabels draws labels of any kind, also such as no node can have.
@@ -52,36 +83,36 @@ func anyLabels() *rapid.Generator[map[string]string] {
 	return rapid.MapOfN(key, rapid.OneOf(rapid.SampledFrom([]string{"a", ""}), rapid.String()), 0, 6)
 }
 
-func TestLawE2NodeAffinityAndBackIsTheIdentity(t *testing.T) {
+func TestLawE2EncodingsAreInvertible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := topology.NewLabelSet(anyLabels().Draw(t, "labels"))
-		encoded := s.NodeAffinity()
-		if rapid.Bool().Draw(t, "Fluid's order") && encoded != nil {
-			terms := encoded.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+		a, annotations := s.NodeAffinity(), s.Annotations()
+		if (a == nil) != (s.Len() == 0) || (annotations == nil) != (s.Len() == 0) {
+			t.Fatalf("encodings of %v: %v and %v", s, a, annotations)
+		}
+		if a != nil && rapid.Bool().Draw(t, "Fluid's order") {
+			terms := a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 			terms[0].MatchExpressions = rapid.Permutation(terms[0].MatchExpressions).Draw(t, "order")
 		}
-		got, err := topology.FromNodeAffinity(encoded)
+		got, err := topology.FromNodeAffinity(a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustEqual(t, "decoded", s, got)
-	})
-}
+		mustEqual(t, "decoded node affinity", s, got)
 
-func TestLawE2AnnotationsAndBackIsTheIdentity(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := topology.NewLabelSet(anyLabels().Draw(t, "labels"))
-		encoded := s.Annotations()
-		if encoded != nil && rapid.Bool().Draw(t, "others beside them") {
-			encoded["affinity.dataflow.fluid.io/labels"] = "tier"
-			encoded["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
-			encoded[""] = ""
+		if annotations != nil {
+			mustEqual(t, "annotations, with the switch", s.Len()+1, len(annotations))
 		}
-		got, err := topology.FromAnnotations(encoded)
+		if annotations != nil && rapid.Bool().Draw(t, "others beside them") {
+			annotations["affinity.dataflow.fluid.io/labels"] = "tier"
+			annotations["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
+			annotations[""] = ""
+		}
+		got, err = topology.FromAnnotations(annotations)
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustEqual(t, "decoded", s, got)
+		mustEqual(t, "decoded annotations", s, got)
 	})
 }
 
@@ -101,6 +132,26 @@ func TestLawE2EncodingsAreFluids(t *testing.T) {
 		"affinity.dataflow.fluid.io.tier":                        "",
 		"affinity.dataflow.fluid.io.topology.kubernetes.io/zone": "east-a",
 	}, s.Annotations())
+}
+
+func TestLawE3EncodingsAreSortedByKey(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := topology.NewLabelSet(labels().Draw(t, "labels"))
+		keys := slices.Collect(maps.Keys(maps.Collect(s.All())))
+		slices.Sort(keys)
+		var all, encoded []string
+		for key := range s.All() {
+			all = append(all, key)
+		}
+		if a := s.NodeAffinity(); a != nil {
+			for _, e := range a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions {
+				encoded = append(encoded, e.Key)
+			}
+		}
+		if !slices.Equal(all, keys) || !slices.Equal(encoded, keys) {
+			t.Fatalf("keys %v are ranged over as %v and encoded as %v", keys, all, encoded)
+		}
+	})
 }
 
 // A random node affinity decodes just when it is, but for order, what is encoded.
@@ -151,10 +202,7 @@ func isEncoding(a *corev1.NodeAffinity) bool {
 
 // mustBeEncoded says that a, which was decoded to s, is what s encodes to, but for
 // the order of expressions and for empty shells.
-func mustBeEncoded(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}, a *corev1.NodeAffinity, s topology.LabelSet) {
+func mustBeEncoded(t tester, a *corev1.NodeAffinity, s topology.LabelSet) {
 	t.Helper()
 	again, err := topology.FromNodeAffinity(s.NodeAffinity())
 	if err != nil || !again.Equal(s) {
@@ -169,171 +217,113 @@ func mustBeEncoded(t interface {
 	}
 }
 
-func TestLawE4EveryFaultIsNamedWithItsPath(t *testing.T) {
+func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
 	const path = "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 	exists := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpExists}
 	gt := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpGt, Values: []string{"1"}}
-	for _, test := range []struct {
-		name     string
-		affinity *corev1.NodeAffinity
-		want     []string
+	notIn := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpNotIn, Values: []string{"1"}}
+	onlyFields := corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{in("metadata.name", "n1")}}
+	withFields := term(in("a", "1"))
+	withFields.MatchFields = onlyFields.MatchFields
+	onlyPreferring := &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1}}}
+	preferring := recorded(term(in("a", "1")))
+	preferring.PreferredDuringSchedulingIgnoredDuringExecution = []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: term(in("a", "1"))}}
+
+	for _, c := range []struct {
+		name   string
+		a      *corev1.NodeAffinity
+		want   string // the labels, or
+		faults []string
 	}{
-		{"two terms", recorded(term(in("a", "1")), term(in("b", "1"))), []string{
+		{"nil", nil, "", nil},
+		{"no required part", &corev1.NodeAffinity{}, "", nil},
+		{"no term", recorded(), "", nil},
+		{"an empty term", recorded(term()), "", nil},
+		{"another order, as Fluid writes it", recorded(term(in("b", "2"), in("a", "1"))), "a=1,b=2", nil},
+		{"an empty value", recorded(term(in("a", ""))), "a=", nil},
+
+		{"two terms", recorded(term(in("a", "1")), term(in("b", "1"))), "", []string{
 			path + `: Invalid value: 2: must be at most one term`,
 		}},
-		{"another operator", recorded(term(gt)), []string{
+		{"another operator", recorded(term(gt)), "", []string{
 			path + `[0].matchExpressions[0].operator: Unsupported value: "Gt": supported values: "In"`,
 		}},
-		{"another operator without a value", recorded(term(exists)), []string{
+		{"the opposite operator", recorded(term(notIn)), "", []string{
+			path + `[0].matchExpressions[0].operator: Unsupported value: "NotIn": supported values: "In"`,
+		}},
+		{"another operator without a value", recorded(term(exists)), "", []string{
 			path + `[0].matchExpressions[0].operator: Unsupported value: "Exists": supported values: "In"`,
 			path + `[0].matchExpressions[0].values: Invalid value: "": must be the one value of the label`,
 		}},
-		{"no value", recorded(term(in("a", []string{}...))), []string{
+		{"no value", recorded(term(in("a"))), "", []string{
 			path + `[0].matchExpressions[0].values: Invalid value: "": must be the one value of the label`,
 		}},
-		{"two values", recorded(term(in("b", "1"), in("a", "1", "2"))), []string{
+		{"two values", recorded(term(in("b", "1"), in("a", "1", "2"))), "", []string{
 			path + `[0].matchExpressions[1].values: Invalid value: "1, 2": must be the one value of the label`,
 		}},
-		{"one key with two values", recorded(term(in("a", "1"), in("a", "2"))), []string{
+		{"one key with two values", recorded(term(in("a", "1"), in("a", "2"))), "", []string{
 			path + `[0].matchExpressions[1].key: Duplicate value: "a"`,
 		}},
-		{"one key twice with the same value", recorded(term(in("a", "1"), in("b", "1"), in("a", "1"))), []string{
+		{"one key twice with the same value", recorded(term(in("a", "1"), in("b", "1"), in("a", "1"))), "", []string{
 			path + `[0].matchExpressions[2].key: Duplicate value: "a"`,
 		}},
-		{"no key", recorded(term(in("", "1"))), []string{
+		{"no key", recorded(term(in("", "1"))), "", []string{
 			path + `[0].matchExpressions[0].key: Required value: a label key`,
 		}},
-		{"fields", recorded(corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{in("metadata.name", "n1")}}), []string{
+		{"fields", recorded(onlyFields), "", []string{
 			path + `[0].matchFields: Forbidden: only labels are recorded`,
 		}},
-		{"preferences", &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{Weight: 1}}}, []string{
+		{"fields beside a label", recorded(withFields), "", []string{
+			path + `[0].matchFields: Forbidden: only labels are recorded`,
+		}},
+		{"preferences", onlyPreferring, "", []string{
 			`preferredDuringSchedulingIgnoredDuringExecution: Forbidden: recorded labels are required, never preferred`,
 		}},
-		{"every fault at once", recorded(term(in("a")), term(in("b", "1"), gt)), []string{
+		{"preferences beside a label", preferring, "", []string{
+			`preferredDuringSchedulingIgnoredDuringExecution: Forbidden: recorded labels are required, never preferred`,
+		}},
+		{"every fault at once", recorded(term(in("a")), term(in("b", "1", "2"), gt)), "", []string{
 			path + `: Invalid value: 2: must be at most one term`,
 			path + `[0].matchExpressions[0].values: Invalid value: "": must be the one value of the label`,
+			path + `[1].matchExpressions[0].values: Invalid value: "1, 2": must be the one value of the label`,
 			path + `[1].matchExpressions[1].operator: Unsupported value: "Gt": supported values: "In"`,
 		}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got, err := topology.FromNodeAffinity(test.affinity)
-			mustEqual(t, "labels beside an error", topology.LabelSet{}, got)
-			mustEqual(t, "faults", test.want, faults(t, err))
+		t.Run(c.name, func(t *testing.T) {
+			got, err := topology.FromNodeAffinity(c.a)
+			mustEqual(t, "labels", c.want, got.String())
+			mustEqual(t, "faults", c.faults, faults(t, err))
+			if err != nil {
+				mustEqual(t, "labels beside an error", topology.LabelSet{}, got)
+			}
 		})
 	}
 }
 
-func TestLawE5ParseKeysReadsAnyList(t *testing.T) {
-	wellFormed := rapid.SampledFrom([]string{"a", "b", "Tier", "example.com/gpu", topology.Hostname, topology.Zone})
-	malformed := rapid.SampledFrom([]string{"-a", "a b", "/a", "a/", "a/b/c", "A.com/x", "é", strings.Repeat("a", 64)})
-	blank := rapid.SampledFrom([]string{"", " ", "\t", "\n  "})
-	rapid.Check(t, func(t *rapid.T) {
-		keys, bad := []string(nil), sets.New[string]()
-		var items []string
-		sound := rapid.Bool().Draw(t, "sound")
-		for range rapid.IntRange(0, 6).Draw(t, "items") {
-			item := ""
-			switch kind := rapid.IntRange(0, 4).Draw(t, "kind"); {
-			case kind == 0:
-			case kind == 4 && !sound:
-				item = malformed.Draw(t, "malformed")
-				bad.Insert(item)
-			default:
-				item = wellFormed.Draw(t, "key")
-				keys = append(keys, item)
-			}
-			items = append(items, blank.Draw(t, "before")+item+blank.Draw(t, "after"))
-		}
-		got, err := topology.ParseKeys(strings.Join(items, ","))
-		if len(bad) == 0 {
-			slices.Sort(keys)
-			if err != nil {
-				t.Fatal(err)
-			}
-			mustEqual(t, "keys", slices.Compact(keys), got)
-			return
-		}
-		reported := sets.New[string]()
-		var all utilerrors.Aggregate
-		if !errors.As(err, &all) {
-			t.Fatalf("ParseKeys = %v, %v; want an error", got, err)
-		}
-		for _, err := range all.Errors() {
-			var fault *field.Error
-			errors.As(err, &fault)
-			mustEqual(t, "path", "metadata.annotations[affinity.dataflow.fluid.io/labels]", fault.Field)
-			reported.Insert(fault.BadValue.(string))
-		}
-		mustEqual(t, "reported keys", sets.List(bad), sets.List(reported))
-		mustEqual(t, "keys beside an error", []string(nil), got)
-	})
-}
-
-func TestLawE5EveryMalformedKeyIsNamed(t *testing.T) {
-	keys, err := topology.ParseKeys("tier,a b, tier, /x")
-	mustEqual(t, "keys", []string(nil), keys)
-	mustEqual(t, "faults", []string{
-		`metadata.annotations[affinity.dataflow.fluid.io/labels]: Invalid value: "a b": not a label key: name part must consist of alphanumeric ` +
-			`characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', ` +
-			`regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')`,
-		`metadata.annotations[affinity.dataflow.fluid.io/labels]: Invalid value: "/x": not a label key: prefix part must be non-empty`,
-	}, faults(t, err))
-}
-
-func TestLabelSetIsItsLabels(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		labels := anyLabels().Draw(t, "labels")
-		s := topology.NewLabelSet(labels)
-		mustEqual(t, "all", labels, maps.Collect(s.All()))
-		mustEqual(t, "len", len(labels), s.Len())
-		for _, key := range append(labelKeys(), slices.Collect(maps.Keys(labels))...) {
-			want, wantOK := labels[key]
-			got, ok := s.Get(key)
-			if got != want || ok != wantOK {
-				t.Fatalf("Get(%q) = %q, %v, want %q, %v", key, got, ok, want, wantOK)
-			}
-		}
-		other := anyLabels().Draw(t, "other")
-		if rapid.Bool().Draw(t, "the same") {
-			other = maps.Clone(labels)
-		}
-		equal := maps.Equal(labels, other)
-		if s.Equal(topology.NewLabelSet(other)) != equal || cmp.Equal(s, topology.NewLabelSet(other)) != equal {
-			t.Fatalf("Equal(%v) and go-cmp should both say %v", other, equal)
-		}
-	})
-}
-
-// Whatever is written to what a LabelSet was made of, or to what it gave out, it
-// stays as it is.
-func TestLabelSetSharesNoMemory(t *testing.T) {
-	const want = "a=1,kubernetes.io/hostname=n1"
-	labels := map[string]string{"a": "1", topology.Hostname: "n1"}
-	custom := []string{"a"}
-	ofMap, exposed := topology.NewLabelSet(labels), topology.Expose(labels, custom...)
-	affinity, annotations := ofMap.NodeAffinity(), ofMap.Annotations()
-	ofAffinity, err := topology.FromNodeAffinity(affinity)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ofAnnotations, err := topology.FromAnnotations(annotations)
-	if err != nil {
-		t.Fatal(err)
-	}
-	narrowed := ofMap.Only("a", topology.Hostname)
-
-	labels["a"], custom[0] = "scribbled", "scribbled"
-	for key := range annotations {
-		annotations[key] = "scribbled"
-	}
-	expressions := affinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions
-	for i := range expressions {
-		expressions[i].Values[0], expressions[i].Key = "scribbled", "scribbled"
-	}
-
-	for name, s := range map[string]topology.LabelSet{
-		"NewLabelSet": ofMap, "Expose": exposed, "FromNodeAffinity": ofAffinity, "FromAnnotations": ofAnnotations, "Only": narrowed,
+func TestLawE4Annotations(t *testing.T) {
+	const on = "affinity.dataflow.fluid.io/inject"
+	for _, c := range []struct {
+		name        string
+		annotations map[string]string
+		want, wrong string
+	}{
+		{"nil", nil, "", ""},
+		{"no switch", map[string]string{"affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
+		{"the switch is off", map[string]string{on: "false", "affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
+		{"a key with a slash", map[string]string{on: "true", "affinity.dataflow.fluid.io.topology.kubernetes.io/zone": "a"}, "topology.kubernetes.io/zone=a", ""},
+		{"an empty value", map[string]string{on: "true", "affinity.dataflow.fluid.io.gpu": ""}, "gpu=", ""},
+		{"not recorded yet", map[string]string{on: "true", "affinity.dataflow.fluid.io/labels": "gpu"}, "", "no label recorded yet, although affinity.dataflow.fluid.io/inject is true"},
+		{"a label without a key", map[string]string{on: "true", "affinity.dataflow.fluid.io.": "x", "affinity.dataflow.fluid.io.gpu": "yes"}, "",
+			`metadata.annotations[affinity.dataflow.fluid.io.]: Invalid value: "x": a label key must follow affinity.dataflow.fluid.io.`},
 	} {
-		mustEqual(t, name, want, s.String())
+		t.Run(c.name, func(t *testing.T) {
+			got, err := topology.FromAnnotations(c.annotations)
+			if got.String() != c.want || (err == nil) != (c.wrong == "") || err != nil && err.Error() != c.wrong {
+				t.Errorf("FromAnnotations = %q, %v; want %q, %s", got, err, c.want, c.wrong)
+			}
+		})
+	}
+	if _, err := topology.FromAnnotations(map[string]string{on: "true"}); !errors.Is(err, topology.ErrNotRecorded) {
+		t.Errorf("%v is not ErrNotRecorded", err)
 	}
 }

@@ -1,7 +1,6 @@
 package topology_test
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -9,10 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	utilerrors "k8s.io/apimachinery/pkg/util/errors"
-	"k8s.io/apimachinery/pkg/util/validation"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -80,224 +75,6 @@ func TestExpose(t *testing.T) {
 	}
 }
 
-func TestLawE2EncodingsAreInvertible(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := topology.NewLabelSet(labels().Draw(t, "labels"))
-		fromNode, err := topology.FromNodeAffinity(s.NodeAffinity())
-		if err != nil || !fromNode.Equal(s) {
-			t.Fatalf("%v became %v, %v in a node affinity", s, fromNode, err)
-		}
-		annotations := s.Annotations()
-		fromJob, err := topology.FromAnnotations(annotations)
-		if err != nil || !fromJob.Equal(s) {
-			t.Fatalf("%v became %v, %v in annotations", s, fromJob, err)
-		}
-		if (annotations == nil) != (s.Len() == 0) || (s.NodeAffinity() == nil) != (s.Len() == 0) {
-			t.Fatalf("encodings of %v: %v and %v", s, annotations, s.NodeAffinity())
-		}
-		for key, value := range s.All() { // the format of upstream.md, to the letter
-			if annotations["affinity.dataflow.fluid.io."+key] != value {
-				t.Fatalf("%s is not recorded in %v", key, annotations)
-			}
-		}
-		if s.Len() > 0 && (annotations["affinity.dataflow.fluid.io/inject"] != "true" || len(annotations) != s.Len()+1) {
-			t.Fatalf("annotations of %v: %v", s, annotations)
-		}
-		annotations = maps.Clone(annotations)
-		if annotations != nil {
-			annotations["example.com/other"] = "x"
-			annotations["affinity.dataflow.fluid.io/labels"] = "gpu"
-			if again, err := topology.FromAnnotations(annotations); err != nil || !again.Equal(s) {
-				t.Fatalf("with other annotations: %v, %v", again, err)
-			}
-		}
-	})
-}
-
-func TestLawE3EncodingsAreSortedByKey(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		s := topology.NewLabelSet(labels().Draw(t, "labels"))
-		keys := slices.Collect(maps.Keys(maps.Collect(s.All())))
-		slices.Sort(keys)
-		var all, encoded []string
-		for key := range s.All() {
-			all = append(all, key)
-		}
-		if a := s.NodeAffinity(); a != nil {
-			for _, e := range a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions {
-				encoded = append(encoded, e.Key)
-			}
-		}
-		if !slices.Equal(all, keys) || !slices.Equal(encoded, keys) {
-			t.Fatalf("keys %v are ranged over as %v and encoded as %v", keys, all, encoded)
-		}
-	})
-}
-
-// in is an expression as the encoder writes it.
-func in(key string, values ...string) corev1.NodeSelectorRequirement {
-	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
-}
-
-func term(expressions ...corev1.NodeSelectorRequirement) corev1.NodeSelectorTerm {
-	return corev1.NodeSelectorTerm{MatchExpressions: expressions}
-}
-
-func recorded(terms ...corev1.NodeSelectorTerm) *corev1.NodeAffinity {
-	return &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}
-}
-
-func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
-	const terms = "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
-	fields := term(in("a", "1"))
-	fields.MatchFields = []corev1.NodeSelectorRequirement{in("metadata.name", "n1")}
-	preferring := recorded(term(in("a", "1")))
-	preferring.PreferredDuringSchedulingIgnoredDuringExecution = []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: term(in("a", "1"))}}
-	notIn := in("a", "1")
-	notIn.Operator = corev1.NodeSelectorOpNotIn
-
-	for _, c := range []struct {
-		name string
-		a    *corev1.NodeAffinity
-		want string // the labels, or
-		at   []string
-	}{
-		{"nil", nil, "", nil},
-		{"no required part", &corev1.NodeAffinity{}, "", nil},
-		{"no term", recorded(), "", nil},
-		{"an empty term", recorded(corev1.NodeSelectorTerm{}), "", nil},
-		{"another order, as Fluid writes it", recorded(term(in("b", "2"), in("a", "1"))), "a=1,b=2", nil},
-		{"an empty value", recorded(term(in("a", ""))), "a=", nil},
-
-		{"two terms", recorded(term(in("a", "1")), term(in("b", "1"))), "", []string{terms}},
-		{"another operator", recorded(term(notIn)), "", []string{terms + "[0].matchExpressions[0].operator"}},
-		{"no value", recorded(term(in("a"))), "", []string{terms + "[0].matchExpressions[0].values"}},
-		{"two values", recorded(term(in("a", "1", "2"))), "", []string{terms + "[0].matchExpressions[0].values"}},
-		{"one key with two values", recorded(term(in("a", "1"), in("b", "1"), in("a", "2"))), "", []string{terms + "[0].matchExpressions[2].key"}},
-		{"one key twice", recorded(term(in("a", "1"), in("a", "1"))), "", []string{terms + "[0].matchExpressions[1].key"}},
-		{"no key", recorded(term(in("", "1"))), "", []string{terms + "[0].matchExpressions[0].key"}},
-		{"fields", recorded(fields), "", []string{terms + "[0].matchFields"}},
-		{"preferences", preferring, "", []string{"preferredDuringSchedulingIgnoredDuringExecution"}},
-		{"everything at once", recorded(term(notIn), term(in("a"), in("b", "1", "2"))), "", []string{
-			terms, terms + "[0].matchExpressions[0].operator", terms + "[1].matchExpressions[0].values", terms + "[1].matchExpressions[1].values",
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := topology.FromNodeAffinity(c.a)
-			if got.String() != c.want {
-				t.Errorf("labels %q, want %q", got, c.want)
-			}
-			if diff := cmp.Diff(c.at, paths(err)); diff != "" {
-				t.Errorf("%v, -want +got:\n%s", err, diff)
-			}
-		})
-	}
-}
-
-// paths returns the fields that an error names.
-func paths(err error) []string {
-	var all utilerrors.Aggregate
-	if !errors.As(err, &all) {
-		return nil
-	}
-	var paths []string
-	for _, err := range all.Errors() {
-		var fault *field.Error
-		if errors.As(err, &fault) {
-			paths = append(paths, fault.Field)
-		}
-	}
-	return paths
-}
-
-func TestLawE4Annotations(t *testing.T) {
-	const on = "affinity.dataflow.fluid.io/inject"
-	for _, c := range []struct {
-		name        string
-		annotations map[string]string
-		want, wrong string
-	}{
-		{"nil", nil, "", ""},
-		{"no switch", map[string]string{"affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
-		{"the switch is off", map[string]string{on: "false", "affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
-		{"a key with a slash", map[string]string{on: "true", "affinity.dataflow.fluid.io.topology.kubernetes.io/zone": "a"}, "topology.kubernetes.io/zone=a", ""},
-		{"an empty value", map[string]string{on: "true", "affinity.dataflow.fluid.io.gpu": ""}, "gpu=", ""},
-		{"not recorded yet", map[string]string{on: "true", "affinity.dataflow.fluid.io/labels": "gpu"}, "", "no label recorded yet, although affinity.dataflow.fluid.io/inject is true"},
-		{"a label without a key", map[string]string{on: "true", "affinity.dataflow.fluid.io.": "x", "affinity.dataflow.fluid.io.gpu": "yes"}, "",
-			`metadata.annotations[affinity.dataflow.fluid.io.]: Invalid value: "x": a label key must follow affinity.dataflow.fluid.io.`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := topology.FromAnnotations(c.annotations)
-			if got.String() != c.want || (err == nil) != (c.wrong == "") || err != nil && err.Error() != c.wrong {
-				t.Errorf("FromAnnotations = %q, %v; want %q, %s", got, err, c.want, c.wrong)
-			}
-		})
-	}
-	if _, err := topology.FromAnnotations(map[string]string{on: "true"}); !errors.Is(err, topology.ErrNotRecorded) {
-		t.Errorf("%v is not ErrNotRecorded", err)
-	}
-}
-
-func TestLawE5ParseKeys(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		annotation := rapid.StringOfN(rapid.SampledFrom([]rune("ab/.-, \t\n,A")), 0, 20, -1).Draw(t, "annotation")
-		var keys []string
-		malformed := 0
-		start := 0
-		for i := 0; i <= len(annotation); i++ {
-			if i < len(annotation) && annotation[i] != ',' {
-				continue
-			}
-			item := annotation[start:i]
-			start = i + 1
-			for item != "" && slices.Contains([]byte(" \t\n"), item[0]) {
-				item = item[1:]
-			}
-			for item != "" && slices.Contains([]byte(" \t\n"), item[len(item)-1]) {
-				item = item[:len(item)-1]
-			}
-			switch {
-			case item == "":
-			case len(validation.IsQualifiedName(item)) > 0:
-				malformed++
-			case !slices.Contains(keys, item):
-				keys = append(keys, item)
-			}
-		}
-		slices.Sort(keys)
-		got, err := topology.ParseKeys(annotation)
-		if len(paths(err)) != malformed {
-			t.Fatalf("%v; want %d faults", err, malformed)
-		}
-		if malformed == 0 && !slices.Equal(got, keys) || malformed > 0 && got != nil {
-			t.Fatalf("ParseKeys = %q, want %q", got, keys)
-		}
-	})
-}
-
-func TestParseKeys(t *testing.T) {
-	for annotation, want := range map[string][]string{
-		"":                    nil,
-		" , ,,\t":             nil,
-		"gpu":                 {"gpu"},
-		" gpu ,example.com/a": {"example.com/a", "gpu"},
-		"b,a,b":               {"a", "b"},
-	} {
-		if got, err := topology.ParseKeys(annotation); err != nil || !slices.Equal(got, want) {
-			t.Errorf("ParseKeys(%q) = %q, %v; want %q", annotation, got, err, want)
-		}
-	}
-	_, err := topology.ParseKeys("gpu, no key, a/b/c")
-	const at = "metadata.annotations[affinity.dataflow.fluid.io/labels]"
-	if diff := cmp.Diff([]string{at, at}, paths(err)); diff != "" {
-		t.Errorf("%v: %s", err, diff)
-	}
-	var fault *field.Error
-	if !errors.As(err, &fault) || fault.BadValue != "no key" {
-		t.Errorf("the fault is in %v, want it in the key alone", fault.BadValue)
-	}
-}
-
 func TestLabelSet(t *testing.T) {
 	var zero topology.LabelSet
 	ab := topology.NewLabelSet(map[string]string{"b": "2", "a": "1"})
@@ -322,14 +99,6 @@ func TestLabelSet(t *testing.T) {
 	for _, other := range []topology.LabelSet{zero, ab.Only("a"), topology.NewLabelSet(map[string]string{"a": "1", "b": "3"})} {
 		if ab.Equal(other) || cmp.Equal(ab, other) {
 			t.Errorf("%s equals %s", ab, other)
-		}
-	}
-	for _, c := range []struct {
-		keys []string
-		want string
-	}{{nil, ""}, {[]string{"b", "c", "b"}, "b=2"}, {[]string{"b", "a"}, "a=1,b=2"}} {
-		if got := ab.Only(c.keys...).String(); got != c.want {
-			t.Errorf("Only(%q) = %q, want %q", c.keys, got, c.want)
 		}
 	}
 }
@@ -366,17 +135,70 @@ func TestGetAndOnlyOfSetsOfAnySize(t *testing.T) {
 	}
 }
 
-// Whatever is given to a label set or comes from it can be written to.
-func TestLabelSetIsImmutable(t *testing.T) {
-	given := map[string]string{"a": "1"}
-	s := topology.NewLabelSet(given)
-	given["a"] = "scribbled"
-	s.Annotations()["affinity.dataflow.fluid.io.a"] = "scribbled"
-	a := s.NodeAffinity()
-	a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Values[0] = "scribbled"
-	decoded, err := topology.FromNodeAffinity(s.NodeAffinity())
-	if err != nil || s.String() != "a=1" || decoded.String() != "a=1" {
-		t.Errorf("the set is %s, decoded %s, %v", s, decoded, err)
+func TestLabelSetIsItsLabels(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		labels := anyLabels().Draw(t, "labels")
+		s := topology.NewLabelSet(labels)
+		mustEqual(t, "all", labels, maps.Collect(s.All()))
+		mustEqual(t, "len", len(labels), s.Len())
+		for _, key := range append(labelKeys(), slices.Collect(maps.Keys(labels))...) {
+			want, wantOK := labels[key]
+			got, ok := s.Get(key)
+			if got != want || ok != wantOK {
+				t.Fatalf("Get(%q) = %q, %v, want %q, %v", key, got, ok, want, wantOK)
+			}
+		}
+		other := anyLabels().Draw(t, "other")
+		if rapid.Bool().Draw(t, "the same") {
+			other = maps.Clone(labels)
+		}
+		equal := maps.Equal(labels, other)
+		if s.Equal(topology.NewLabelSet(other)) != equal || cmp.Equal(s, topology.NewLabelSet(other)) != equal {
+			t.Fatalf("Equal(%v) and go-cmp should both say %v", other, equal)
+		}
+	})
+}
+
+// Whatever is written to what a LabelSet was made of, or to what it gave out, it
+// stays as it is.
+func TestLabelSetSharesNoMemory(t *testing.T) {
+	const want = "a=1,kubernetes.io/hostname=n1"
+	labels := map[string]string{"a": "1", topology.Hostname: "n1"}
+	custom := []string{"a"}
+	ofMap, exposed := topology.NewLabelSet(labels), topology.Expose(labels, custom...)
+	affinity, annotations := ofMap.NodeAffinity(), ofMap.Annotations()
+	ofAffinity, err := topology.FromNodeAffinity(affinity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofAnnotations, err := topology.FromAnnotations(annotations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrowed := ofMap.Only("a", topology.Hostname)
+
+	labels["a"], custom[0] = "scribbled", "scribbled"
+	for key := range annotations {
+		annotations[key] = "scribbled"
+	}
+	expressions := affinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions
+	for i := range expressions {
+		expressions[i].Values[0], expressions[i].Key = "scribbled", "scribbled"
+	}
+
+	encodedAgain, err := topology.FromNodeAffinity(ofMap.NodeAffinity())
+	if err != nil {
+		t.Fatal(err)
+	}
+	annotatedAgain, err := topology.FromAnnotations(ofMap.Annotations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]topology.LabelSet{
+		"NodeAffinity": encodedAgain, "Annotations": annotatedAgain,
+		"NewLabelSet": ofMap, "Expose": exposed, "FromNodeAffinity": ofAffinity, "FromAnnotations": ofAnnotations, "Only": narrowed,
+	} {
+		mustEqual(t, name, want, s.String())
 	}
 }
 
@@ -387,7 +209,8 @@ func TestOnlyKeepsWhatIsNamed(t *testing.T) {
 		keys []string
 		want string
 	}{
-		{[]string{"b", "c"}, "b=2,c=3"}, {[]string{"a", "c", "e"}, "a=1,c=3,e=5"}, {[]string{"e", "d", "b", "a"}, "a=1,b=2,d=4,e=5"},
+		{nil, ""}, {[]string{"b", "x", "b"}, "b=2"}, {[]string{"c", "b"}, "b=2,c=3"},
+		{[]string{"a", "c", "e"}, "a=1,c=3,e=5"}, {[]string{"e", "d", "b", "a"}, "a=1,b=2,d=4,e=5"},
 	} {
 		if got := five.Only(c.keys...).String(); got != c.want {
 			t.Errorf("Only(%q) = %q, want %q", c.keys, got, c.want)
