@@ -70,6 +70,8 @@ const (
 // or, if it is foreseen,
 //
 //	DataProcess default/convert cannot run where DataLoad default/download does: it requires zone In [a], and that one requires zone In [b]
+//
+// Without a reason it says only who cannot be followed.
 func (e *ConflictError) Error() string {
 	if e.Foreseen != nil {
 		return e.Foreseen.error(e.Following)
@@ -77,6 +79,9 @@ func (e *ConflictError) Error() string {
 	following, at := e.Following, e.SpecPath
 	if following == "" {
 		following = "the source"
+	}
+	if len(e.Refusals) == 0 {
+		return "cannot follow " + following
 	}
 	if at != "" {
 		at += "."

@@ -163,7 +163,8 @@ func TestConflictErrorNamesWhatItIsTold(t *testing.T) {
 				Key: "topology.kubernetes.io/zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"west-c"},
 			}}},
 		}, "cannot follow DataLoad default/loadA: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]"},
-		{"nothing", affinity.ConflictError{}, "cannot follow the source: it ran where , but "},
+		{"nothing", affinity.ConflictError{}, "cannot follow the source"},
+		{"who, and no reason", affinity.ConflictError{Following: "DataLoad default/loadA", SpecPath: "spec"}, "cannot follow DataLoad default/loadA"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.err.Error(); got != c.want {
