@@ -2,12 +2,20 @@ package affinity_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 // Lists of few keys and of many are made unique in different ways.
@@ -55,4 +63,71 @@ func TestStrategyIsFluidsJSON(t *testing.T) {
 	} {
 		mustEqual(t, "JSON", want, encode(s))
 	}
+}
+
+// A policy that Validate accepts, but that Keys or Inherit does not know, would do nothing
+// without a word. Those that are declared are read from the source, so that none is forgotten.
+func TestEveryPolicyIsAcceptedAndHasAnEffect(t *testing.T) {
+	declared := declaredPolicies(t)
+	for _, known := range []affinity.Policy{affinity.None, affinity.Require, affinity.Prefer} {
+		if !slices.Contains(declared, known) {
+			t.Errorf("policy %q is not found in the source; the test reads %q", known, declared)
+		}
+	}
+	here := topology.NewLabelSet(map[string]string{topology.Hostname: "n1", topology.Zone: "east-a"})
+	for _, policy := range declared {
+		s := affinity.Strategy{Policy: policy}
+		if faults := s.Validate(nil); len(faults) > 0 {
+			t.Errorf("policy %q is declared and not valid: %v", policy, faults)
+		}
+		if policy == affinity.None {
+			continue
+		}
+		mustEqual(t, fmt.Sprintf("keys that %q follows by default", policy), []string{topology.Hostname}, s.Keys())
+		for _, own := range []*corev1.Affinity{nil, requiring(term(in("example.com/gpu", "a100")))} {
+			got, err := affinity.Inherit(own, s, here)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustEqual(t, fmt.Sprintf("labels that %q inherits by default", policy), here.Only(topology.Hostname), got.Inherited)
+			if encode(got.Affinity) == encode(own) {
+				t.Errorf("policy %q makes nothing of the labels that it inherits: own affinity %s stays as it is", policy, encode(own))
+			}
+		}
+	}
+}
+
+// declaredPolicies are the values of the package's constants of type Policy.
+func declaredPolicies(t *testing.T) []affinity.Policy {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var policies []affinity.Policy
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			constant, ok := node.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			if typed, ok := constant.Type.(*ast.Ident); ok && typed.Name == "Policy" {
+				for _, value := range constant.Values {
+					text, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+					if err != nil {
+						t.Fatal(err)
+					}
+					policies = append(policies, affinity.Policy(text))
+				}
+			}
+			return true
+		})
+	}
+	return policies
 }
