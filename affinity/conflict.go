@@ -59,7 +59,7 @@ type Refusal struct {
 
 // The values of Refusal.Term that are not the index of a term.
 const (
-	ByNodeSelector = -1 // the node selector refuses it, as an expression In
+	ByNodeSelector = -1 // the node selector refuses it; Expression is its entry, written with In
 	ByLabelSyntax  = -2 // no node can have it: the value is not a label value
 )
 
@@ -96,6 +96,7 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", and "))
 }
 
+// error is the message, with the name of who is followed.
 func (f *Foreseen) error(following string) string {
 	if f.Follower == following {
 		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", following, f.Here)

@@ -12,5 +12,7 @@
 // operation asked for itself is never dropped or reordered, and what it asked to
 // follow but nobody exposed is reported in [Result].
 //
-// The laws R1 to B1 bind this package.
+// What the package promises are the laws R1 and R2, P1 and P2, N1 and N2, I1 to I4, D1
+// and D2, M1, V1, C1 and C2, X1, and B1: those under "Inheriting" in LAWS.md, in the root
+// of the repository.
 package affinity

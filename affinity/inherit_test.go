@@ -78,6 +78,7 @@ func faults(err error) []*field.Error {
 	return faults
 }
 
+// U1 to U9 are Fluid's own defects, as examples/fluid/README.md numbers them.
 func TestInherit(t *testing.T) {
 	const hostname, zone, gpu = "kubernetes.io/hostname", "topology.kubernetes.io/zone", "example.com/gpu"
 	here := topology.NewLabelSet(map[string]string{hostname: "n1", zone: "east-a", gpu: "a100"})

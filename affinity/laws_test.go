@@ -458,8 +458,8 @@ func TestLawI3TwiceIsOnce(t *testing.T) {
 func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require)
-		some, others := rapid.SliceOfN(rapid.SampledFrom(testgen.Keys()), 1, 3), "keys"
-		one, two := some.Draw(t, others), some.Draw(t, others)
+		list := rapid.SliceOfN(rapid.SampledFrom(testgen.Keys()), 1, 3)
+		one, two := list.Draw(t, "one list"), list.Draw(t, "the other")
 		// requiring is the required node affinity after one step for each list.
 		requiring := func(steps ...[]string) (a *corev1.Affinity, ok bool) {
 			d := d

@@ -11,7 +11,8 @@ import (
 )
 
 // Matcher is a node selector and a node affinity, parsed once to be matched with
-// many nodes. Its verdict and its score are kube-scheduler's (law X1). It is
+// many nodes. Its verdict and its score on those two are kube-scheduler's (law X1).
+// Taints and cordons are not looked at; the Forecast of package dataflow does that. It is
 // immutable and safe for use by many goroutines at once.
 type Matcher struct {
 	selector  nodeselector.Term
@@ -25,16 +26,18 @@ type preference struct {
 	weight int64
 }
 
-// Compile parses what a pod asks of its node. Nil and empty node selectors match
-// every node, and so does an affinity without a required node affinity, nil
-// included. A required node affinity without terms matches no node, nor does an
-// empty term. Preferences of weight 0 are ignored.
+// Compile parses what a pod asks of a node's name and labels. Taints and cordons are not
+// looked at; the Forecast of package dataflow does that.
+//
+// Nil and empty node selectors match every node, and so does an affinity without a
+// required node affinity, nil included. A required node affinity without terms matches
+// no node, nor does an empty term. Preferences of weight 0 are ignored.
 //
 // Every malformed requirement is reported, as a *field.Error whose path starts at
 // nodeSelector, or in the node affinity (at
-// requiredDuringSchedulingIgnoredDuringExecution or its sibling). Where the
-// scheduler would pass over a malformed term, as the API server lets none through,
-// Compile gives no Matcher.
+// requiredDuringSchedulingIgnoredDuringExecution or its sibling). There is no Matcher
+// then. The scheduler would pass over a malformed term, but never meets one: the API
+// server lets none through.
 func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, error) {
 	m := &Matcher{}
 	var faults, wrong field.ErrorList
@@ -54,6 +57,7 @@ func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, erro
 	return m, nil
 }
 
+// parsePreferences returns the preferences that can add to a score, and every fault in them.
 func parsePreferences(terms []corev1.PreferredSchedulingTerm) ([]preference, field.ErrorList) {
 	parsed := make([]preference, 0, len(terms))
 	var faults field.ErrorList

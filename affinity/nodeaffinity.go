@@ -28,6 +28,7 @@ type heldExpressions struct {
 	keys sets.Set[string] // of those for an inherited label, if own are many
 }
 
+// holdingExpressions returns own, made ready to be asked for every inherited label.
 func holdingExpressions(own []corev1.NodeSelectorRequirement, inherited topology.LabelSet) heldExpressions {
 	h := heldExpressions{own: own}
 	if len(own) <= few {
@@ -114,9 +115,9 @@ func nodeAffinity(a *corev1.Affinity) (*corev1.Affinity, *corev1.NodeAffinity) {
 	return a, a.NodeAffinity
 }
 
-// preferences adds no more than so many preferences.
+// preferences adds preferences to an affinity.
 type preferences struct {
-	most        int
+	most        int // no more are added; the first makes memory for all
 	expressions []corev1.NodeSelectorRequirement
 	values      []string
 }
@@ -153,6 +154,7 @@ type heldPreferences struct {
 	set sets.Set[Preferred] // those for an inherited label, if own are many
 }
 
+// holdingPreferences returns those of a, made ready to be asked for every inherited label.
 func holdingPreferences(a *corev1.Affinity, inherited topology.LabelSet) heldPreferences {
 	if a == nil || a.NodeAffinity == nil {
 		return heldPreferences{}

@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The oracle of the laws: match and score as laws.md defines them, for what an API
+// The oracle of the laws: match and score as LAWS.md defines them, for what an API
 // server accepts. It is written to be read, and shares nothing with the package.
 
 // match is kube-scheduler's verdict on n for a pod whose affinity is a.

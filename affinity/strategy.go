@@ -114,8 +114,8 @@ func unique(keys []string) []string {
 
 // Validate returns every fault of s, each with its path below path, which may be
 // nil: an unknown policy, and in the list that the policy reads an empty or
-// malformed label key, and a weight outside 1 to 100 (law B1). It is
-// nil for a valid strategy.
+// malformed label key, and a weight outside 1 to 100 (law B1). The list is nil for a
+// valid strategy.
 func (s Strategy) Validate(path *field.Path) field.ErrorList {
 	switch s.Policy {
 	case None:

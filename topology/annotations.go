@@ -9,8 +9,10 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 )
 
-// The two forms below are Fluid's. Mind that the switch's prefix ends in a slash
-// and a recorded label's in a dot: the label key that follows has a slash itself.
+// Both forms are Fluid's. They begin alike and go on with another character: the switch,
+// affinity.dataflow.fluid.io/inject, with a slash; a recorded label with a dot, as in
+// affinity.dataflow.fluid.io.topology.kubernetes.io/zone. An annotation can have one slash
+// only, and that is the label key's.
 const (
 	// InjectAnnotation on a Job switches recording on, with the value "true".
 	InjectAnnotation = "affinity.dataflow.fluid.io/inject"

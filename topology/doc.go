@@ -11,5 +11,6 @@
 //	                            ▲
 //	                            └───────▶ status.nodeAffinity
 //
-// The laws E1 to E5 bind this package.
+// What the package promises are the laws E1 to E5 in LAWS.md, in the root of the
+// repository.
 package topology

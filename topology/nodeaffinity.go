@@ -63,6 +63,7 @@ func FromNodeAffinity(a *corev1.NodeAffinity) (LabelSet, error) {
 	return newSorted(labels), nil
 }
 
+// fromTerm returns the labels that a term at path records, and every fault in it.
 func fromTerm(term corev1.NodeSelectorTerm, path *field.Path) ([]label, field.ErrorList) {
 	var faults field.ErrorList
 	if len(term.MatchFields) > 0 {
