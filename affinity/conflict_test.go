@@ -256,6 +256,8 @@ func TestAForeseenConflictNamesBoth(t *testing.T) {
 	}{
 		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "b", There: "zone In [x]", Here: "zone In [y]"}},
 			"b cannot run where a does: it requires zone In [y], and that one requires zone In [x]"},
+		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "c", There: "zone In [x, y] and zone In [y, z]", Here: "zone In [x, z]", Several: true}},
+			"c cannot run where a does: it requires zone In [x, z], and those that must run there require together zone In [x, y] and zone In [y, z]"},
 		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "a", Here: "zone In [x] and zone In [y]"}},
 			"a cannot run anywhere: no node can meet zone In [x] and zone In [y]"},
 	} {
