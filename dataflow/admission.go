@@ -24,33 +24,24 @@ type admission struct {
 }
 
 // admissions returns the admission of every operation, and what is wrong with the
-// operations and options. What is the same of several operations is computed once.
-func (f *Flow) admissions(c *catalogue.Catalogue, nodes []corev1.Node, options ForecastOptions) ([]admission, []error) {
-	type tested struct {
-		admission
-		faults field.ErrorList
-	}
-	admissions, known := make([]admission, len(f.operations)), map[string]tested{}
-	shared := sets{c, map[string]catalogue.Set{}, map[string]catalogue.Set{}, map[string]catalogue.Set{}}
+// operations and options.
+func (f *Flow) admissions(nodes *Nodes, options ForecastOptions) ([]admission, []error) {
+	admissions := make([]admission, len(f.operations))
 	var faults []error
 	var identity []byte
 	for i := range f.operations {
 		op := &f.operations[i]
 		identity = appendTolerations(appendAffinity(appendSelector(identity[:0], op), op), op)
-		t, ok := known[string(identity)]
-		if !ok {
-			t.admission, t.faults = shared.admit(op)
-			known[string(identity)] = t
-		}
+		t := nodes.tested.Get(identity, func() tested { return nodes.admit(op) })
 		for _, fault := range t.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
 		admissions[i] = t.admission
 		if name, ran := options.Ran[op.Ref]; ran {
-			admissions[i].ran, admissions[i].on, admissions[i].admitted = true, name, c.Only(name)
+			admissions[i].ran, admissions[i].on, admissions[i].admitted = true, name, nodes.catalogue.Only(name)
 			admissions[i].gone = admissions[i].admitted.Empty()
 		} else if options.Admit != nil && len(t.faults) == 0 {
-			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes)
+			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes.list)
 		}
 	}
 	return admissions, append(faults, f.misplaced(options.Ran)...)
@@ -70,38 +61,29 @@ func (f *Flow) misplaced(ran map[Ref]string) []error {
 	return faults
 }
 
-// sets are the nodes that pass a test, by what the test looks at.
-type sets struct {
-	catalogue                       *catalogue.Catalogue
-	selected, tolerated, uncordoned map[string]catalogue.Set
+// tested is where operations can run that ask for the same, or why that is not known.
+type tested struct {
+	admission
+	faults field.ErrorList
 }
 
 // admit returns where an operation can run before the caller is asked.
-func (s *sets) admit(op *Operation) (admission, field.ErrorList) {
+func (n *Nodes) admit(op *Operation) tested {
 	selector, terms, faults := demands(op)
 	if len(faults) > 0 {
-		return admission{}, faults
+		return tested{faults: faults}
 	}
+	tolerations := appendTolerations(nil, op)
 	a := admission{
-		selected: share(s.selected, appendSelector(nil, op), func() catalogue.Set {
-			return s.catalogue.Matching([]nodeselector.Term{selector})
+		selected: n.selected.Get(appendSelector(nil, op), func() catalogue.Set {
+			return n.catalogue.Matching([]nodeselector.Term{selector})
 		}),
-		matching:   s.catalogue.Matching(terms), // of which few operations have the same, unless all else is the same too
-		tolerated:  share(s.tolerated, appendTolerations(nil, op), func() catalogue.Set { return s.catalogue.Tolerated(op.Tolerations) }),
-		uncordoned: share(s.uncordoned, appendTolerations(nil, op), func() catalogue.Set { return s.catalogue.Uncordoned(op.Tolerations) }),
+		matching:   n.catalogue.Matching(terms), // of which few operations have the same, unless all else is the same too
+		tolerated:  n.tolerated.Get(tolerations, func() catalogue.Set { return n.catalogue.Tolerated(op.Tolerations) }),
+		uncordoned: n.uncordoned.Get(tolerations, func() catalogue.Set { return n.catalogue.Uncordoned(op.Tolerations) }),
 	}
 	a.admitted = a.selected.And(a.matching).And(a.tolerated).And(a.uncordoned)
-	return a, nil
-}
-
-// share returns the set that is known by the identity, or makes it.
-func share(known map[string]catalogue.Set, identity []byte, make func() catalogue.Set) catalogue.Set {
-	set, ok := known[string(identity)]
-	if !ok {
-		set = make()
-		known[string(identity)] = set
-	}
-	return set
+	return tested{admission: a}
 }
 
 // demands returns the node selector of an operation as a term, and its required node

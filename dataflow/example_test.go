@@ -205,6 +205,35 @@ func ExampleFlow_Forecast() {
 	// DataLoad default/download fails: it ran on cpu-1; DataProcess default/convert cannot follow it there: cpu-1 does not match its node selector
 }
 
+// Many flows on the same nodes share one index of them.
+func ExampleFlow_ForecastOn() {
+	node := func(name, accelerator string) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"accelerator": accelerator}}}
+	}
+	nodes, err := dataflow.IndexNodes([]corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu")})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, accelerator := range []string{"gpu", "none", "tpu"} {
+		serve := dataflow.Operation{
+			Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "serve-" + accelerator},
+			NodeSelector: map[string]string{"accelerator": accelerator},
+		}
+		flow, _ := dataflow.New(serve)
+		forecast, err := flow.ForecastOn(nodes, dataflow.ForecastOptions{})
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(serve.Name, forecast.Completable(), forecast.Nodes(serve.Ref))
+	}
+	// Output:
+	// serve-gpu true [gpu-1]
+	// serve-none true [cpu-1]
+	// serve-tpu false []
+}
+
 // Without the nodes, the specs alone tell that download needs a GPU node as well.
 func ExampleFlow_Lookahead() {
 	flow, download, _ := training()

@@ -24,6 +24,39 @@ type ForecastOptions struct {
 	Admit func(op Operation, node *corev1.Node) bool
 }
 
+// Nodes are the nodes of a cluster, indexed for the forecasts of many flows. They keep what
+// one flow asks of them for the next that asks the same, so they grow with how much differs,
+// not with the number of flows. They are safe for use by many goroutines at once. The nodes
+// that they were made of must not change as long as they are in use; a forecast, once made,
+// does not need them.
+type Nodes struct {
+	list      []corev1.Node
+	catalogue *catalogue.Catalogue
+	labels    *catalogue.Labels
+
+	tested                          catalogue.Memo[tested] // by all that an operation asks for
+	selected, tolerated, uncordoned catalogue.Memo[catalogue.Set]
+}
+
+// IndexNodes returns the nodes for [Flow.ForecastOn]. It keeps nodes and does not write to
+// them. That there are none is no fault. The error holds every node without a name of its
+// own, as a *field.Error with a path that starts at nodes.
+func IndexNodes(nodes []corev1.Node) (*Nodes, error) {
+	indexed, misnamed := indexNodes(nodes)
+	if err := errors.Join(misnamed...); err != nil {
+		return nil, err
+	}
+	return indexed, nil
+}
+
+func indexNodes(nodes []corev1.Node) (indexed *Nodes, misnamed []error) {
+	c, faults := catalogue.New(nodes)
+	for _, fault := range faults {
+		misnamed = append(misnamed, fault)
+	}
+	return &Nodes{list: nodes, catalogue: c, labels: c.Labels()}, misnamed
+}
+
 // Forecast says where operations can run such that the whole flow can complete. It
 // never changes and is safe for use by many goroutines at once. For an operation that
 // is not in the flow there is nothing to say: it has no nodes and no strands.
@@ -70,22 +103,33 @@ type follows struct {
 // tolerations about all nodes once, and of a few operations on sets of nodes for each
 // operation of the flow (law L8).
 func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast, error) {
-	c, misnamed := catalogue.New(nodes)
-	followings, order, circular := f.followings()
-	var faults []error
-	for _, fault := range misnamed {
-		faults = append(faults, fault)
+	indexed, misnamed := indexNodes(nodes)
+	return f.forecast(indexed, options, misnamed)
+}
+
+// ForecastOn is [Flow.Forecast] on nodes that are indexed already, as for many flows on the
+// same nodes. Nil nodes, and the zero value, are none. It reports the same faults, but for
+// those that [IndexNodes] reports.
+func (f *Flow) ForecastOn(nodes *Nodes, options ForecastOptions) (*Forecast, error) {
+	if nodes == nil || nodes.catalogue == nil {
+		nodes, _ = indexNodes(nil)
 	}
+	return f.forecast(nodes, options, nil)
+}
+
+// forecast adds to the faults what else is wrong.
+func (f *Flow) forecast(nodes *Nodes, options ForecastOptions, faults []error) (*Forecast, error) {
+	followings, order, circular := f.followings()
 	for _, cycle := range circular {
 		faults = append(faults, cycle)
 	}
-	admissions, wrong := f.admissions(c, nodes, options)
+	admissions, wrong := f.admissions(nodes, options)
 	if err := errors.Join(append(faults, wrong...)...); err != nil {
 		return nil, err
 	}
 
-	fc := &Forecast{flow: f, labels: c.Labels(), admission: admissions, nowhere: map[int32][]string{}}
-	fc.follow(followings, c)
+	fc := &Forecast{flow: f, labels: nodes.labels, admission: admissions, nowhere: map[int32][]string{}}
+	fc.follow(followings, nodes.catalogue)
 	fc.lookAhead(order)
 	if fc.impossible = fc.failing(); fc.Completable() {
 		fc.lookBack(order)

@@ -67,14 +67,13 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 	}
 }
 
-// nodes is the catalogue for forecasts.
+// nodes is what is known of the nodes beside their index.
 type nodes struct {
-	all        []corev1.Node
 	byHostname map[string]string // the names
 }
 
 func newNodes(all []corev1.Node) *nodes {
-	n := &nodes{all, map[string]string{}}
+	n := &nodes{map[string]string{}}
 	for i := range all {
 		if hostname, ok := all[i].Labels[topology.Hostname]; ok {
 			n.byHostname[hostname] = all[i].Name
@@ -95,7 +94,7 @@ func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty boo
 		return nil, nil
 	}
 	foreseen, ran := r.placed(f)
-	fc, err := foreseen.Forecast(r.nodes.all, dataflow.ForecastOptions{Ran: ran})
+	fc, err := foreseen.ForecastOn(r.in.indexed, dataflow.ForecastOptions{Ran: ran})
 	if err != nil { // a malformed demand or a circle of sources, reported as a problem already
 		r.incompletable()
 		return nil, nil

@@ -28,6 +28,7 @@ type input struct {
 	notes      []error                // about them
 	unreadable []error
 	ran        map[dataflow.Ref]string // the nodes that --ran names
+	indexed    *dataflow.Nodes         // the nodes for forecasts, if they are sound
 }
 
 func newInput(stdin io.Reader) *input {
@@ -161,8 +162,8 @@ func (in *input) readNodes(names []string) {
 	if len(in.Nodes) == 0 && len(in.unreadable) == 0 {
 		in.unreadable = append(in.unreadable, fmt.Errorf("--nodes %s: no Node in there", strings.Join(names, ", ")))
 	}
-	none, _ := dataflow.New()
-	_, err := none.Forecast(in.Nodes, dataflow.ForecastOptions{})
+	indexed, err := dataflow.IndexNodes(in.Nodes)
+	in.indexed = indexed
 	in.unreadable = append(in.unreadable, parts(err)...)
 }
 

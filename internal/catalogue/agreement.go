@@ -23,13 +23,7 @@ type group struct{ leaders, followers Members }
 // Agreement returns who agrees with whom on the keys.
 func (c *Catalogue) Agreement(keys []string) *Agreement {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
-	of := strings.Join(keys, ",")
-	a, ok := c.agree[of]
-	if !ok {
-		a = c.agreementOn(keys)
-		c.agree[of] = a
-	}
-	return a
+	return c.agree.Get([]byte(strings.Join(keys, ",")), func() *Agreement { return c.agreementOn(keys) })
 }
 
 func (c *Catalogue) agreementOn(keys []string) *Agreement {

@@ -12,23 +12,24 @@ import (
 )
 
 // A Catalogue is an index of nodes, which have the numbers of their places in the
-// list that it was made of. It is not safe for use by several goroutines at once; the
-// sets and agreements that come from it are.
+// list that it was made of. It is safe for use by several goroutines at once, and so are
+// the sets and agreements that come from it.
 type Catalogue struct {
 	nodes    []corev1.Node
 	all      Set
-	labels   map[string]*index
 	names    *index
 	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
-	agree    map[string]*Agreement
+
+	labels Memo[*index] // by key, when first asked for
+	agree  Memo[*Agreement]
 }
 
 // New returns the catalogue of nodes, for as long as they stay as they are. Nodes without
 // a name, and those that have the name of one before, are faults, with paths that start
 // at nodes.
 func New(nodes []corev1.Node) (*Catalogue, field.ErrorList) {
-	c := &Catalogue{nodes: nodes, all: none(len(nodes)), labels: map[string]*index{}, cordoned: none(len(nodes)), agree: map[string]*Agreement{}}
+	c := &Catalogue{nodes: nodes, all: none(len(nodes)), cordoned: none(len(nodes))}
 	c.names = indexOf(nodes, len(nodes), func(n *corev1.Node) (string, bool) { return n.Name, true })
 	for i := range nodes {
 		c.all.add(int32(i))
@@ -121,12 +122,9 @@ func (c *Catalogue) meeting(r requirement.Requirement) Set {
 func (c *Catalogue) HasLabel(key string) bool { return len(c.label(key).values) > 0 }
 
 func (c *Catalogue) label(key string) *index {
-	i, ok := c.labels[key]
-	if !ok {
-		i = indexOf(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
-		c.labels[key] = i
-	}
-	return i
+	return c.labels.Get([]byte(key), func() *index {
+		return indexOf(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
+	})
 }
 
 // index says which nodes have which value, of one label or as their name.
