@@ -19,8 +19,8 @@ type admission struct {
 
 	admitted catalogue.Set // by all tests and the caller's; where it ran, if it did
 	ran      bool
-	on       string // the name of the node where it ran
-	gone     bool   // that node is not there any more
+	on       string // the name of the node where it ran; empty if nobody knows
+	gone     bool   // that node is not there, any more or since nobody knows which it is
 }
 
 // admissions returns the admission of every operation, and what is wrong with the
@@ -44,18 +44,15 @@ func (f *Flow) admissions(nodes *Nodes, options ForecastOptions) ([]admission, [
 			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes.list)
 		}
 	}
-	return admissions, append(faults, f.misplaced(options.Ran)...)
+	return admissions, append(faults, f.strangers(options.Ran)...)
 }
 
-// misplaced returns what is wrong with ForecastOptions.Ran.
-func (f *Flow) misplaced(ran map[Ref]string) []error {
+// strangers returns the operations of ForecastOptions.Ran that are not in the flow.
+func (f *Flow) strangers(ran map[Ref]string) []error {
 	var faults []error
 	for _, ref := range slices.SortedFunc(maps.Keys(ran), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) }) {
-		switch {
-		case f.find(ref) == none:
+		if f.find(ref) == none {
 			faults = append(faults, f.unknown(ref))
-		case ran[ref] == "":
-			faults = append(faults, field.Required(field.NewPath("ran").Key(ref.String()), "the name of a node"))
 		}
 	}
 	return faults

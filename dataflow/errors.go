@@ -66,14 +66,14 @@ func (e *UnknownOperationError) Error() string {
 // StrandedError says that no node is feasible for an operation.
 type StrandedError struct {
 	Operation  Ref
-	Impossible []Ref // where the flow fails; nil if it is completable, and the operation ran on a node that is gone, or that its own affinity does not match
+	Impossible []Ref // where the flow fails; nil if it is completable, and the operation ran on a node that is gone, not known, or not what its own affinity matches
 }
 
 // Error says for which operation there is no node, and where its flow fails.
 func (e *StrandedError) Error() string {
 	text := "no node is feasible for " + e.Operation.String()
 	if len(e.Impossible) == 0 {
-		return text + ": where it ran is gone, or not what its own affinity matches"
+		return text + ": where it ran is gone, not known, or not what its own affinity matches"
 	}
 	var at []string
 	for _, ref := range e.Impossible {

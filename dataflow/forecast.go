@@ -14,7 +14,10 @@ import (
 // nodes. The zero value is that of a flow that has not started.
 type ForecastOptions struct {
 	// Ran holds the name of the node on which an operation ran, or is running. The
-	// operation is held to it, whatever has become of the node since (law L7).
+	// operation is held to it, whatever has become of the node since (law L7). An empty
+	// name says that nobody knows where it ran: it needs no node, and what it exposed is
+	// not known either, so that nobody has to follow it. That is what Resolve makes of an
+	// operation that is complete without labels.
 	Ran map[Ref]string
 
 	// Admit is the caller's own test of whether an operation may run on a node, such
@@ -93,8 +96,7 @@ type follows struct {
 // not in the flow, or that has no one place, constrains nothing.
 //
 // The error holds every fault: a node without a name of its own as a *field.Error with
-// a path that starts at nodes, and an operation in options.Ran without the name of one
-// as a path that starts at ran; a malformed node selector or required node affinity as
+// a path that starts at nodes; a malformed node selector or required node affinity as
 // an [*OperationError]; an operation in options.Ran that is not in the flow as an
 // [*UnknownOperationError]; operations that are each other's sources as a
 // [*CycleError]. That there are no nodes is no fault: none is feasible then.
@@ -139,12 +141,13 @@ func (f *Flow) forecast(nodes *Nodes, options ForecastOptions, faults []error) (
 
 // follow keeps of what operations must follow that which can still make a difference.
 // Where an operation ran on a node that is gone, nothing is known of what it exposed:
-// who has yet to follow it cannot, and whoever ran has.
+// who has yet to follow it cannot, and whoever ran has. Where nobody knows which node
+// that was, nothing was recorded, and so nothing is there to follow.
 func (fc *Forecast) follow(followings []following, c *catalogue.Catalogue) {
 	fc.follows, fc.followers = make([]follows, len(followings)), make([][]int32, len(followings))
 	for i, following := range followings {
 		source := following.source
-		if source == none || fc.admission[i].gone || fc.admission[source].gone && fc.admission[i].ran {
+		if source == none || fc.admission[i].gone || fc.admission[source].gone && (fc.admission[i].ran || fc.admission[source].on == "") {
 			fc.follows[i].source = none
 			continue
 		}
@@ -207,7 +210,7 @@ func (fc *Forecast) failing() []int32 {
 }
 
 // fails reports whether there is no node for an operation and those after it. One that
-// ran on a node that is gone needs none, if nobody has to follow it.
+// ran on a node that is gone needs none, if nobody has to follow it any more.
 func (fc *Forecast) fails(i int32) bool {
 	return fc.completing[i].Empty() && !(fc.admission[i].gone && len(fc.followers[i]) == 0)
 }

@@ -484,6 +484,9 @@ func TestLawL7WhatRanIsHeldToItsNode(t *testing.T) {
 		{"removed", []corev1.Node{node("n2", nil)}, "n1", false, "[DataLoad default/a]", "[]", "[]", "[]",
 			"it ran on n1; that node is gone, and DataLoad default/b must follow it there"},
 		{"cordoned after both", []corev1.Node{node("n1", cordon), node("n2", nil)}, "n1", true, "[]", "[n1]", "[n1]", "[n2]", ""},
+		{"nobody knows where", []corev1.Node{node("n1", cordon), node("n2", nil)}, "", false, "[]", "[]", "[n2]", "[n2]", ""},
+		{"nobody knows where both did", []corev1.Node{node("n1", cordon), node("n2", nil)}, "", true, "[]", "[]", "[]", "[n2]", ""},
+		{"nobody knows where, and there are no others", []corev1.Node{node("n1", cordon)}, "", false, "[DataLoad default/b DataLoad default/c]", "[]", "[]", "[]", ""},
 		{"removed after both", []corev1.Node{node("n2", nil)}, "n1", true, "[]", "[]", "[]", "[n2]", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -531,7 +534,6 @@ func TestForecastReportsEveryFault(t *testing.T) {
 		`DataLoad default/malformed: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
 		`DataProcess default/malformed: spec.processor.job.podSpec.nodeSelector[not a key]: Invalid value`,
 		`DataProcess default/malformed: spec.processor.job.podSpec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value`,
-		`ran[DataLoad default/loadA]: Required value: the name of a node`,
 		`no DataLoad default/loada in the flow; typo of DataLoad default/loadA?`,
 		`no DataLoad default/stranger in the flow`,
 	}
@@ -806,9 +808,46 @@ func TestStrandedErrorSaysWhatIsWrong(t *testing.T) {
 	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a: the flow fails at DataLoad default/a" {
 		t.Errorf("not completable: %v", err)
 	}
-	fc, _ = f.Forecast(fleet(2), dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{op.Ref: "node-1"}})
-	if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a: where it ran is gone, or not what its own affinity matches" {
-		t.Errorf("ran elsewhere: %v", err)
+	for _, ran := range []string{"node-1", "gone", ""} {
+		fc, _ = f.Forecast(fleet(2), dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{op.Ref: ran}})
+		if _, err := fc.Affinity(op.Ref); err == nil || err.Error() != "no node is feasible for DataLoad default/a: where it ran is gone, not known, or not what its own affinity matches" {
+			t.Errorf("ran on %q: %v", ran, err)
+		}
+	}
+}
+
+// One that ran nobody knows where is followed as Resolve has it followed: the labels are
+// missing, and nothing is inherited.
+func TestWhatRanNobodyKnowsWhereIsNotFollowed(t *testing.T) {
+	first, second := load("a"), requireSame(load("b", "a"))
+	f := mustFlow(t, first, second)
+	d, err := f.Resolve(second.Ref, map[dataflow.Ref]dataflow.Observation{first.Ref: {Phase: dataflow.Complete}})
+	if err != nil || d.State != dataflow.Ready || d.Affinity != nil || !slices.Equal(d.Missing, []string{topology.Hostname}) {
+		t.Errorf("Resolve = %v, %v", d, err)
+	}
+	nodes := fleet(3)[1:]
+	for name, ran := range map[string]map[dataflow.Ref]string{
+		"the first": {first.Ref: ""}, "both": {first.Ref: "", second.Ref: ""}, "where the second ran is known": {first.Ref: "", second.Ref: "node-1"},
+		"where the first ran is known": {first.Ref: "node-1", second.Ref: ""}, "where the first ran is gone": {first.Ref: "gone", second.Ref: ""},
+	} {
+		fc, err := f.Forecast(nodes, dataflow.ForecastOptions{Ran: ran})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if !fc.Completable() || fc.Problems() != nil || fc.Strands(first.Ref) != nil || fc.Strands(second.Ref) != nil {
+			t.Errorf("%s: completable: %v, %v", name, fc.Completable(), fc.Problems())
+		}
+		for _, op := range []dataflow.Ref{first.Ref, second.Ref} {
+			var want []string
+			if on, ok := ran[op]; !ok {
+				want = []string{"node-1", "node-2"}
+			} else if on == "node-1" {
+				want = []string{"node-1"}
+			}
+			if got := fc.Nodes(op); !slices.Equal(got, want) {
+				t.Errorf("%s: Nodes(%v) = %v, want %v", name, op, got, want)
+			}
+		}
 	}
 }
 

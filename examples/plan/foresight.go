@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -93,8 +94,8 @@ func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty boo
 		r.incompletable()
 		return nil, nil
 	}
-	foreseen, ran := r.placed(f)
-	fc, err := foreseen.ForecastOn(r.in.indexed, dataflow.ForecastOptions{Ran: ran})
+	ran := r.places(f)
+	fc, err := f.ForecastOn(r.in.indexed, dataflow.ForecastOptions{Ran: ran})
 	if err != nil { // a malformed demand or a circle of sources, reported as a problem already
 		r.incompletable()
 		return nil, nil
@@ -119,29 +120,20 @@ func (r *reporter) incompletable() {
 	}
 }
 
-// placed returns the flow and where its operations ran: on the node that --ran says, or
-// on the one with the hostname that was recorded. An operation that is complete but for
-// which nothing was recorded has no place that others could follow.
-func (r *reporter) placed(f *dataflow.Flow) (*dataflow.Flow, map[dataflow.Ref]string) {
+// places returns where operations ran: on the node that --ran says, or on the one with the
+// hostname that was recorded. Nobody knows where one ran that is complete but for which none
+// was recorded.
+func (r *reporter) places(f *dataflow.Flow) map[dataflow.Ref]string {
 	ran := map[dataflow.Ref]string{}
-	var operations []dataflow.Operation
 	for op := range f.Operations() {
 		if name, ok := r.in.ran[op.Ref]; ok {
 			ran[op.Ref] = name
 		} else if seen := r.seen[op.Ref]; seen.Phase == dataflow.Complete {
-			hostname, ok := seen.Labels.Get(topology.Hostname)
-			name, there := r.nodes.byHostname[hostname]
-			if !there {
-				name = hostname
+			ran[op.Ref] = ""
+			if hostname, ok := seen.Labels.Get(topology.Hostname); ok {
+				ran[op.Ref] = cmp.Or(r.nodes.byHostname[hostname], hostname)
 			}
-			ran[op.Ref] = name
-			op.Recurring = op.Recurring || !ok
 		}
-		operations = append(operations, op)
 	}
-	if len(ran) == 0 {
-		return f, nil
-	}
-	placed, _ := dataflow.New(operations...) // which it was made of
-	return placed, ran
+	return ran
 }

@@ -44,3 +44,36 @@ func TestManyFlowsShareTheNodes(t *testing.T) {
 		t.Error("each flow costs as much as its nodes")
 	}
 }
+
+// What is complete, but of which nothing was recorded, is in nobody's way.
+func TestNothingWasRecorded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nodes.json")
+	if err := os.WriteFile(file, []byte(`{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1", "labels": {"kubernetes.io/hostname": "n1"}}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	complete := func(labels string) string {
+		return strings.TrimSuffix(strings.TrimSpace(load("a")), "}") + `, "status": {"phase": "Complete"` + labels + "}}\n"
+	}
+	recorded := func(key, value string) string {
+		return fmt.Sprintf(`, "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [{"key": %q, "operator": "In", "values": [%q]}]}]}}`, key, value)
+	}
+	for what, c := range map[string]struct {
+		labels, a, b string // what was recorded, and the rows of the matrix
+		status       int
+	}{
+		"nothing":       {"", "no", "yes", sound},
+		"no hostname":   {recorded("topology.kubernetes.io/zone", "z"), "no", "yes", sound},
+		"its hostname":  {recorded("kubernetes.io/hostname", "n1"), "ran", "yes", sound},
+		"a node's gone": {recorded("kubernetes.io/hostname", "n2"), "no", "no", unsound},
+	} {
+		text := complete(c.labels) + load("b", afterA)
+		status, stdout, stderr := plan(text, "-f", "-", "--nodes", file)
+		if want := "NODES OF FLOW 1  n1\nDataLoad a       " + c.a + "\nDataLoad b       " + c.b + "\n"; status != c.status || stderr != "" || !strings.Contains(stdout, want) {
+			t.Errorf("%s: status %d\n%s%s", what, status, stdout, stderr)
+		}
+		_, stdout, _ = plan(text, "-f", "-", "--nodes", file, "-o", "json")
+		if !strings.Contains(stdout, fmt.Sprintf(`"completable": %v`, c.status == sound)) {
+			t.Errorf("%s: %s", what, stdout)
+		}
+	}
+}
