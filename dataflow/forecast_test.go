@@ -726,12 +726,12 @@ func TestForecastProblems(t *testing.T) {
 		want  []string
 	}{
 		{"strands on many", 10, nil, []string{"Warning Stranding: DataLoad default/download: spec.affinity: on node-1, node-2, node-4 and 5 more it would leave no node for DataProcess default/convert; narrow its affinity, so that it runs on node-3"}},
-		{"no such node", 3, nil, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: no node admits it: of 3 nodes, 3 do not match its node selector; change what one of them asks for, or the nodes"}},
+		{"no such node", 3, nil, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.nodeSelector: no node admits it: of 3 nodes, 3 do not match its node selector; change its node selector, or the labels of one of them"}},
 		{"ran well", 10, map[dataflow.Ref]string{ref("download"): "node-3"}, nil},
-		{"ran ill", 10, map[dataflow.Ref]string{ref("download"): "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-2; this cannot follow it there: node-2 does not match its node selector"}},
-		{"ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-gone; that node is gone, and this must follow it there"}},
-		{"both ran, apart", 10, map[dataflow.Ref]string{ref("download"): "node-1", convert.Ref: "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.affinity: DataLoad default/download ran on node-1; this ran on node-2, which differs in kubernetes.io/hostname"}},
-		{"both ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone}, []string{"Error Impossible: DataLoad default/report: spec.affinity: DataProcess default/convert ran on node-gone; that node is gone, and this must follow it there"}},
+		{"ran ill", 10, map[dataflow.Ref]string{ref("download"): "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.processor.job.podSpec.nodeSelector: DataLoad default/download ran on node-2; this cannot follow it there: node-2 does not match its node selector; change that, or run DataLoad default/download again elsewhere"}},
+		{"ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone}, []string{"Error Impossible: DataProcess default/convert: spec.runAfter.affinityStrategy: DataLoad default/download ran on node-gone; that node is gone, and this must follow it there; run DataLoad default/download again"}},
+		{"both ran, apart", 10, map[dataflow.Ref]string{ref("download"): "node-1", convert.Ref: "node-2"}, []string{"Error Impossible: DataProcess default/convert: spec.runAfter.affinityStrategy: DataLoad default/download ran on node-1; this ran on node-2, which differs in kubernetes.io/hostname; run one of them again, where the other ran"}},
+		{"both ran on what is gone", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone}, []string{"Error Impossible: DataLoad default/report: spec.runAfter.affinityStrategy: DataProcess default/convert ran on node-gone; that node is gone, and this must follow it there; run DataProcess default/convert again"}},
 		{"all is done", 10, map[dataflow.Ref]string{ref("download"): gone, convert.Ref: gone, ref("report"): gone}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -779,6 +779,106 @@ func TestForecastProblems(t *testing.T) {
 	fc, _ := f.Forecast(fleet(5), dataflow.ForecastOptions{})
 	if got := fmt.Sprint(fc.Matching(convert.Ref), fc.Matching(ref("nobody"))); got != "[node-3] []" {
 		t.Errorf("Matching: %s", got)
+	}
+}
+
+// What is wrong is found where it can be mended, and the next step is one that the kind of
+// the operation has.
+func TestForecastProblemsSayWhatToDo(t *testing.T) {
+	node := func(name, kind string, change ...func(*corev1.Node)) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{topology.Hostname: name, "type": kind}}}
+		for _, c := range change {
+			c(&n)
+		}
+		return n
+	}
+	cordon := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	taint := func(n *corev1.Node) { n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoSchedule}} }
+	of := func(kind dataflow.Kind, change ...func(*dataflow.Operation)) dataflow.Operation {
+		op := load("a")
+		op.Kind = kind
+		for _, c := range change {
+			c(&op)
+		}
+		return op
+	}
+	selects := func(value string) func(*dataflow.Operation) {
+		return func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"type": value} }
+	}
+	requires := func(value string) func(*dataflow.Operation) {
+		return func(op *dataflow.Operation) { op.Affinity = requiring("type", value) }
+	}
+	then := func(first dataflow.Operation, change ...func(*dataflow.Operation)) []dataflow.Operation {
+		second := requireSame(load("b", "a"))
+		second.RunAfter.Kind = first.Kind
+		for _, c := range change {
+			c(&second)
+		}
+		return []dataflow.Operation{first, second}
+	}
+	one := func(op dataflow.Operation) []dataflow.Operation { return []dataflow.Operation{op} }
+	two := []corev1.Node{node("c1", "CPU"), node("g1", "GPU")}
+	onC1 := map[dataflow.Ref]string{ref("a"): "c1"}
+	for _, c := range []struct {
+		name  string
+		ops   []dataflow.Operation
+		nodes []corev1.Node
+		opts  dataflow.ForecastOptions
+		want  string // "field: message"
+	}{
+		{"a load strands", then(of(dataflow.DataLoad), selects("GPU")), two, dataflow.ForecastOptions{},
+			"spec.affinity: on c1 it would leave no node for DataLoad default/b; narrow its affinity, so that it runs on g1"},
+		{"a process strands", then(of(dataflow.DataProcess), selects("GPU")), two, dataflow.ForecastOptions{},
+			"spec.processor.job.podSpec.affinity: on c1 it would leave no node for DataLoad default/b; narrow the affinity of its job, so that it runs on g1; a script has none"},
+		{"a backup strands", then(of(dataflow.DataBackup), selects("GPU")), two, dataflow.ForecastOptions{},
+			"spec: on c1 it would leave no node for DataLoad default/b; it must run on g1, which its spec cannot say: change what follows it, or give its pod the affinity of the forecast"},
+
+		{"no nodes", one(of(dataflow.DataLoad, selects("GPU"))), nil, dataflow.ForecastOptions{},
+			"spec: no node admits it: there are no nodes; add some"},
+		{"its node selector", one(of(dataflow.DataLoad, selects("TPU"), requires("CPU"))), two, dataflow.ForecastOptions{},
+			"spec.nodeSelector: no node admits it: of 2 nodes, 2 do not match its node selector; change its node selector, or the labels of one of them"},
+		{"its affinity, on one node", one(of(dataflow.DataMigrate, requires("GPU"))), two[:1], dataflow.ForecastOptions{},
+			"spec.affinity: no node admits it: of 1 node, 1 does not match its affinity; change its affinity, or the labels of that node"},
+		{"the affinity of a job", one(of(dataflow.DataProcess, selects("CPU"), requires("TPU"))), two, dataflow.ForecastOptions{},
+			"spec.processor.job.podSpec.affinity: no node admits it: of 2 nodes, 1 does not match its node selector and 1 does not match its affinity; change its affinity, or the labels of one of them"},
+		{"either of the two", one(of(dataflow.DataLoad, selects("GPU"), requires("CPU"))), two, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 2 nodes, 1 does not match its node selector and 1 does not match its affinity; change what it asks for, or the nodes"},
+		{"both at once", one(of(dataflow.DataLoad, selects("TPU"), requires("TPU"))), two, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 2 nodes, 2 do not match its node selector; change what it asks for, or the nodes"},
+		{"taints", one(of(dataflow.DataLoad)), []corev1.Node{node("n1", "", taint), node("n2", "", taint)}, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 2 nodes, 2 have a taint that it does not tolerate; tolerate or remove the taints of one of them"},
+		{"taints, of a backup", one(of(dataflow.DataBackup)), []corev1.Node{node("n1", "", taint)}, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 1 node, 1 has a taint that it does not tolerate; remove the taints of that node"},
+		{"cordons", one(of(dataflow.DataBackup)), []corev1.Node{node("n1", "", cordon), node("n2", "", cordon, taint)}, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 2 nodes, 1 has a taint that it does not tolerate and 1 is cordoned; uncordon one of them"},
+		{"a taint and a cordon, of a backup", one(of(dataflow.DataBackup)), []corev1.Node{node("n1", "", cordon, taint)}, dataflow.ForecastOptions{},
+			"spec: no node admits it: of 1 node, 1 has a taint that it does not tolerate; change the nodes"},
+		{"the caller", one(of(dataflow.DataLoad, selects("GPU"))), two, dataflow.ForecastOptions{Admit: func(dataflow.Operation, *corev1.Node) bool { return false }},
+			"spec: no node admits it: of 2 nodes, 1 does not match its node selector and 1 is not admitted by the caller; change what it asks for, or the nodes"},
+		{"a follower elsewhere", then(of(dataflow.DataLoad, selects("CPU")), selects("GPU")), two, dataflow.ForecastOptions{},
+			"spec: it can run on c1, and DataLoad default/b, which must follow it by kubernetes.io/hostname, only on g1; change what one of them asks for, or the nodes"},
+
+		{"ran where the affinity does not match", then(of(dataflow.DataLoad), requires("GPU")), two, dataflow.ForecastOptions{Ran: onC1},
+			"spec.affinity: DataLoad default/a ran on c1; this cannot follow it there: c1 does not match its affinity; change that, or run DataLoad default/a again elsewhere"},
+		{"ran where now is a cordon", then(of(dataflow.DataLoad)), []corev1.Node{node("c1", "", cordon), two[1]}, dataflow.ForecastOptions{Ran: onC1},
+			"spec: DataLoad default/a ran on c1; this cannot follow it there: c1 is cordoned; change that, or run DataLoad default/a again elsewhere"},
+		{"ran where one further down cannot run", append(then(of(dataflow.DataLoad)), requireSame(load("c", "b"))), two, dataflow.ForecastOptions{
+			Ran: onC1, Admit: func(op dataflow.Operation, n *corev1.Node) bool { return op.Name != "c" || n.Name != "c1" }},
+			"spec: DataLoad default/a ran on c1; this cannot follow it there: on c1 it would leave no node for DataLoad default/c: c1 is not admitted by the caller; change that, or run DataLoad default/a again elsewhere"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fc, err := mustFlow(t, c.ops...).Forecast(c.nodes, c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range fc.Problems() {
+				got = append(got, p.Field+": "+p.Message)
+			}
+			if strings.Join(got, "\n") != c.want {
+				t.Errorf("got  %s\nwant %s", strings.Join(got, "\n"), c.want)
+			}
+		})
 	}
 }
 

@@ -33,6 +33,10 @@ func (k Kind) podSpec() string {
 	return "spec"
 }
 
+// hasPodSpec reports whether there is such a thing in a manifest of kind k. A DataBackup
+// says nothing of its node: its pod is made without.
+func (k Kind) hasPodSpec() bool { return k != DataBackup }
+
 // Ref names an operation. It is comparable. Where an operation refers to another,
 // an empty namespace means the referring operation's own; everywhere else it is a
 // namespace like any other.

@@ -40,9 +40,8 @@ func (fc *Forecast) Reason(ref Ref) string {
 // cannot follow it there. It is nil if there is none.
 func (fc *Forecast) Problems() []Problem {
 	var problems []Problem
-	report := func(i int32, code Code, severity Severity, format string, args ...any) {
-		op := &fc.flow.operations[i]
-		problems = append(problems, Problem{code, severity, op.Ref, op.Kind.podSpec() + ".affinity", fmt.Sprintf(format, args...)})
+	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
+		problems = append(problems, Problem{code, severity, fc.ref(i), field, fmt.Sprintf(format, args...)})
 	}
 	for i := range int32(len(fc.flow.operations)) {
 		a := &fc.admission[i]
@@ -50,20 +49,95 @@ func (fc *Forecast) Problems() []Problem {
 		case !fc.isImpossible(i):
 		case a.ran:
 			for _, t := range fc.unable(i) {
-				report(t, Impossible, Error, "%s ran on %s; %s", fc.ref(i), a.on, fc.cannotFollow(i, t, "this"))
+				field, step := fc.mendFollower(i, t)
+				report(t, Impossible, Error, field, "%s ran on %s; %s; %s", fc.ref(i), a.on, fc.cannotFollow(i, t, "this"), step)
 			}
+		case a.admitted.Empty():
+			field, step := fc.mend(i, fc.labels.All())
+			report(i, Impossible, Error, field, "%s; %s", fc.Reason(fc.ref(i)), step)
 		default:
-			report(i, Impossible, Error, "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
+			report(i, Impossible, Error, fc.kind(i).podSpec(), "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
 		}
 		if missing := fc.nowhere[i]; len(missing) > 0 {
-			problems = append(problems, Problem{NoSuchLabel, Warning, fc.ref(i), strategyField, fmt.Sprintf(
-				"none of the nodes has %s, so nothing is required by it; mend the name, or label the nodes", strings.Join(missing, ", "))})
+			report(i, NoSuchLabel, Warning, strategyField,
+				"none of the nodes has %s, so nothing is required by it; mend the name, or label the nodes", strings.Join(missing, ", "))
 		}
 		if fc.Completable() && len(fc.stranding(i)) > 0 {
-			report(i, Stranding, Warning, "%s; narrow its affinity, so that it runs on %s", fc.dooms(i), fc.some(fc.feasible[i]))
+			field, step := fc.narrow(i)
+			report(i, Stranding, Warning, field, "%s; %s", fc.dooms(i), step)
 		}
 	}
 	return problems
+}
+
+// narrow says how an operation can be kept from the nodes on which it would strand the flow,
+// and in which field. The spec of a DataBackup has no such field.
+func (fc *Forecast) narrow(i int32) (field, step string) {
+	kind, nodes := fc.kind(i), fc.some(fc.feasible[i])
+	switch {
+	case !kind.hasPodSpec():
+		return kind.podSpec(), fmt.Sprintf("it must run on %s, which its spec cannot say: change what follows it, or give its pod the affinity of the forecast", nodes)
+	case kind == DataProcess:
+		return kind.podSpec() + ".affinity", fmt.Sprintf("narrow the affinity of its job, so that it runs on %s; a script has none", nodes)
+	default:
+		return kind.podSpec() + ".affinity", fmt.Sprintf("narrow its affinity, so that it runs on %s", nodes)
+	}
+}
+
+// mend says what to do about an operation that none of the nodes admits, and in which field.
+func (fc *Forecast) mend(i int32, nodes catalogue.Set) (field, step string) {
+	kind, at := fc.kind(i), "one of them"
+	if nodes.Len() == 1 {
+		at = "that node"
+	}
+	culprit, ok := fc.culprit(i, nodes)
+	switch {
+	case nodes.Empty():
+		return kind.podSpec(), "add some"
+	case ok:
+		return kind.podSpec() + culprit.field, culprit.mend + " " + at
+	case !kind.hasPodSpec():
+		return kind.podSpec(), "change the nodes"
+	default:
+		return kind.podSpec(), "change what it asks for, or the nodes"
+	}
+}
+
+// culprit returns the one of the scheduler's tests without which one of the nodes would do;
+// ok is false if there is none, or any of several, or if the caller admits none.
+func (fc *Forecast) culprit(i int32, nodes catalogue.Set) (culprit test, ok bool) {
+	tests := fc.tests(i)[:4]
+	for t := range tests {
+		others := nodes
+		for u := range tests {
+			if u != t {
+				others = others.And(tests[u].pass)
+			}
+		}
+		switch {
+		case others.Empty():
+		case ok:
+			return test{}, false
+		default:
+			culprit, ok = tests[t], true
+		}
+	}
+	return culprit, ok
+}
+
+// mendFollower says what to do about a follower that cannot run where an operation ran, and
+// in which of its fields.
+func (fc *Forecast) mendFollower(i, t int32) (field, step string) {
+	again := fmt.Sprintf("run %s again", fc.ref(i))
+	switch leaders := fc.admission[i].admitted; {
+	case leaders.Empty():
+		return strategyField, again
+	case fc.admission[t].ran:
+		return strategyField, "run one of them again, where the other ran"
+	default:
+		culprit, _ := fc.culprit(t, fc.follows[t].agreement.Following(leaders))
+		return fc.kind(t).podSpec() + culprit.field, "change that, or " + again + " elsewhere"
+	}
 }
 
 // dooms says which nodes leave no node for whom after an operation: for a few, those of
@@ -136,7 +210,7 @@ func (fc *Forecast) refusedAfter(t int32, leaders catalogue.Set) string {
 		case a.ran:
 			return fmt.Sprintf("%sit ran on %s, which differs in %s", text, a.on, strings.Join(f.keys, ", "))
 		case left.Len() > 1:
-			n, counts := tally(left, append(tests, test{fc.completing[t], "strands who follows it", "strand who follows it"}))
+			n, counts := tally(left, append(tests, test{pass: fc.completing[t], one: "strands who follows it", many: "strand who follows it"}))
 			return fmt.Sprintf("%sof %d nodes that agree in %s, %s", text, n, strings.Join(f.keys, ", "), counts)
 		case !left.Within(a.admitted):
 			failed := slices.IndexFunc(tests, func(t test) bool { return !left.Within(t.pass) })
@@ -149,6 +223,8 @@ func (fc *Forecast) refusedAfter(t int32, leaders catalogue.Set) string {
 }
 
 func (fc *Forecast) ref(i int32) Ref { return fc.flow.operations[i].Ref }
+
+func (fc *Forecast) kind(i int32) Kind { return fc.flow.operations[i].Kind }
 
 func (fc *Forecast) refs(operations []int32) []string {
 	var refs []string
@@ -163,21 +239,26 @@ func (fc *Forecast) leading(t int32) catalogue.Set {
 	return fc.follows[t].agreement.Leading(fc.completing[t])
 }
 
-// test is one of what a node must pass, and what is said of one and of several that do not.
+// test is one of what a node must pass.
 type test struct {
-	pass      catalogue.Set
-	one, many string
+	pass        catalogue.Set
+	one, many   string // what is said of one node that does not, and of several
+	field, mend string // below the pod spec, and of a node, where and how it can be mended
 }
 
 // tests returns what a node must pass to admit an operation that has not run.
 func (fc *Forecast) tests(i int32) []test {
 	a := &fc.admission[i]
+	taints := "remove the taints of"
+	if fc.kind(i).hasPodSpec() {
+		taints = "tolerate or remove the taints of"
+	}
 	return []test{
-		{a.selected, "does not match its node selector", "do not match its node selector"},
-		{a.matching, "does not match its affinity", "do not match its affinity"},
-		{a.tolerated, "has a taint that it does not tolerate", "have a taint that it does not tolerate"},
-		{a.uncordoned, "is cordoned", "are cordoned"},
-		{a.admitted, "is not admitted by the caller", "are not admitted by the caller"},
+		{a.selected, "does not match its node selector", "do not match its node selector", ".nodeSelector", "change its node selector, or the labels of"},
+		{a.matching, "does not match its affinity", "do not match its affinity", ".affinity", "change its affinity, or the labels of"},
+		{a.tolerated, "has a taint that it does not tolerate", "have a taint that it does not tolerate", "", taints},
+		{a.uncordoned, "is cordoned", "are cordoned", "", "uncordon"},
+		{pass: a.admitted, one: "is not admitted by the caller", many: "are not admitted by the caller"},
 	}
 }
 
