@@ -81,7 +81,7 @@ func patterns(indexes []*index, n int) (found []string, nodes [][]int32) {
 		of[i] = p
 		size[p]++
 	}
-	return found, partition(of, size, n)
+	return found, partition(nil, of, size)
 }
 
 // hasAll reports whether a pattern has every key that another has.
@@ -118,7 +118,7 @@ func groupsOn(indexes []*index, present string, nodes []int32, candidates [][]in
 		of[at] = g
 		size[g]++
 	}
-	leaders = distribute(nodes, of, size)
+	leaders = partition(nodes, of, size)
 
 	following, of := []int32(nil), of[:0]
 	clear(size)
@@ -130,27 +130,13 @@ func groupsOn(indexes []*index, present string, nodes []int32, candidates [][]in
 			}
 		}
 	}
-	followers = distribute(following, of, size)
+	followers = partition(following, of, size)
 	if len(candidates) > 1 {
 		for _, nodes := range followers {
 			slices.Sort(nodes)
 		}
 	}
 	return leaders, followers
-}
-
-// distribute returns the nodes of each number, which of has as often as size says.
-func distribute(nodes, of, size []int32) [][]int32 {
-	places, parts := make([]int32, 0, len(nodes)), make([][]int32, len(size))
-	for number, n := range size {
-		end := len(places) + int(n)
-		parts[number] = places[len(places):len(places):end]
-		places = places[:end]
-	}
-	for at, number := range of {
-		parts[number] = append(parts[number], nodes[at])
-	}
-	return parts
 }
 
 // Following returns the nodes that agree with one of the leaders.

@@ -141,14 +141,12 @@ const absent int32 = -1
 func indexOf(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string, bool)) *index {
 	x := &index{number: make(map[string]int32, values), of: make([]int32, len(nodes))}
 	var size []int32
-	present := 0
 	for i := range nodes {
 		value, ok := valueOf(&nodes[i])
 		if !ok {
 			x.of[i] = absent
 			continue
 		}
-		present++
 		number, ok := x.number[value]
 		if !ok {
 			number = int32(len(x.values))
@@ -158,13 +156,17 @@ func indexOf(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string
 		x.of[i] = number
 		size[number]++
 	}
-	x.nodes = partition(x.of, size, present)
+	x.nodes = partition(nil, x.of, size)
 	return x
 }
 
-// partition returns the places where of has each number, which it has as often as
-// size says; total is the sum.
-func partition(of, size []int32, total int) [][]int32 {
+// partition returns the nodes of each number, which of has as often as size says. Those that
+// of speaks of are the given ones, or all if these are nil.
+func partition(nodes, of, size []int32) [][]int32 {
+	total := 0
+	for _, n := range size {
+		total += int(n)
+	}
 	places, parts := make([]int32, 0, total), make([][]int32, len(size))
 	for number, n := range size {
 		end := len(places) + int(n)
@@ -172,8 +174,12 @@ func partition(of, size []int32, total int) [][]int32 {
 		places = places[:end]
 	}
 	for i, number := range of {
-		if number != absent {
+		switch {
+		case number == absent:
+		case nodes == nil:
 			parts[number] = append(parts[number], int32(i))
+		default:
+			parts[number] = append(parts[number], nodes[i])
 		}
 	}
 	return parts

@@ -19,7 +19,7 @@ type profile struct {
 func profilesOf(nodes []corev1.Node) []profile {
 	var profiles []profile
 	var size []int32
-	of, number, tainted := make([]int32, len(nodes)), map[string]int32{}, 0
+	of, number := make([]int32, len(nodes)), map[string]int32{}
 	var repelling []corev1.Taint
 	var identity []byte
 	for i := range nodes {
@@ -46,9 +46,8 @@ func profilesOf(nodes []corev1.Node) []profile {
 		}
 		of[i] = p
 		size[p]++
-		tainted++
 	}
-	for p, nodes := range partition(of, size, tainted) {
+	for p, nodes := range partition(nil, of, size) {
 		profiles[p].nodes = nodes
 	}
 	return profiles
