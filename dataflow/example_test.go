@@ -205,6 +205,54 @@ func ExampleFlow_Forecast() {
 	// DataLoad default/download fails: it ran on cpu-1; DataProcess default/convert cannot follow it there: cpu-1 does not match its node selector
 }
 
+// Whoever runs the operations of a flow with the affinities of its forecast strands none of
+// them, wherever the scheduler puts each (law L3).
+func ExampleForecast_Affinity() {
+	flow, _, _ := training()
+	node := func(name, accelerator string) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			"kubernetes.io/hostname": name, "accelerator": accelerator,
+		}}}
+	}
+	nodes := []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+	forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var narrowed []dataflow.Operation
+	for op := range flow.Operations() {
+		if op.Affinity, err = forecast.Affinity(op.Ref); err != nil {
+			fmt.Println(err) // the flow cannot complete on these nodes
+			return
+		}
+		narrowed = append(narrowed, op)
+	}
+	if flow, err = dataflow.New(narrowed...); err != nil {
+		fmt.Println(err)
+		return
+	}
+	seen := map[dataflow.Ref]dataflow.Observation{}
+	for op := range flow.Operations() {
+		decision, err := flow.Resolve(op.Ref, seen)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		pod, _ := affinity.Compile(op.NodeSelector, decision.Affinity)
+		for _, n := range nodes { // the scheduler may take any that matches
+			if pod.Match(n.Name, n.Labels) {
+				fmt.Println(op.Ref, "runs on", n.Name)
+				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(n.Labels, op.Exposes...)}
+				break
+			}
+		}
+	}
+	// Output:
+	// DataLoad default/download runs on gpu-1
+	// DataProcess default/convert runs on gpu-1
+}
+
 // Many flows on the same nodes share one index of them.
 func ExampleFlow_ForecastOn() {
 	node := func(name, accelerator string) corev1.Node {
