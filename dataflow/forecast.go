@@ -219,10 +219,10 @@ func (fc *Forecast) fails(i int32) bool {
 // flow can complete.
 func (fc *Forecast) Completable() bool { return len(fc.impossible) == 0 }
 
-// Impossible returns the operations at which the flow fails, in the flow's order: those
-// that no node admits, or that can be followed from no node that admits them, although
-// each of their followers has, with its own followers, a node by itself. Nil if the flow
-// is completable.
+// Impossible returns the operations at which the flow fails, in the flow's order; nil if it
+// is completable. It fails at an operation if no node admits it, or if there is no node from
+// which all that must follow it can. Where one of these fails itself, only that one is
+// returned: it is what has to be mended first.
 func (fc *Forecast) Impossible() []Ref {
 	var refs []Ref
 	for _, i := range fc.impossible {

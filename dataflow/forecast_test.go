@@ -831,7 +831,7 @@ func TestForecastProblemsSayWhatToDo(t *testing.T) {
 		{"a process strands", then(of(dataflow.DataProcess), selects("GPU")), two, dataflow.ForecastOptions{},
 			"spec.processor.job.podSpec.affinity: on c1 it would leave no node for DataLoad default/b; narrow the affinity of its job, so that it runs on g1; a script has none"},
 		{"a backup strands", then(of(dataflow.DataBackup), selects("GPU")), two, dataflow.ForecastOptions{},
-			"spec: on c1 it would leave no node for DataLoad default/b; it must run on g1, which its spec cannot say: change what follows it, or give its pod the affinity of the forecast"},
+			"spec: on c1 it would leave no node for DataLoad default/b; it can run on g1 only, and its spec cannot say so: change what follows it, or give its pod the affinity of the forecast"},
 
 		{"no nodes", one(of(dataflow.DataLoad, selects("GPU"))), nil, dataflow.ForecastOptions{},
 			"spec: no node admits it: there are no nodes; add some"},

@@ -76,7 +76,7 @@ func (fc *Forecast) narrow(i int32) (field, step string) {
 	kind, nodes := fc.kind(i), fc.some(fc.feasible[i])
 	switch {
 	case !kind.hasPodSpec():
-		return kind.podSpec(), fmt.Sprintf("it must run on %s, which its spec cannot say: change what follows it, or give its pod the affinity of the forecast", nodes)
+		return kind.podSpec(), fmt.Sprintf("it can run on %s only, and its spec cannot say so: change what follows it, or give its pod the affinity of the forecast", nodes)
 	case kind == DataProcess:
 		return kind.podSpec() + ".affinity", fmt.Sprintf("narrow the affinity of its job, so that it runs on %s; a script has none", nodes)
 	default:

@@ -22,10 +22,10 @@ type Strand struct {
 // operation, directly or through others, the nearest first and otherwise in the flow's
 // order, it is the first that has no node together with those before it.
 //
-// The first call finds the strands of all operations and keeps them. It costs a few
-// operations on sets of nodes for each operation, as the forecast does, and besides one
-// step for each pair of an operation and a node that strands it, or on which those that a
-// strand dooms could find themselves. Every other call costs what it returns.
+// The first call finds the strands of all operations and keeps them. It costs about as much
+// as the forecast did, and one step for every node that strands an operation, and for every
+// node on which one that follows it could still run then, and would be stuck in its turn.
+// Later calls cost what they return.
 func (fc *Forecast) Strands(ref Ref) []Strand {
 	i := fc.flow.find(ref)
 	if i == none || !fc.Completable() {

@@ -14,7 +14,7 @@ type verdict byte
 
 const (
 	mismatch verdict = iota // it does not match the operation's own node selector and affinity
-	match                   // it does, but the operation cannot run there, or only where its source cannot
+	match                   // it does, but the operation cannot run there, as its source cannot or it ran elsewhere
 	feasible                // it can be where the operation runs, and the whole flow completes
 	strands                 // the operation could run there, and its flow would stop
 	ran                     // it ran there
@@ -22,9 +22,10 @@ const (
 
 func (v verdict) String() string { return [...]string{"-", "no", "yes", "strands", "ran"}[v] }
 
-const meanings = `yes: the whole flow can complete; strands: it would stop for good; no: the operation matches, but
-a taint or a cordon keeps it away, or what comes before or after it cannot run there; ran: it ran
-there; -: the operation does not match
+const meanings = `yes: the whole flow can complete; strands: it would stop for good; ran: the operation ran there
+no: the operation matches, but a taint or a cordon keeps it away, what it follows cannot run there,
+    it ran already, elsewhere or nobody knows where, or the flow cannot complete at all
+-: the operation does not match
 `
 
 // group is a set of nodes that are the same to every operation of a flow.
