@@ -19,27 +19,11 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
+	"github.com/fluid-cloudnative/slipstream/internal/golden"
 	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s, -want +got:\n%s", file, diff)
-	}
-}
 
 // load is a DataLoad in YAML, with more lines of spec.
 func load(name string, spec ...string) string {
@@ -299,7 +283,7 @@ func TestReadingReadsWell(t *testing.T) {
 	} {
 		fmt.Fprintf(&got, "%s\n%s\n", c.what, summary(manifest.Read("flow.yaml", strings.NewReader(c.text))))
 	}
-	golden(t, "reading.golden", got.Bytes())
+	golden.Compare(t, *update, "testdata/reading.golden", got.Bytes())
 }
 
 // Every fixture, and live objects, read as they are meant.
@@ -317,7 +301,7 @@ func TestFixturesReadWell(t *testing.T) {
 		m, err := manifest.Read(filepath.Base(file), bytes.NewReader(text))
 		fmt.Fprintf(&got, "%s\n%s\n", filepath.Base(file), summary(m, err))
 	}
-	golden(t, "fixtures.golden", got.Bytes())
+	golden.Compare(t, *update, "testdata/fixtures.golden", got.Bytes())
 }
 
 // A manifest says the same in YAML and in JSON, and with its documents in a List.
