@@ -17,7 +17,9 @@
 // an error too, and so is a value that Fluid's schema, or that of a pod, refuses.
 //
 // Read collects errors, each with its place: one bad object does not hide the
-// others. What [dataflow.New] checks (policies, weights, label keys, duplicate
+// others. It returns also the operations that are at fault, for a picture or a list of
+// what is wrong, and marks them as Faulty. Nobody should run those: without the field
+// that is at fault, an operation may run where it must not. What [dataflow.New] checks (policies, weights, label keys, duplicate
 // operations) is left to it.
 //
 // The documents of a stream are parsed on all processors, and read in order.

@@ -51,8 +51,8 @@ func (e *FieldError) Unknown() bool {
 	return e.Fault.Type == field.ErrorTypeForbidden && e.Fault.BadValue == unknownField
 }
 
-// UnlistedError stands for the faults of a stream beyond those that are listed. Which
-// operations they are of is not known.
+// UnlistedError stands for the faults of a stream beyond those that are listed. The
+// operations that they are of are marked as Faulty.
 type UnlistedError struct {
 	File  string
 	Count int

@@ -18,9 +18,17 @@ type Manifests struct {
 	Lists      int           // how many lists there are, whose objects count by themselves
 }
 
-// Operation is an operation as a manifest describes it.
+// Operation is an operation as a manifest describes it. If it is Faulty, it may say
+// something else than it was meant to.
 type Operation struct {
 	dataflow.Operation
+
+	// Faulty says that a field could not be read as it was meant, and that nobody should
+	// run the operation: of what should be required, it may require less, or nothing. Each
+	// such field is a FieldError, whether or not it is listed. That of a key that stands
+	// twice in a List in YAML's flow style may name another operation of the List: they
+	// cannot be told apart, and all are faulty.
+	Faulty bool
 
 	// Observation is what the status says; zero if there is none.
 	Observation dataflow.Observation
@@ -45,9 +53,10 @@ const maxErrors = 1000
 // With an error, Read still returns all that it could read. Unwrap() []error lists
 // the faults in the order of their places, each a [*DocumentError] or a
 // [*FieldError]; after a thousand, an [*UnlistedError] says how many more there are.
-// An operation with a FieldError is returned without the faulty field,
-// if its kind and name are known. What r itself fails with comes last, and ends
-// the reading.
+// An operation with a FieldError is returned without the faulty field, if its kind
+// and name are known, and is marked as Faulty: it may say something else than it was
+// meant to, so look at that before you run it. What r itself fails with comes last,
+// and ends the reading.
 func Read(name string, r io.Reader) (*Manifests, error) {
 	in := newReader(name)
 	err := in.readAll(r)

@@ -204,22 +204,32 @@ func (in *reader) yaml(d *document, place Place, value raw, twice []repeated) {
 		}
 	}
 	operations := in.manifests.Operations[before:]
-	for i := range operations {
-		end := math.MaxInt
-		if i+1 < len(operations) {
-			end = operations[i+1].Place.Line
+	slices.SortStableFunc(twice, func(a, b repeated) int { return cmp.Compare(a.line, b.line) })
+	for len(operations) > 0 {
+		// Those of a List in flow style are in one place, and cannot be told apart.
+		n, end := 1, math.MaxInt
+		for n < len(operations) && operations[n].Place == operations[0].Place {
+			n++
 		}
-		in.twice(&operations[i], twice, end)
+		if n < len(operations) {
+			end = operations[n].Place.Line
+		}
+		if in.twice(&operations[n-1], twice, end) {
+			for i := range n {
+				operations[i].Faulty = true
+			}
+		}
+		operations = operations[n:]
 	}
 }
 
 const itemsTwice = "items stands twice; only the objects of the last are read"
 
 // twice records the keys that stand twice in one mapping of an operation, which
-// ends before the given line. The parser names them, but tells neither their path
+// ends before the given line, and reports whether there are any. The parser names them, but tells neither their path
 // nor exactly their line, and takes for repeated what stands beside a merged
 // mapping (<<).
-func (in *reader) twice(o *Operation, named []repeated, end int) {
+func (in *reader) twice(o *Operation, named []repeated, end int) bool {
 	first := map[string]int{}
 	found := false
 	outline(o.text, func(way []node, line int, _ text) bool {
@@ -236,13 +246,17 @@ func (in *reader) twice(o *Operation, named []repeated, end int) {
 		return true
 	})
 	if found || bytes.Contains(o.text.bytes, []byte("<<")) {
-		return
+		return found
 	}
-	for _, key := range named {
-		if o.Place.Line <= key.line && key.line < end {
-			in.repeated(o, key.line, excerpt(key.key), "")
+	from, _ := slices.BinarySearchFunc(named, o.Place.Line, func(key repeated, line int) int { return cmp.Compare(key.line, line) })
+	for _, key := range named[from:] {
+		if key.line >= end {
+			break
 		}
+		in.repeated(o, key.line, excerpt(key.key), "")
+		found = true
 	}
+	return found
 }
 
 func (in *reader) repeated(o *Operation, line int, path, detail string) {
@@ -415,6 +429,7 @@ func (in *reader) operation(place Place, t text, value raw, is header) {
 	d := &in.decoder
 	o := Operation{Place: place, text: t}
 	o.Operation, o.Observation = d.operation(value, is)
+	o.Faulty = len(d.faults) > 0 // and some may have been dropped
 	if o.Name != "" {
 		in.manifests.Operations = append(in.manifests.Operations, o)
 	}

@@ -75,6 +75,9 @@ func summary(m *manifest.Manifests, err error) string {
 		if op.Observation.Phase != "" || op.Observation.Labels.Len() > 0 {
 			fmt.Fprintf(&b, ", %s on %s", op.Observation.Phase, op.Observation.Labels)
 		}
+		if op.Faulty {
+			b.WriteString(", faulty")
+		}
 		b.WriteString("\n")
 	}
 	for _, node := range m.Nodes {
@@ -235,6 +238,7 @@ func TestReadingReadsWell(t *testing.T) {
 		{"a key twice in flow style", load("b", "runAfter: {kind: DataLoad, name: a, name: c}")},
 		{"a key twice in JSON", strings.Replace(jsonLoad, `"kind"`, `"spec": {"nodeSelector": {"a": "1", "a": "2"}}, "kind"`, 1)},
 		{"a key twice in a list, with an alias", list(load("a", "x: &x {a: 1}", "y: *x", "policy: Cron", "policy: Once"))},
+		{"a key twice in a List in flow style, of one of its operations", "apiVersion: v1\nkind: List\nitems: [" + strings.Replace(jsonLoad, `"name": "a"`, `"name": "a", "name": "b"`, 1) + ", " + jsonLoad + ",\n" + jsonLoad + "]\n"},
 		{"a key twice in another kind", "apiVersion: v1\nkind: Secret\na: 1\na: 2\n"},
 		{"a merged mapping", load("a", "x: &x {gpu: 'yes'}", "nodeSelector:", "  <<: *x", "  disk: ssd")},
 		{"a number and a word as keys, twice", load("a", "1: a", "1: b", "true: a", "true: b")},
@@ -281,7 +285,9 @@ func TestReadingReadsWell(t *testing.T) {
 		{"one bad object among good ones", load("a") + "---\nkind: [\n---\n" + load("c", "runafter: x") + "---\n" + load("d")},
 		{"long names", load(strings.Repeat("x", 100), strings.Repeat("y", 100)+"runAfter: x", "affinity: "+strings.Repeat("z", 100))},
 	} {
-		fmt.Fprintf(&got, "%s\n%s\n", c.what, summary(manifest.Read("flow.yaml", strings.NewReader(c.text))))
+		m, err := manifest.Read("flow.yaml", strings.NewReader(c.text))
+		checkFaulty(t, m, err)
+		fmt.Fprintf(&got, "%s\n%s\n", c.what, summary(m, err))
 	}
 	golden.Compare(t, *update, "testdata/reading.golden", got.Bytes())
 }
@@ -492,6 +498,67 @@ func TestThousandsOfErrorsAreCounted(t *testing.T) {
 	}
 }
 
+// checkFaulty makes sure that an operation is marked as faulty if one of its fields is, and,
+// if all faults are listed, that no other is.
+func checkFaulty(t *testing.T, m *manifest.Manifests, err error) {
+	t.Helper()
+	type object struct {
+		document int
+		dataflow.Ref
+	}
+	faulty := map[object]bool{}
+	listed := true
+	for _, err := range parts(err) {
+		var fault *manifest.FieldError
+		if errors.As(err, &fault) {
+			faulty[object{fault.Place.Document, fault.Operation}] = true
+		}
+		listed = listed && !errors.As(err, new(*manifest.UnlistedError))
+	}
+	sound := map[manifest.Place]bool{} // what starts there, in flow style several operations
+	for _, op := range m.Operations {
+		sound[op.Place] = true
+	}
+	for _, op := range m.Operations {
+		if faulty[object{op.Place.Document, op.Ref}] {
+			sound[op.Place] = false
+		}
+	}
+	for _, op := range m.Operations {
+		if !op.Faulty && !sound[op.Place] && !slices.ContainsFunc(m.Operations, func(other manifest.Operation) bool {
+			return other.Place.Document == op.Place.Document && other.Ref == op.Ref && other.Faulty
+		}) {
+			t.Errorf("%s at %s has a fault, and is not marked as faulty: %v", op.Ref, op.Place, err)
+		}
+		if op.Faulty && sound[op.Place] && listed {
+			t.Errorf("%s at %s is marked as faulty without a fault: %v", op.Ref, op.Place, err)
+		}
+	}
+}
+
+// A fault that is not listed, because there are too many, marks its operation too.
+func TestAMisreadOperationIsFaultyHoweverManyAre(t *testing.T) {
+	for what, fault := range map[string]string{
+		"an unknown field":           load("x", "runafter: x"),
+		"a key twice":                load("x", "policy: Cron", "policy: Once"),
+		"a key twice, in flow style": load("x", "runAfter: {kind: DataLoad, name: a, name: b}"),
+	} {
+		const n = 1200
+		documents := slices.Repeat([]string{fault, load("sound")}, n)
+		for _, text := range []string{strings.Join(documents, "---\n"), asList(documents)} {
+			m, err := manifest.Read("f.yaml", strings.NewReader(text))
+			if all := parts(err); len(all) != 1001 || len(m.Operations) != 2*n {
+				t.Fatalf("%s: %d errors, %d operations", what, len(all), len(m.Operations))
+			}
+			for _, op := range m.Operations {
+				if op.Faulty != (op.Name == "x") {
+					t.Fatalf("%s: %s at %s is faulty: %v", what, op.Ref, op.Place, op.Faulty)
+				}
+			}
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
@@ -517,6 +584,7 @@ func FuzzRead(f *testing.F) {
 		if summary(m, err) != summary(again, errAgain) {
 			t.Errorf("read twice:\n%s\n%s", summary(m, err), summary(again, errAgain))
 		}
+		checkFaulty(t, m, err)
 		lines := bytes.Count(text, []byte("\n")) + 1
 		for _, op := range m.Operations {
 			for _, path := range []string{"", "metadata.name", "spec.runAfter.affinityStrategy.requires[0].name"} {
@@ -542,15 +610,31 @@ spec:
       policy: Require
       require:
       - name: topology.kubernetes.io/zone
+---
+apiVersion: data.fluid.io/v1alpha1
+kind: DataLoad
+metadata:
+  name: train
+spec:
+  runAfter:
+    kind: DataLoad
+    name: warm-up
 `))
+	if err != nil {
+		fmt.Println(err)
+	}
 	for _, op := range manifests.Operations {
+		if op.Faulty {
+			fmt.Println(op.Ref, "must not run: it may have been meant otherwise")
+			continue
+		}
 		predecessor, _ := op.Predecessor()
 		fmt.Println(op.Ref, "runs after", predecessor)
 	}
-	fmt.Println(err)
 	// Output:
-	// DataLoad default/warm-up runs after DataLoad default/download
 	// flow.yaml:12 (document 1): DataLoad default/warm-up: spec.runAfter.affinityStrategy.require: Forbidden: no such field; must be one of policy, dependOn, requires, prefers; typo of "requires"?
+	// DataLoad default/warm-up must not run: it may have been meant otherwise
+	// DataLoad default/train runs after DataLoad default/warm-up
 }
 
 // However large or faulty they are, and whatever they are written in, documents are read in

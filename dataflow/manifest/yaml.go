@@ -126,7 +126,7 @@ func outdented(d *document) int {
 // repeatedKeys returns the keys that the strict parser found to stand twice.
 func repeatedKeys(err error) []repeated {
 	var twice []repeated
-	for _, match := range regexp.MustCompile(`line (\d+): key (.*) already set in map`).FindAllStringSubmatch(err.Error(), maxErrors) {
+	for _, match := range regexp.MustCompile(`line (\d+): key (.*) already set in map`).FindAllStringSubmatch(err.Error(), -1) {
 		line, _ := strconv.Atoi(match[1])
 		key, err := strconv.Unquote(match[2])
 		if err != nil {

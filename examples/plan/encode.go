@@ -112,7 +112,11 @@ func printMermaid(w io.Writer, r *report) error {
 	}
 	operations := make([]dataflow.Operation, len(r.Operations))
 	for i := range r.Operations {
-		operations[i] = r.Operations[i].read.Operation
+		read := r.Operations[i].read
+		operations[i] = read.Operation
+		if read.Faulty && read.RunAfter != nil { // what it would inherit is not known
+			operations[i].RunAfter = &dataflow.RunAfter{Ref: read.RunAfter.Ref}
+		}
 	}
 	_, err := io.WriteString(w, dataflow.Mermaid(operations, problems))
 	return err

@@ -24,15 +24,14 @@ type input struct {
 
 	manifest.Manifests
 	faults     []*manifest.FieldError // of what could be read otherwise
-	obscure    map[string]bool        // the files of which not every fault is known
-	notes      []error                // about them
+	notes      []error                // about faults that are not listed
 	unreadable []error
 	ran        map[dataflow.Ref]string // the nodes that --ran names
 	indexed    *dataflow.Nodes         // the nodes for forecasts, if they are sound
 }
 
 func newInput(stdin io.Reader) *input {
-	return &input{stdin: stdin, progress: io.Discard, known: map[string]bool{}, obscure: map[string]bool{}}
+	return &input{stdin: stdin, progress: io.Discard, known: map[string]bool{}}
 }
 
 // readAll reads files, and what a directory holds of YAML and JSON, each file once.
@@ -137,7 +136,6 @@ func (in *input) read(name string) {
 		case errors.As(err, &fault):
 			in.faults = append(in.faults, fault)
 		case errors.As(err, &unlisted):
-			in.obscure[shown] = true
 			in.notes = append(in.notes, err)
 		default:
 			in.unreadable = append(in.unreadable, err)

@@ -469,6 +469,27 @@ func TestTooManyFaultsToList(t *testing.T) {
 	}
 }
 
+// Those of a file that are sound are not held back by faults of others that are not listed.
+func TestFaultsThatAreNotListedAreOfOperationsThatAreKnown(t *testing.T) {
+	text := load("sound")
+	for i := range 1200 {
+		text += load(fmt.Sprint("op-", i), `"tolerations": 1`)
+	}
+	got := states(t, text+load("last", afterA)+load("a"), "-f", "-")
+	if got["sound"] != "Ready" || got["a"] != "Ready" || got["last"] != "Waiting" || got["op-1199"] != "" {
+		t.Errorf("states of sound %q, a %q, last %q, and of one at fault %q", got["sound"], got["a"], got["last"], got["op-1199"])
+	}
+}
+
+// What an operation at fault would inherit is not known, and is not drawn.
+func TestThePictureHasNoInheritanceThatIsMisread(t *testing.T) {
+	misspelt := strings.Replace(afterA, `"Require"`, `"Require", "require": [{"name": "zone"}]`, 1)
+	_, stdout, _ := plan(load("a")+load("b", misspelt)+load("c", strings.Replace(afterA, `"a"`, `"b"`, 1)), "-f", "-", "-o", "mermaid")
+	if !strings.Contains(stdout, "op1 -- runAfter --> op0") || strings.Contains(stdout, "op1 -.") || !strings.Contains(stdout, "op2 -. ") {
+		t.Errorf("%s", stdout)
+	}
+}
+
 func TestWhatHasStartedHasNothingToWaitFor(t *testing.T) {
 	for _, phase := range []dataflow.Phase{"", dataflow.Pending, dataflow.Executing, dataflow.Complete, dataflow.Failed} {
 		text := strings.TrimSuffix(strings.TrimSpace(load("b", afterA)), "}") + fmt.Sprintf(`, "status": {"phase": %q}}`, phase)

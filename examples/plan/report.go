@@ -144,12 +144,13 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
 		} else {
 			r.first[op.Ref] = int32(i)
-			r.known[i].faulty, r.known[i].unlisted = in.obscure[op.Place.File], in.obscure[op.Place.File]
 		}
+		first := &r.known[r.first[op.Ref]]
+		first.faulty = first.faulty || op.Faulty
+		first.unlisted = first.unlisted || op.Faulty && len(in.notes) > 0
 	}
 	for _, fault := range in.faults {
 		if i, ok := r.first[fault.Operation]; ok {
-			r.known[i].faulty = true
 			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
 			if fault.Unknown() { // it may have been meant to be any of the fields beside it
 				r.known[i].around = append(r.known[i].around, parent(fault.Fault.Field))
