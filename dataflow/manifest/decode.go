@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
@@ -143,32 +144,73 @@ func (d *decoder) more(end byte) bool {
 	return false
 }
 
-// opens takes the given start of a list or object. If something else comes next,
-// that is a fault, except for null.
-func (d *decoder) opens(start byte, accepted string) bool {
+// opens takes the given start of a list or object of type t. If something else comes
+// next, that is a fault, except for null.
+func (d *decoder) opens(start byte, t reflect.Type) bool {
 	if d.rest[0] != start {
-		d.wrongType(accepted)
+		d.wrongType(t)
 		return false
 	}
 	d.rest = d.rest[1:]
 	return true
 }
 
-const aString = "a string"
-
-// wrongType rejects the value that comes next, except for null, which an API server
-// takes for nothing.
-func (d *decoder) wrongType(accepted string) {
+// wrongType rejects the value that comes next because it is of no type that t accepts,
+// except for null, which an API server takes for nothing.
+func (d *decoder) wrongType(t reflect.Type) {
 	if value := d.take(); !value.null() {
-		switch {
-		case accepted != aString || value.isObject() || value.isArray():
-		case value[0] == 't' || value[0] == 'f':
-			accepted += "; quote it (unquoted, YAML takes y, yes, on, n, no and off for true and false)"
-		default:
-			accepted += "; quote it"
-		}
-		d.reject(field.TypeInvalid(d.at(), excerpted(excerpt(string(value))), "must be "+accepted))
+		detail := "must be " + d.accepted(t) + d.remedy(t, value)
+		d.reject(field.TypeInvalid(d.at(), excerpted(excerpt(string(value))), detail))
 	}
+}
+
+// accepted says what a value of type t must be.
+func (d *decoder) accepted(t reflect.Type) string {
+	const object, objects = "an object", "a list of objects"
+	switch t.Kind() {
+	case reflect.Pointer:
+		return d.accepted(t.Elem())
+	case reflect.Struct:
+		if s := d.structure(t); !s.open && !s.foreign {
+			return object + " with " + strings.Join(s.names, ", ")
+		}
+		return object
+	case reflect.Map:
+		return object
+	case reflect.Slice:
+		if fields, ok := strings.CutPrefix(d.accepted(t.Elem()), object); ok {
+			return objects + fields
+		}
+		return "a list"
+	case reflect.String:
+		return "a string"
+	}
+	return fmt.Sprintf("a whole number of %d bits", t.Bits())
+}
+
+// remedy says what to do about a value that should be of type t, if that is plain.
+func (d *decoder) remedy(t reflect.Type, value raw) string {
+	switch t.Kind() {
+	case reflect.Struct:
+		// The name comes first where it is a label key, and says most of what is meant.
+		key := textOf(value)
+		if s := d.structure(t); !s.open && !s.foreign && slices.Index(s.names, "name") == 0 && labelsyntax.IsKey(key) {
+			return "; write name: " + key
+		}
+	case reflect.String:
+		switch {
+		case value.isObject() || value.isArray():
+		case value[0] == 't' || value[0] == 'f':
+			return "; quote it (unquoted, YAML takes y, yes, on, n, no and off for true and false)"
+		default:
+			return "; quote it"
+		}
+	case reflect.Int32, reflect.Int64:
+		if _, err := strconv.ParseInt(textOf(value), 10, t.Bits()); err == nil {
+			return "; remove the quotes"
+		}
+	}
+	return ""
 }
 
 // decode decodes what comes next into a zero value.
@@ -179,7 +221,7 @@ func (d *decoder) decode(into reflect.Value) {
 	case reflect.Pointer:
 		isStruct := into.Type().Elem().Kind() == reflect.Struct
 		if d.rest.null() || isStruct && !d.rest.isObject() {
-			d.wrongType("an object")
+			d.wrongType(into.Type())
 			return
 		}
 		into.Set(reflect.New(into.Type().Elem()))
@@ -192,7 +234,7 @@ func (d *decoder) decode(into reflect.Value) {
 		d.decodeSlice(into)
 	case reflect.String:
 		if !d.rest.isString() {
-			d.wrongType(aString)
+			d.wrongType(into.Type())
 			return
 		}
 		into.SetString(string(d.take().text()))
@@ -200,7 +242,7 @@ func (d *decoder) decode(into reflect.Value) {
 		value := first(d.rest)
 		n, err := strconv.ParseInt(string(value), 10, into.Type().Bits())
 		if err != nil {
-			d.wrongType(fmt.Sprintf("a whole number of %d bits", into.Type().Bits()))
+			d.wrongType(into.Type())
 			return
 		}
 		into.SetInt(n)
@@ -209,7 +251,7 @@ func (d *decoder) decode(into reflect.Value) {
 }
 
 func (d *decoder) decodeStruct(into reflect.Value) {
-	if !d.opens('{', "an object") {
+	if !d.opens('{', into.Type()) {
 		return
 	}
 	s := d.structure(into.Type())
@@ -237,7 +279,7 @@ func (d *decoder) decodeStruct(into reflect.Value) {
 }
 
 func (d *decoder) decodeMap(into reflect.Value) {
-	if !d.opens('{', "an object") {
+	if !d.opens('{', into.Type()) {
 		return
 	}
 	m := map[string]string{}
@@ -259,7 +301,7 @@ func (d *decoder) decodeMap(into reflect.Value) {
 }
 
 func (d *decoder) decodeSlice(into reflect.Value) {
-	if !d.opens('[', "a list") {
+	if !d.opens('[', into.Type()) {
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), 0, 1))

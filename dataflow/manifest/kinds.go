@@ -96,8 +96,9 @@ type dataMigrate struct {
 
 func (s *dataMigrate) validate(d *decoder) {
 	s.dataLoad.validate(d)
-	if n := s.Parallelism; n != nil && *n < 1 {
-		d.reject(field.Invalid(field.NewPath("spec", "parallelism"), *n, "must be at least 1"))
+	path := field.NewPath("spec", "parallelism")
+	if n := s.Parallelism; n != nil && *n < 1 && !d.faultyIn(path) {
+		d.reject(field.Invalid(path, *n, "must be at least 1"))
 	}
 }
 

@@ -480,6 +480,47 @@ func TestFieldErrorsAreTyped(t *testing.T) {
 	}
 }
 
+// A value of a wrong type is told what is accepted, and what to do if that is plain.
+func TestWrongTypesSayWhatIsAccepted(t *testing.T) {
+	strategy := func(line string) string {
+		return load("b", "runAfter:", "  kind: DataLoad", "  name: a", "  affinityStrategy:", "    "+line)
+	}
+	for text, want := range map[string]string{
+		strategy("requires: {name: zone}"):              "must be a list of objects with name",
+		strategy("requires: zone"):                      "must be a list of objects with name",
+		strategy("requires: [example.com/rack]"):        "must be an object with name; write name: example.com/rack",
+		strategy("prefers: [zone]"):                     "must be an object with name, weight; write name: zone",
+		strategy("requires: [not a key]"):               "must be an object with name",
+		strategy("requires: ['']"):                      "must be an object with name",
+		strategy("requires: [[zone]]"):                  "must be an object with name",
+		strategy("requires: [1]"):                       "must be an object with name",
+		strategy("dependOn: load"):                      "must be an object with kind, name, namespace, apiVersion",
+		strategy("prefers: [{name: a, weight: '50'}]"):  "must be a whole number of 32 bits; remove the quotes",
+		strategy("prefers: [{name: a, weight: 5 0}]"):   "must be a whole number of 32 bits",
+		strategy("prefers: [{name: a, weight: '5e9'}]"): "must be a whole number of 32 bits",
+		strategy("prefers: [{name: a, weight: 50.5}]"):  "must be a whole number of 32 bits",
+		strategy("prefers: [{name: a, weight: [50]}]"):  "must be a whole number of 32 bits",
+		load("a", "runAfter: b"):                        "must be an object with kind, name, namespace, apiVersion, affinityStrategy",
+		load("a", "affinity: [b]"):                      "must be an object with nodeAffinity, podAffinity, podAntiAffinity",
+		load("a", "nodeSelector: b"):                    "must be an object",
+		load("a", "nodeSelector: {b: [c]}"):             "must be a string",
+		load("a", "nodeSelector: {b: 1}"):               "must be a string; quote it",
+		load("a", "tolerations: b"):                     "must be a list of objects with key, operator, value, effect, tolerationSeconds",
+		load("a", "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In, values: b}]}]}}}"): "must be a list",
+		load("a") + "spec: x\n":                                                      "must be an object",
+		load("a") + "status: x\n":                                                    "must be an object",
+		strings.Replace(jsonLoad, `{"name": "a"}`, `a`, 1):                           "must be an object",
+		strings.Replace(load("a", "parallelism: '2'"), "DataLoad", "DataMigrate", 1): "must be a whole number of 32 bits; remove the quotes",
+	} {
+		text = strings.ReplaceAll(text, `"metadata": a`, `"metadata": "a"`)
+		_, err := manifest.Read("f.yaml", strings.NewReader(text))
+		var fault *manifest.FieldError
+		if !errors.As(err, &fault) || fault.Fault.Detail != want {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 func TestThousandsOfErrorsAreCounted(t *testing.T) {
 	one := strings.Repeat("---\nmetadata: {}\n", 1500)
 	_, err := manifest.Read("f.yaml", strings.NewReader(one))
