@@ -21,10 +21,14 @@ func (e *DocumentError) Error() string { return e.Place.String() + ": " + e.Err.
 // Unwrap returns Err.
 func (e *DocumentError) Unwrap() error { return e.Err }
 
-// FieldError is one faulty field of an operation.
+// FieldError is one faulty field of an operation, or the kind or apiVersion of an object
+// that was probably meant to be one.
 type FieldError struct {
-	Place     Place        // of the field, or of what is known to be around it
-	Operation dataflow.Ref // without a name if that is missing, and zero if not even the kind is right
+	Place Place // of the field, or of what is known to be around it
+
+	// Operation is the operation, or the object that was probably meant to be one, with
+	// its kind as it is written. It has no name if that is missing.
+	Operation dataflow.Ref
 
 	// Fault says what is wrong. Its type is ErrorTypeForbidden for a field that
 	// does not exist, ErrorTypeTypeInvalid for a value of the wrong type,
@@ -35,9 +39,6 @@ type FieldError struct {
 
 // Error starts with the place, and names the operation and the field.
 func (e *FieldError) Error() string {
-	if e.Operation == (dataflow.Ref{}) {
-		return e.Place.String() + ": " + e.Fault.Error()
-	}
 	return e.Place.String() + ": " + e.Operation.String() + ": " + e.Fault.Error()
 }
 

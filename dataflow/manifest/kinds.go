@@ -1,8 +1,10 @@
 package manifest
 
 import (
+	"cmp"
 	"errors"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -56,6 +58,11 @@ type metadata struct {
 	Name        string      `json:"name"`
 	Namespace   string      `json:"namespace"`
 	Annotations annotations `json:"annotations"`
+}
+
+// ref returns what names an object. Its namespace is what kubectl fills in, if it has none.
+func (m *metadata) ref(kind dataflow.Kind) dataflow.Ref {
+	return dataflow.Ref{Kind: kind, Namespace: cmp.Or(m.Namespace, corev1.NamespaceDefault), Name: m.Name}
 }
 
 type annotations struct {
@@ -144,6 +151,23 @@ func (s *dataBackup) fill(*dataflow.Operation) *runAfter { return s.RunAfter }
 
 // cron is the policy of an operation that runs by a schedule.
 const cron = "Cron"
+
+// version is the one that Fluid serves.
+const version = "v1alpha1"
+
+// aVersion is how Kubernetes writes versions: another one may well come.
+var aVersion = regexp.MustCompile(`^v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?$`)
+
+// validateVersion rejects an apiVersion of the group that cannot be one.
+func (d *decoder) validateVersion(path *field.Path, apiVersion string) {
+	_, of, _ := strings.Cut(apiVersion, "/")
+	switch {
+	case apiVersion == "":
+		d.reject(field.Required(path, group+"/"+version))
+	case !aVersion.MatchString(of):
+		d.reject(field.Invalid(path, excerpt(apiVersion), "must be "+group+"/"+version+", or another version of Kubernetes' form"+typo.Hint(of, version)))
+	}
+}
 
 // validatePolicy rejects what is none of the policies of Fluid's schema.
 func (d *decoder) validatePolicy(path *field.Path, policy string) {
@@ -270,13 +294,8 @@ func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Obse
 	d.begin(r, kind)
 	o := object{Spec: newSpec(kind)}
 	d.decode(reflect.ValueOf(&o).Elem())
-	if is.apiVersion == "" {
-		d.reject(field.Required(field.NewPath("apiVersion"), group+"/v1alpha1"))
-	}
-	op := dataflow.Operation{Ref: dataflow.Ref{Kind: kind, Namespace: o.Metadata.Namespace, Name: o.Metadata.Name}}
-	if op.Namespace == "" {
-		op.Namespace = corev1.NamespaceDefault
-	}
+	d.validateVersion(field.NewPath("apiVersion"), is.apiVersion)
+	op := dataflow.Operation{Ref: o.Metadata.ref(kind)}
 	d.require(field.NewPath("metadata", "name"), op.Name, "a name that later operations can run after")
 	op.RunAfter = d.runAfter(o.Spec.fill(&op))
 	o.Spec.validate(d)
@@ -288,6 +307,18 @@ func (d *decoder) operation(r raw, is header) (dataflow.Operation, dataflow.Obse
 	seen.Labels, err = topology.FromNodeAffinity(o.Status.NodeAffinity)
 	d.rejectAll("status.nodeAffinity.", err)
 	return op, seen
+}
+
+// refOf returns what names an object of a kind that is no operation. Whatever else it says,
+// right or wrong, is passed over.
+func (d *decoder) refOf(r raw, kind string) dataflow.Ref {
+	var o struct {
+		_        open
+		Metadata metadata `json:"metadata"`
+	}
+	d.begin(r, dataflow.Kind(kind))
+	d.decode(reflect.ValueOf(&o).Elem())
+	return o.Metadata.ref(d.kind)
 }
 
 func (d *decoder) runAfter(r *runAfter) *dataflow.RunAfter {

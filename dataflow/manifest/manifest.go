@@ -14,7 +14,7 @@ import (
 type Manifests struct {
 	Operations []Operation   // in the order in which they stand
 	Nodes      []corev1.Node // the nodes, in the order in which they stand
-	Skipped    int           // how many objects are of other kinds
+	Skipped    int           // how many objects are of other kinds, and not by mistake
 	Lists      int           // how many lists there are, whose objects count by themselves
 }
 

@@ -388,11 +388,13 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 	case isOperation(is.apiVersion, is.kind):
 		in.operation(place, t, value, is)
 	default:
-		in.manifests.Skipped++
-		if fault := mistaken(is); fault != nil {
-			place.Line += t.lineOf(fault.Field)
-			in.fault(place, &FieldError{place, dataflow.Ref{}, fault})
+		fault := mistaken(is)
+		if fault == nil {
+			in.manifests.Skipped++
+			return
 		}
+		place.Line += t.lineOf(fault.Field)
+		in.fault(place, &FieldError{place, in.decoder.refOf(value, is.kind), fault})
 	}
 }
 
@@ -412,7 +414,7 @@ func mistaken(is header) *field.Error {
 			return fault
 		}
 	case slices.Contains(kinds, is.kind) && resemblesGroup(is.apiVersion):
-		return field.NotSupported(field.NewPath("apiVersion"), excerpt(is.apiVersion), []string{group + "/v1alpha1"})
+		return field.NotSupported(field.NewPath("apiVersion"), excerpt(is.apiVersion), []string{group + "/" + version})
 	}
 	return nil
 }

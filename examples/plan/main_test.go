@@ -458,6 +458,25 @@ func TestAMisspeltNameOrKindIsAProblem(t *testing.T) {
 	}
 }
 
+// An object that was probably meant to be an operation is named, with the field at fault, and
+// is no other object that was passed over. What is sound beside it stays so.
+func TestWhatIsProbablyAnOperationIsNamed(t *testing.T) {
+	wrong := strings.Replace(load("a"), "DataLoad", "Databackup", 1) + strings.Replace(load("a"), "data.fluid.io", "fluid.io", 1)
+	text := load("a") + load("b", afterA) + wrong + `{"apiVersion": "v1", "kind": "Secret"}`
+	status, stdout, _ := plan(text, "-f", "-")
+	for _, want := range []string{"    Databackup default/a: kind\n", "    DataLoad default/a: apiVersion\n", "2 errors, 0 warnings; 1 other object passed over\n"} {
+		if status != unsound || !strings.Contains(stdout, want) {
+			t.Errorf("status %d, no %q in\n%s", status, want, stdout)
+		}
+	}
+	if got := states(t, text, "-f", "-"); !cmp.Equal(got, map[string]string{"a": "Ready", "b": "Waiting"}) {
+		t.Errorf("states %v", got)
+	}
+	if status, stdout, stderr := plan(wrong, "-f", "-"); status != unsound || stderr != "" || !strings.Contains(stdout, "0 operations in 0 flows: 2 errors") {
+		t.Errorf("alone: status %d\n%s%s", status, stdout, stderr)
+	}
+}
+
 func TestTooManyFaultsToList(t *testing.T) {
 	var text strings.Builder
 	for i := range 1200 {

@@ -59,9 +59,7 @@ func printTable(w io.Writer, r *report, colour bool) error {
 			places[i] = fmt.Sprintf("%s:%d", at.File, at.Line)
 		}
 		out.printf("%s %s  %s\n", coloured(p.Severity, colour), p.Code, shortened(printable(strings.Join(places, ", "))))
-		if p.Operation != (reference{}) {
-			out.printf("    %s: %s\n", printable(p.Operation.String()), printable(p.Field))
-		}
+		out.printf("    %s: %s\n", printable(p.Operation.String()), printable(p.Field))
 		out.printf("    %s\n\n", shortened(printable(p.Message)))
 	}
 	out.printf("%s in %s: %s, %s; %s passed over\n",
