@@ -42,15 +42,14 @@ func KeyHint(key string, candidates ...string) string {
 	for i, candidate := range candidates {
 		names[i] = keyName(candidate)
 	}
-	i := slices.Index(names, keyName(key))
-	if i < 0 {
-		name, _ := Nearest(keyName(key), names...)
-		i = slices.Index(names, name)
+	name := keyName(key)
+	if !slices.Contains(names, name) {
+		name, _ = Nearest(name, names...)
 	}
-	if i < 0 {
-		return ""
+	if name == "" {
+		return "" // also beside a malformed key, of which nothing stands there
 	}
-	return `; typo of "` + candidates[i] + `"?`
+	return `; typo of "` + candidates[slices.Index(names, name)] + `"?`
 }
 
 // keyName returns what stands behind the slash of a label key.

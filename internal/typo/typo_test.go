@@ -70,6 +70,17 @@ func TestKeyHint(t *testing.T) {
 	}
 }
 
+// Nobody means a key that is malformed, whatever stands beside it.
+func TestKeyHintOffersNoNamelessKey(t *testing.T) {
+	for key, want := range map[string]string{"x": "", "zone": "", "x/": "", "": "", "/": "", "example.com/rack": "", "dis": `; typo of "a/disk"?`} {
+		for _, malformed := range []string{"", "x/", "/"} {
+			if got := typo.KeyHint(key, malformed, "a/disk"); got != want {
+				t.Errorf("KeyHint(%q) beside %q = %q, want %q", key, malformed, got, want)
+			}
+		}
+	}
+}
+
 // edits is the recursive definition of the distance.
 func edits(a, b string) int {
 	if a == "" || b == "" {
