@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
@@ -105,8 +106,7 @@ func (d *decoder) reject(fault *field.Error) {
 // faultyIn reports whether a fault was found at the path or below it.
 func (d *decoder) faultyIn(path *field.Path) bool {
 	return len(d.faults) > 0 && slices.ContainsFunc(d.faults, func(fault *field.Error) bool {
-		rest, ok := strings.CutPrefix(fault.Field, path.String())
-		return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		return fielderror.Within(fault.Field, path.String())
 	})
 }
 
@@ -325,7 +325,7 @@ func (d *decoder) duplicate() {
 // stricter than [typo.Nearest], because in an open struct the name may well be right.
 func (s *structure) misspells(name string) bool {
 	for _, known := range s.names {
-		if len(name)-len(known) <= 2 && len(known)-len(name) <= 2 && within(strings.ToLower(name), strings.ToLower(known), 2) {
+		if len(name)-len(known) <= 2 && len(known)-len(name) <= 2 && withinEdits(strings.ToLower(name), strings.ToLower(known), 2) {
 			_, ok := typo.Nearest(name, known)
 			return ok
 		}
@@ -333,9 +333,10 @@ func (s *structure) misspells(name string) bool {
 	return false
 }
 
-// within reports whether a and b differ by at most so many inserted, deleted or
-// replaced bytes.
-func within(a, b string, edits int) bool {
+// withinEdits reports whether a and b differ by at most so many inserted, deleted or
+// replaced bytes. Two neighbours that are swapped are two, while [typo.Nearest] counts
+// one: it would take more of the other fields for misspellings.
+func withinEdits(a, b string, edits int) bool {
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
 		a, b = a[1:], b[1:]
 	}
@@ -345,7 +346,7 @@ func within(a, b string, edits int) bool {
 	case edits == 0:
 		return false
 	}
-	return within(a[1:], b, edits-1) || within(a, b[1:], edits-1) || within(a[1:], b[1:], edits-1)
+	return withinEdits(a[1:], b, edits-1) || withinEdits(a, b[1:], edits-1) || withinEdits(a[1:], b[1:], edits-1)
 }
 
 // unknownField is the value of every fault that is about a field that does not

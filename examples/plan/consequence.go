@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -42,7 +43,7 @@ func (r *reporter) follows(p dataflow.Problem) bool {
 	i := r.first[p.Operation]
 	switch p.Code {
 	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
-		return slices.ContainsFunc(r.known[i].fields, func(field string) bool { return within(p.Field, field) })
+		return slices.ContainsFunc(r.known[i].fields, func(field string) bool { return fielderror.Within(p.Field, field) })
 	case dataflow.UnknownPredecessor:
 		return r.misread(i, namesPredecessor)
 	case dataflow.NotAnAncestor:
@@ -101,20 +102,14 @@ func (r *reporter) misledAbout(i int32) bool {
 // about returns whether a field is one of these, or in one, or around one.
 func about(paths ...string) func(field string) bool {
 	return func(field string) bool {
-		return slices.ContainsFunc(paths, func(path string) bool { return within(field, path) || within(path, field) })
+		return slices.ContainsFunc(paths, func(path string) bool { return fielderror.Within(field, path) || fielderror.Within(path, field) })
 	}
 }
 
 // namesPredecessor reports whether a field says what an operation runs after, so that this
 // is not known if the field is faulty.
 func namesPredecessor(field string) bool {
-	return about(runAfterField, "metadata.namespace")(field) && !within(field, strategyField)
-}
-
-// within reports whether the field at path is the other one, or in it.
-func within(path, other string) bool {
-	rest, ok := strings.CutPrefix(path, other)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return about(runAfterField, "metadata.namespace")(field) && !fielderror.Within(field, strategyField)
 }
 
 // unresolved reports whether it is not known what another operation would do.
