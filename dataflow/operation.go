@@ -41,8 +41,9 @@ func (k Kind) hasPodSpec() bool { return k != DataBackup }
 // an empty namespace means the referring operation's own; everywhere else it is a
 // namespace like any other.
 type Ref struct {
-	Kind            Kind
-	Namespace, Name string
+	Kind      Kind   `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
 }
 
 // String returns "DataLoad default/loadA", without the slash if the namespace is

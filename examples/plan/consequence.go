@@ -113,10 +113,10 @@ func namesPredecessor(field string) bool {
 }
 
 // unresolved reports whether it is not known what another operation would do.
-func (r *reporter) unresolved(of *reference) bool {
+func (r *reporter) unresolved(of *dataflow.Ref) bool {
 	if of == nil {
 		return false
 	}
-	i, ok := r.first[dataflow.Ref(*of)]
+	i, ok := r.first[*of]
 	return ok && r.known[i].unresolved
 }

@@ -108,7 +108,7 @@ func printYAML(w io.Writer, r *report) error {
 func printMermaid(w io.Writer, r *report) error {
 	problems := make([]dataflow.Problem, len(r.Problems))
 	for i, p := range r.Problems {
-		problems[i] = dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: dataflow.Ref(p.Operation)}
+		problems[i] = dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: p.Operation}
 	}
 	operations := make([]dataflow.Operation, len(r.Operations))
 	for i := range r.Operations {

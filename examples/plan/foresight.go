@@ -21,8 +21,8 @@ type forecast struct {
 }
 
 type strand struct {
-	Node  string    `json:"node"`
-	Dooms reference `json:"dooms"`
+	Node  string       `json:"node"`
+	Dooms dataflow.Ref `json:"dooms"`
 }
 
 // MarshalJSON returns the nodes that are feasible, those that strand a follower, and the
@@ -35,7 +35,7 @@ func (f *forecast) MarshalJSON() ([]byte, error) {
 		Reason   string           `json:"reason"` // why the flow fails here
 	}{append([]string{}, f.of.Nodes(f.ref)...), []strand{}, nil, f.of.Reason(f.ref)}
 	for _, s := range f.of.Strands(f.ref) {
-		printed.Strands = append(printed.Strands, strand{s.Node, refer(s.Dooms)})
+		printed.Strands = append(printed.Strands, strand{s.Node, s.Dooms})
 	}
 	printed.Affinity, _ = f.of.Affinity(f.ref)
 	return json.Marshal(printed)
@@ -56,7 +56,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 		}
 		if len(byName) == 0 {
 			for _, i := range at {
-				byName[r.Operations[i].String()] = dataflow.Ref(r.Operations[i].reference)
+				byName[r.Operations[i].String()] = r.Operations[i].Ref
 			}
 		}
 		r.contradicting[conflict.Foreseen.Follower] = true
@@ -109,7 +109,7 @@ func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty boo
 		}
 	}
 	for i := range operations {
-		operations[i].Forecast = &forecast{fc, dataflow.Ref(operations[i].reference)}
+		operations[i].Forecast = &forecast{fc, operations[i].Ref}
 	}
 	return fc, ran
 }

@@ -602,7 +602,7 @@ func TestThePictureMarksEveryProblem(t *testing.T) {
 		var r struct {
 			Problems []struct {
 				Code      string
-				Operation reference
+				Operation dataflow.Ref
 			}
 		}
 		_, text, _ := plan("", append(args, "-o", "json")...)

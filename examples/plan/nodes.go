@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
 // verdict says what a node is to an operation.
@@ -38,7 +37,7 @@ type group struct {
 func (r *report) groups(f *flow, names []string) []group {
 	byName := make(map[string][]verdict, len(names))
 	for i := range f.operations {
-		ref := dataflow.Ref(f.operations[i].reference)
+		ref := f.operations[i].Ref
 		set := func(v verdict, names ...string) {
 			for _, name := range names {
 				if byName[name] == nil {
@@ -90,7 +89,7 @@ func (s *shortener) printNodes(out *errorWriter, r *report) {
 			head, legend := columns(groups, len(r.nodeNames))
 			table := [][]string{append([]string{"NODES OF FLOW " + fmt.Sprint(i+1)}, head...)}
 			for op := range f.operations {
-				table = append(table, append([]string{s.operation(f.operations[op].reference)}, cells(groups, op)...))
+				table = append(table, append([]string{s.operation(f.operations[op].Ref)}, cells(groups, op)...))
 			}
 			out.printf("%s%s\n", aligned(table), legend)
 			shown = true

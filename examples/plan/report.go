@@ -27,22 +27,16 @@ type report struct {
 	nodeNames []string
 }
 
-type reference struct {
-	Kind      dataflow.Kind `json:"kind"`
-	Namespace string        `json:"namespace"`
-	Name      string        `json:"name"`
-}
-
 type operation struct {
-	reference
-	RunAfter *reference      `json:"runAfter"`
-	Source   *reference      `json:"source"` // what it inherits from
+	dataflow.Ref
+	RunAfter *dataflow.Ref   `json:"runAfter"`
+	Source   *dataflow.Ref   `json:"source"` // what it inherits from
 	Policy   affinity.Policy `json:"policy"`
 	Keys     []string        `json:"keys"`    // the labels that it follows
 	Exposes  []string        `json:"exposes"` // the labels that others can follow
 	Phase    dataflow.Phase  `json:"phase"`   // as its status says, or Complete by --ran
 	State    dataflow.State  `json:"state"`   // empty if it, or what it follows, is at fault
-	On       *reference      `json:"on"`      // what it waits for, or is blocked by
+	On       *dataflow.Ref   `json:"on"`      // what it waits for, or is blocked by
 	*inherited
 	Conflict  string           `json:"conflict"`           // why it can never follow its source
 	Lookahead *corev1.Affinity `json:"lookahead"`          // its own affinity and what the specs of its followers force on it
@@ -63,7 +57,7 @@ type inherited struct {
 type problem struct {
 	Code      dataflow.Code     `json:"code"`
 	Severity  dataflow.Severity `json:"severity"`
-	Operation reference         `json:"operation"`
+	Operation dataflow.Ref      `json:"operation"`
 	Field     string            `json:"field"`
 	Message   string            `json:"message"`
 	Places    []place           `json:"places"` // several if the operation stands in several
@@ -83,17 +77,12 @@ type flow struct {
 	operations []operation // those of the report that are in it
 }
 
-func refer(ref dataflow.Ref) reference { return reference{ref.Kind, ref.Namespace, ref.Name} }
-
-func referIf(ref dataflow.Ref, ok bool) *reference {
+func referIf(ref dataflow.Ref, ok bool) *dataflow.Ref {
 	if !ok {
 		return nil
 	}
-	r := refer(ref)
-	return &r
+	return &ref
 }
-
-func (r reference) String() string { return dataflow.Ref(r).String() }
 
 // reporter makes a report of what was read.
 type reporter struct {
@@ -267,7 +256,7 @@ func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
 // describe reports what the i-th operation of the input says itself.
 func (r *reporter) describe(i int32) operation {
 	op := &r.in.Operations[i]
-	o := operation{reference: refer(op.Ref), Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: int(r.known[r.first[op.Ref]].flow), read: op}
+	o := operation{Ref: op.Ref, Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: int(r.known[r.first[op.Ref]].flow), read: op}
 	o.RunAfter = referIf(op.Predecessor())
 	o.Source = o.or(op.Source())
 	if op.RunAfter != nil {
@@ -281,8 +270,8 @@ func (r *reporter) describe(i int32) operation {
 }
 
 // or is referIf that takes the predecessor's reference, if it is the same.
-func (o *operation) or(ref dataflow.Ref, ok bool) *reference {
-	if ok && o.RunAfter != nil && refer(ref) == *o.RunAfter {
+func (o *operation) or(ref dataflow.Ref, ok bool) *dataflow.Ref {
+	if ok && o.RunAfter != nil && ref == *o.RunAfter {
 		return o.RunAfter
 	}
 	return referIf(ref, ok)
@@ -332,7 +321,7 @@ func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
 	for _, a := range at {
 		places = append(places, place{a.File, a.Line})
 	}
-	r.Problems = append(r.Problems, problem{p.Code, p.Severity, refer(p.Operation), p.Field, p.Message, places, flow})
+	r.Problems = append(r.Problems, problem{p.Code, p.Severity, p.Operation, p.Field, p.Message, places, flow})
 }
 
 func (r *report) count(severity dataflow.Severity) int {

@@ -135,7 +135,7 @@ func (s *shortener) key(key string) string {
 }
 
 // operation names an operation.
-func (s *shortener) operation(r reference) string {
+func (s *shortener) operation(r dataflow.Ref) string {
 	if r.Namespace == s.namespace {
 		r.Namespace = ""
 	}
@@ -143,7 +143,7 @@ func (s *shortener) operation(r reference) string {
 }
 
 // other names an operation in a cell of another.
-func (s *shortener) other(r *reference, o *operation) string {
+func (s *shortener) other(r *dataflow.Ref, o *operation) string {
 	short := *r
 	if s.kinds[[2]string{r.Namespace, r.Name}] == r.Kind {
 		short.Kind = ""
@@ -159,7 +159,7 @@ func (s *shortener) row(o *operation) row {
 	if o.RunAfter != nil {
 		after = s.other(o.RunAfter, o)
 	}
-	return row{strconv.Itoa(o.flow), s.operation(o.reference), after, s.inherits(o), s.state(o)}
+	return row{strconv.Itoa(o.flow), s.operation(o.Ref), after, s.inherits(o), s.state(o)}
 }
 
 func (s *shortener) inherits(o *operation) string {
