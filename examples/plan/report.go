@@ -125,10 +125,20 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			r.nodeNames = append(r.nodeNames, in.Nodes[i].Name)
 		}
 	}
-	operations := make([]dataflow.Operation, len(in.Operations))
-	for i := range in.Operations {
-		op := &in.Operations[i]
-		operations[i] = op.Operation
+	r.index()
+	r.check()
+	r.misreadFields()
+	slices.SortStableFunc(r.Problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
+			comparePlaces(a.Places, b.Places), cmp.Compare(a.Code, b.Code))
+	})
+	return &r.report
+}
+
+// index notes where operations stand, and which of their fields were misread.
+func (r *reporter) index() {
+	for i := range r.in.Operations {
+		op := &r.in.Operations[i]
 		if _, ok := r.first[op.Ref]; ok {
 			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
 		} else {
@@ -136,9 +146,9 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 		}
 		first := &r.known[r.first[op.Ref]]
 		first.faulty = first.faulty || op.Faulty
-		first.unlisted = first.unlisted || op.Faulty && len(in.notes) > 0
+		first.unlisted = first.unlisted || op.Faulty && len(r.in.notes) > 0
 	}
-	for _, fault := range in.faults {
+	for _, fault := range r.in.faults {
 		if i, ok := r.first[fault.Operation]; ok {
 			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
 			if fault.Unknown() { // it may have been meant to be any of the fields beside it
@@ -146,7 +156,16 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 			}
 		}
 	}
-	problems := dataflow.Check(operations...) // of all at once: what was meant may be in another flow
+}
+
+// check reports on the operations, flow by flow. What is wrong is looked for in all of them at
+// once: what a reference was meant to be may be in another flow.
+func (r *reporter) check() {
+	operations := make([]dataflow.Operation, len(r.in.Operations))
+	for i := range r.in.Operations {
+		operations[i] = r.in.Operations[i].Operation
+	}
+	problems := dataflow.Check(operations...)
 	parts := dataflow.Split(operations...)
 	r.Flows = len(parts)
 	for n, part := range parts {
@@ -161,18 +180,17 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes 
 		parts[n] = nil // a million operations need the room
 		r.flow(part)
 	}
-	for _, fault := range in.faults {
+}
+
+// misreadFields reports the faults that were found when the operations were read.
+func (r *reporter) misreadFields() {
+	for _, fault := range r.in.faults {
 		code := dataflow.Invalid
 		if fault.Unknown() {
 			code = dataflow.UnknownField
 		}
 		r.problem(dataflow.Problem{Code: code, Severity: dataflow.Error, Operation: fault.Operation, Field: fault.Fault.Field, Message: fault.Fault.ErrorBody()}, fault.Place)
 	}
-	slices.SortStableFunc(r.Problems, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
-			comparePlaces(a.Places, b.Places), cmp.Compare(a.Code, b.Code))
-	})
-	return &r.report
 }
 
 func comparePlaces(a, b []place) int {
