@@ -2,6 +2,7 @@ package slipstream_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -54,6 +55,36 @@ func TestReadmeSnippetsAreExamples(t *testing.T) {
 	for _, snippet := range snippets {
 		if !strings.Contains(text, unindented.ReplaceAllString(snippet[1], "")) {
 			t.Errorf("no Example has this snippet of the README:\n%s", snippet[1])
+		}
+	}
+}
+
+// What the README shows of plan's tables is what plan prints: its golden files have every line.
+func TestReadmeTablesAreWhatPlanPrints(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob("examples/plan/testdata/*.table.golden")
+	printed := map[string]bool{"…": true}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range strings.Split(string(text), "\n") {
+			printed[line] = true
+		}
+	}
+	tables := regexp.MustCompile("(?s)```\n((?:FLOW|NODES).*?)\n```").FindAllStringSubmatch(string(readme), -1)
+	if len(tables) < 2 {
+		t.Errorf("the README shows %d tables", len(tables))
+	}
+	for _, table := range tables {
+		for _, line := range strings.Split(table[1], "\n") {
+			if !printed[strings.Replace(line, "examples/plan/testdata", "testdata", 1)] {
+				t.Errorf("plan does not print this line: %s", line)
+			}
 		}
 	}
 }
