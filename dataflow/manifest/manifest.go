@@ -36,7 +36,8 @@ type Operation struct {
 	// Place is where the object starts.
 	Place Place
 
-	text text // the object itself, to find its fields
+	text text  // the object itself, to find its fields
+	kept *kept // where its fields are, if it is large
 }
 
 // maxErrors is how many errors Read lists of one stream.

@@ -18,19 +18,18 @@ type node struct {
 // is reports whether n is the field, map key or item of that name.
 func (n node) is(name string) bool {
 	if n.key == nil {
-		return strconv.Itoa(n.index) == name
+		var digits [20]byte
+		return string(strconv.AppendInt(digits[:0], int64(n.index), 10)) == name
 	}
 	return string(n.key) == name
 }
 
-// matches reports whether path begins with way.
-func matches(way []node, path []string) bool {
-	for i := len(way) - 1; i >= 0; i-- {
-		if i >= len(path) || !way[i].is(path[i]) {
-			return false
-		}
+// name returns what stands for n in a path.
+func (n node) name() string {
+	if n.key == nil {
+		return strconv.Itoa(n.index)
 	}
-	return true
+	return string(n.key)
 }
 
 // fieldPath returns way as field.Path prints it. A key that no field can have is

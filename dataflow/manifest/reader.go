@@ -393,7 +393,7 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 			in.manifests.Skipped++
 			return
 		}
-		place.Line += t.lineOf(fault.Field)
+		place.Line += t.find(parsePath(fault.Field))
 		in.fault(place, &FieldError{place, in.decoder.refOf(value, is.kind), fault})
 	}
 }
@@ -429,7 +429,7 @@ func resemblesGroup(apiVersion string) bool {
 
 func (in *reader) operation(place Place, t text, value raw, is header) {
 	d := &in.decoder
-	o := Operation{Place: place, text: t}
+	o := Operation{Place: place, text: t, kept: newKept(t)}
 	o.Operation, o.Observation = d.operation(value, is)
 	o.Faulty = len(d.faults) > 0 // and some may have been dropped
 	if o.Name != "" {
