@@ -33,9 +33,10 @@ type ConflictError struct {
 	Refusals []Refusal
 }
 
-// Foreseen is a conflict between the demands of two operations of which one must follow
-// the other, directly or through others, or must follow the same operation. If they are
-// one and the same, it asks for what no node can meet.
+// Foreseen is a conflict between what two operations ask for, which must run on one node, or
+// on nodes with the same labels: as one of them follows the other, directly or through
+// others, or both follow a third. If both are the same operation, what it asks for is
+// impossible by itself.
 type Foreseen struct {
 	Follower    string // names the operation that cannot follow
 	There, Here string // what the operation that it follows asks for, and what it asks for itself

@@ -20,8 +20,9 @@
 // # Before anything runs
 //
 // [Flow.Problems] says what [New] accepts but a person should know, and [Check] what is
-// wrong with operations that New rejects as well. [Split] takes apart what has nothing to
-// do with each other.
+// wrong with operations that New rejects as well. Both look at each operation and the one
+// that it follows; [Flow.LookaheadAll] finds what excludes each other over several steps.
+// [Split] takes apart what has nothing to do with each other.
 //
 // # Foresight
 //
@@ -33,7 +34,8 @@
 //	   ▲
 //	convert       ✗       ✓       ✓      needs a GPU, and must run where download ran
 //
-// With the nodes at hand, [Flow.Forecast] says where each operation can run such that the
+// With the nodes at hand, [Flow.Forecast] (or [IndexNodes] and [Flow.ForecastOn], for many
+// flows) says where each operation can run such that the
 // whole flow can complete (gpu-1 and gpu-2), which nodes would strand it and whom they doom
 // (cpu-1 dooms convert), and gives each operation an affinity that says so. Whoever runs a
 // flow with these affinities never strands it, wherever the scheduler puts each operation.
@@ -42,5 +44,5 @@
 //
 // Package manifest, below this one, reads operations from YAML and JSON.
 //
-// The laws F1 to F9 and L1 to L8 bind this package.
+// The laws F1 to F9 and L1 to L8 of the repository's LAWS.md bind this package.
 package dataflow

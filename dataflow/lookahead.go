@@ -23,16 +23,16 @@ import (
 // The result is necessary: wherever every node has a hostname of its own, it matches every
 // node that is feasible for the operation (law L5). Where operations follow by hostname
 // alone, it is sufficient as well, as far as node selectors and required affinities go (law
-// L6): on a pod that keeps its node selector, for what that asks for is not repeated. What
-// ORed terms of several operations ask for together multiplies; beyond 64 terms, or 1024
-// requirements in them, less is passed up: what all terms of one side have in common, or
-// nothing.
+// L6): on a pod that keeps its node selector, for what that asks for is not repeated. Where
+// several operations have ORed terms, each term of one is combined with each of the others;
+// beyond 64 terms, or 1024 requirements in them, less is passed up: what all terms of one
+// side have in common, or nothing.
 //
 // If nothing is passed up, the result equals the operation's own affinity. It shares no
 // memory with anything else. The error is an [*UnknownOperationError] if the flow has no
 // such operation; an [*affinity.ConflictError] that names two operations if the specs
-// contradict each other, or if it takes more than two, the operation and the one that is
-// one too many; one [*OperationError] for each malformed requirement, up to a hundred; a
+// contradict each other (where only three or more do so together, the operation and the last
+// of them); one [*OperationError] for each malformed requirement, up to a hundred; a
 // [*CycleError] if the operation depends on itself through others. The cost is linear in
 // the flow.
 func (f *Flow) Lookahead(ref Ref) (*corev1.Affinity, error) {
