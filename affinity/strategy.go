@@ -2,7 +2,6 @@ package affinity
 
 import (
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -131,7 +130,7 @@ func (s Strategy) Validate(path *field.Path) field.ErrorList {
 
 func unknownPolicy(p Policy, path *field.Path) *field.Error {
 	fault := field.NotSupported(path, p, []Policy{Require, Prefer})
-	fault.Detail += ", or nothing to follow no label" + typo.Hint(string(p), string(Require), string(Prefer))
+	fault.Detail += ", or nothing to follow no label" + typo.Hint(p, Require, Prefer)
 	return fault
 }
 
@@ -163,5 +162,5 @@ func malformedKey(key string, path *field.Path) *field.Error {
 	if key == "" {
 		return field.Required(path, "the key of a node label, such as "+topology.Hostname)
 	}
-	return field.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; "))
+	return labelsyntax.KeyFault(path, key)
 }

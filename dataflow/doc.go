@@ -35,12 +35,12 @@
 //	convert       ✗       ✓       ✓      needs a GPU, and must run where download ran
 //
 // With the nodes at hand, [Flow.Forecast] (or [IndexNodes] and [Flow.ForecastOn], for many
-// flows) says where each operation can run such that the
-// whole flow can complete (gpu-1 and gpu-2), which nodes would strand it and whom they doom
-// (cpu-1 dooms convert), and gives each operation an affinity that says so. Whoever runs a
-// flow with these affinities never strands it, wherever the scheduler puts each operation.
-// Without the nodes, [Flow.Lookahead] narrows an affinity by what the specs of those that
-// follow force on it (download needs a GPU too).
+// flows) says where each operation can run such that the whole flow can complete (gpu-1
+// and gpu-2), which nodes would strand it and whom they doom (cpu-1 dooms convert), and
+// gives each operation an affinity that says so. Whoever runs a flow with these affinities
+// never strands it, wherever the scheduler puts each operation. Without the nodes,
+// [Flow.Lookahead] narrows an affinity by what the specs of those that follow force on it
+// (download needs a GPU too).
 //
 // Package manifest, below this one, reads operations from YAML and JSON.
 //

@@ -7,7 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/fluid-cloudnative/slipstream/internal/typo"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 )
 
 // Flow is a set of operations and the order in which they run. It never changes
@@ -116,7 +116,7 @@ func check(operations []Operation) (index map[Ref]int32, faults []error) {
 		op := &operations[i]
 		reject := func(fault *field.Error) { faults = append(faults, &OperationError{op.Ref, i, fault}) }
 		if !slices.Contains(Kinds(), op.Kind) {
-			reject(unsupportedKind(op.Kind))
+			reject(fielderror.Unsupported(field.NewPath("kind"), op.Kind, Kinds()...))
 		}
 		if _, ok := index[op.Ref]; ok {
 			reject(field.Duplicate(field.NewPath("metadata", "name"), op.Ref.String()))
@@ -130,21 +130,6 @@ func check(operations []Operation) (index map[Ref]int32, faults []error) {
 		}
 	}
 	return index, faults
-}
-
-func unsupportedKind(kind Kind) *field.Error {
-	fault := field.NotSupported(field.NewPath("kind"), kind, Kinds())
-	fault.Detail += kindHint(kind)
-	return fault
-}
-
-// kindHint guesses which kind was meant.
-func kindHint(kind Kind) string {
-	names := make([]string, 0, len(Kinds()))
-	for _, k := range Kinds() {
-		names = append(names, string(k))
-	}
-	return typo.Hint(string(kind), names...)
 }
 
 // Operations ranges over the operations, each after its predecessor, chain by

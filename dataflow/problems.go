@@ -75,7 +75,7 @@ func (c *checker) checkName() {
 func (c *checker) checkExposed() {
 	for _, key := range c.op.Exposes {
 		if !labelsyntax.IsKey(key) {
-			c.report(Invalid, Error, exposesField, "%q is not a label key: %s", key, strings.Join(validation.IsQualifiedName(key), "; "))
+			c.report(Invalid, Error, exposesField, "%s", labelsyntax.KeyFault(nil, key).ErrorBody())
 		}
 	}
 }
@@ -139,7 +139,7 @@ func reference(ref, meant Ref, ok bool) (name, hint string) {
 	if !slices.Contains(Kinds(), ref.Kind) {
 		name, hint = ".kind", fmt.Sprintf("; its kind must be one of %v", Kinds())
 		if !ok {
-			hint += kindHint(ref.Kind)
+			hint += typo.Hint(ref.Kind, Kinds()...)
 		}
 	}
 	if ok {

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
@@ -48,7 +47,7 @@ func ParseKeys(annotation string) ([]string, error) {
 			keys = append(keys, key)
 		default:
 			path := field.NewPath("metadata", "annotations").Key(LabelsAnnotation)
-			faults = append(faults, field.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; ")))
+			faults = append(faults, labelsyntax.KeyFault(path, key))
 		}
 	}
 	if len(faults) > 0 {

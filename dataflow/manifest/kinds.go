@@ -13,6 +13,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -181,13 +182,7 @@ func validateOneOf[S ~string](d *decoder, path *field.Path, value S, accepted ..
 	if slices.Contains(accepted, value) {
 		return
 	}
-	fault := field.NotSupported(path, excerpt(string(value)), accepted)
-	names := make([]string, len(accepted))
-	for i := range accepted {
-		names[i] = string(accepted[i])
-	}
-	fault.Detail += typo.Hint(string(value), names...)
-	d.reject(fault)
+	d.reject(fielderror.Unsupported(path, S(excerpt(string(value))), accepted...))
 }
 
 // validateTolerations rejects what no pod may have. Gt and Lt are newer than the

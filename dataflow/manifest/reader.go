@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
@@ -402,18 +403,13 @@ func (in *reader) object(place Place, t text, value raw, is header) {
 // operation, or nothing.
 func mistaken(is header) *field.Error {
 	of, _, versioned := strings.Cut(is.apiVersion, "/")
-	var kinds []string
-	for _, kind := range dataflow.Kinds() {
-		kinds = append(kinds, string(kind))
-	}
+	kind := dataflow.Kind(is.kind)
 	switch {
 	case versioned && of == group:
-		if hint := typo.Hint(is.kind, kinds...); hint != "" {
-			fault := field.NotSupported(field.NewPath("kind"), excerpt(is.kind), kinds)
-			fault.Detail += hint
-			return fault
+		if typo.Hint(kind, dataflow.Kinds()...) != "" {
+			return fielderror.Unsupported(field.NewPath("kind"), kind, dataflow.Kinds()...)
 		}
-	case slices.Contains(kinds, is.kind) && resemblesGroup(is.apiVersion):
+	case slices.Contains(dataflow.Kinds(), kind) && resemblesGroup(is.apiVersion):
 		return field.NotSupported(field.NewPath("apiVersion"), excerpt(is.apiVersion), []string{group + "/" + version})
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
 // IsKey reports whether key is a label key: an optional DNS subdomain and a
@@ -20,6 +21,11 @@ func IsKey(key string) bool {
 		return IsSubdomain(key[:i]) && isName(key[i+1:])
 	}
 	return isName(key)
+}
+
+// KeyFault is the error for what is no label key.
+func KeyFault(path *field.Path, key string) *field.Error {
+	return field.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; "))
 }
 
 // IsValue reports whether value is a label value: a name, or empty.

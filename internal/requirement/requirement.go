@@ -19,8 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
-	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
 // A Requirement is a valid node selector requirement: of matchExpressions, on the
@@ -46,7 +46,7 @@ func Parse(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, fie
 	r := Requirement{key: e.Key, operator: e.Operator}
 	var errs field.ErrorList
 	if !labelsyntax.IsKey(e.Key) {
-		errs = append(errs, field.Invalid(path.Child("key"), e.Key, strings.Join(validation.IsQualifiedName(e.Key), "; ")))
+		errs = append(errs, labelsyntax.KeyFault(path.Child("key"), e.Key))
 	}
 	switch e.Operator {
 	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
@@ -78,7 +78,7 @@ func Parse(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, fie
 		}
 		r.bound = bound
 	default:
-		errs = append(errs, unsupported(path.Child("operator"), string(e.Operator),
+		errs = append(errs, fielderror.Unsupported(path.Child("operator"), string(e.Operator),
 			string(corev1.NodeSelectorOpIn), string(corev1.NodeSelectorOpNotIn),
 			string(corev1.NodeSelectorOpExists), string(corev1.NodeSelectorOpDoesNotExist),
 			string(corev1.NodeSelectorOpGt), string(corev1.NodeSelectorOpLt)))
@@ -96,10 +96,10 @@ func Parse(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, fie
 func ParseField(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, field.ErrorList) {
 	var errs field.ErrorList
 	if e.Key != metav1.ObjectNameField {
-		errs = append(errs, unsupported(path.Child("key"), e.Key, metav1.ObjectNameField))
+		errs = append(errs, fielderror.Unsupported(path.Child("key"), e.Key, metav1.ObjectNameField))
 	}
 	if e.Operator != corev1.NodeSelectorOpIn && e.Operator != corev1.NodeSelectorOpNotIn {
-		errs = append(errs, unsupported(path.Child("operator"), string(e.Operator),
+		errs = append(errs, fielderror.Unsupported(path.Child("operator"), string(e.Operator),
 			string(corev1.NodeSelectorOpIn), string(corev1.NodeSelectorOpNotIn)))
 	}
 	if len(e.Values) != 1 {
@@ -119,12 +119,6 @@ func invalidValues(e corev1.NodeSelectorRequirement, path *field.Path, accepted 
 		return field.Required(path.Child("values"), accepted)
 	}
 	return field.Invalid(path.Child("values"), strings.Join(e.Values, ", "), accepted)
-}
-
-func unsupported(path *field.Path, word string, supported ...string) *field.Error {
-	err := field.NotSupported(path, word, supported)
-	err.Detail += typo.Hint(word, supported...)
-	return err
 }
 
 // Absent returns the requirement that a label is absent.

@@ -110,11 +110,11 @@ func TestParseNamesEveryFault(t *testing.T) {
 		{expr(gt, tooLong()), []string{`e.values[0]: Invalid value: "` + tooLong() + `": `}},
 		{expr("", "a"), []string{`e.operator: Unsupported value: "": ` + six}},
 		{expr("notin", "-"), []string{`e.operator: Unsupported value: "notin": ` + six + `; typo of "NotIn"?`}},
-		{expression{Operator: exists}, []string{`e.key: Invalid value: "": name part must be non-empty`}},
+		{expression{Operator: exists}, []string{`e.key: Invalid value: "": not a label key: name part must be non-empty`}},
 		{expression{Key: "a/b/c", Operator: "=", Values: []string{"-"}}, []string{
-			`e.key: Invalid value: "a/b/c": a `, `e.operator: Unsupported value: "=": ` + six,
+			`e.key: Invalid value: "a/b/c": not a label key: a `, `e.operator: Unsupported value: "=": ` + six,
 		}},
-		{expression{Key: "A/b", Operator: in}, []string{`e.key: Invalid value: "A/b": prefix part`, `e.values: Required value`}},
+		{expression{Key: "A/b", Operator: in}, []string{`e.key: Invalid value: "A/b": not a label key: prefix part`, `e.values: Required value`}},
 	} {
 		r, errs := requirement.Parse(test.e, field.NewPath("e"))
 		checkErrors(t, test.e, r, errs, test.want)

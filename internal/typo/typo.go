@@ -26,8 +26,12 @@ func Nearest(word string, candidates ...string) (string, bool) {
 }
 
 // Hint returns `; typo of "x"?` for the nearest candidate, or nothing.
-func Hint(word string, candidates ...string) string {
-	nearest, ok := Nearest(word, candidates...)
+func Hint[S ~string](word S, candidates ...S) string {
+	words := make([]string, len(candidates))
+	for i := range candidates {
+		words[i] = string(candidates[i])
+	}
+	nearest, ok := Nearest(string(word), words...)
 	if !ok {
 		return ""
 	}
