@@ -51,7 +51,7 @@ func (c *Catalogue) agreementOn(keys []string) *Agreement {
 
 func (a *Agreement) group(leaders, followers [][]int32) {
 	for g := range leaders {
-		if len(leaders[g]) == 1 && len(followers[g]) == 1 {
+		if len(followers[g]) == 1 { // itself, as every node agrees with itself
 			a.alone.add(leaders[g][0])
 		} else {
 			a.groups = append(a.groups, group{MembersOf(leaders[g]), MembersOf(followers[g])})
