@@ -169,9 +169,13 @@ func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, 
 // names of things. Its only error here is a conflict: New has checked the strategy.
 func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Result, error) {
 	strategy := op.RunAfter.Strategy
-	result, err := affinity.Inherit(op.Affinity, strategy, exposed)
-	if err == nil && strategy.Policy == affinity.Require {
-		err = affinity.FindConflict(op.NodeSelector, op.Affinity, result.Inherited)
+	var err error
+	if len(op.NodeSelector) > 0 && strategy.Policy == affinity.Require { // above all by what it selects
+		err = affinity.FindConflict(op.NodeSelector, op.Affinity, exposed.Only(strategy.Keys()...))
+	}
+	var result affinity.Result
+	if err == nil {
+		result, err = affinity.Inherit(op.Affinity, strategy, exposed)
 	}
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {

@@ -333,6 +333,13 @@ func TestResolveFindsConflicts(t *testing.T) {
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.affinity requires kubernetes.io/hostname In [n2]"},
 		{"its node selector", b, func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Hostname: "n2"} },
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.nodeSelector requires kubernetes.io/hostname In [n2]"},
+		{"its affinity, of which the node selector leaves one term", b, func(op *dataflow.Operation) {
+			op.NodeSelector = map[string]string{"disk": "ssd"}
+			op.Affinity = requiring("disk", "hdd")
+			terms := &op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+			*terms = append(*terms, requiring(topology.Hostname, "n2").NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms...)
+			(*terms)[0].MatchExpressions = append((*terms)[0].MatchExpressions, requiring(topology.Hostname, "n3").NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions...)
+		}, "cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.affinity requires kubernetes.io/hostname In [n2]"},
 		{"a process's affinity, which stands elsewhere", process, func(op *dataflow.Operation) { op.Affinity = requiring(topology.Hostname, "n2") },
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.processor.job.podSpec.affinity requires kubernetes.io/hostname In [n2]"},
 		{"only a preference", b, func(op *dataflow.Operation) {
