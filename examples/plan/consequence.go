@@ -43,19 +43,19 @@ func (r *reporter) follows(p dataflow.Problem) bool {
 	i := r.first[p.Operation]
 	switch p.Code {
 	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
-		return slices.ContainsFunc(r.known[i].fields, func(field string) bool { return fielderror.Within(p.Field, field) })
+		return slices.ContainsFunc(r.misread[i].fields, func(field string) bool { return fielderror.Within(p.Field, field) })
 	case dataflow.UnknownPredecessor:
-		return r.misread(i, namesPredecessor)
+		return r.isMisread(i, namesPredecessor)
 	case dataflow.NotAnAncestor:
-		return r.misread(i, about(strategyField+".dependOn")) || r.misledAbout(i)
+		return r.isMisread(i, about(strategyField+".dependOn")) || r.misledAbout(i)
 	case dataflow.NoPolicy, dataflow.IgnoredList:
-		return r.misread(i, about(strategyField))
+		return r.isMisread(i, about(strategyField))
 	case dataflow.DistributedTarget:
-		return r.misread(i, about(strategyField+".policy", "spec.parallelism"))
+		return r.isMisread(i, about(strategyField+".policy", "spec.parallelism"))
 	case dataflow.NotExposed, dataflow.DistributedSource, dataflow.RecurringSource:
-		return r.misread(i, about(p.Field, strategyField+".policy", strategyField+".dependOn")) || r.misread(i, namesPredecessor) ||
+		return r.isMisread(i, about(p.Field, strategyField+".policy", strategyField+".dependOn")) || r.isMisread(i, namesPredecessor) ||
 			r.ofSource(i, func(source int32) bool {
-				return r.misread(source, about(exposesField, "spec.parallelism", "spec.policy"))
+				return r.isMisread(source, about(exposesField, "spec.parallelism", "spec.policy"))
 			})
 	}
 	return r.known[i].faulty || r.ofSource(i, func(source int32) bool { return r.known[source].faulty })
@@ -68,10 +68,10 @@ func (r *reporter) ofSource(i int32, holds func(source int32) bool) bool {
 	return ok && there && holds(source)
 }
 
-// misread reports whether a fault was found in one of the fields of an operation, when it was
+// isMisread reports whether a fault was found in one of the fields of an operation, when it was
 // read, or may have been.
-func (r *reporter) misread(i int32, one func(field string) bool) bool {
-	return r.known[i].unlisted || slices.ContainsFunc(r.known[i].fields, one) || slices.ContainsFunc(r.known[i].around, one)
+func (r *reporter) isMisread(i int32, one func(field string) bool) bool {
+	return r.known[i].unlisted || slices.ContainsFunc(r.misread[i].fields, one) || slices.ContainsFunc(r.misread[i].around, one)
 }
 
 // parent returns the path to what a field is in.
@@ -89,7 +89,7 @@ func (r *reporter) misledAbout(i int32) bool {
 		}
 		r.misled[at] = false // until more is known; in a circle there is no more
 		below = append(below, at)
-		misled = r.misread(at, namesPredecessor)
+		misled = r.isMisread(at, namesPredecessor)
 		predecessor, _ := r.in.Operations[at].Predecessor()
 		at, there = r.first[predecessor]
 	}

@@ -92,29 +92,32 @@ type reporter struct {
 	first         map[dataflow.Ref]int32   // where in the input an operation stands first
 	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
 	known         []known                  // of those that stand there first
+	misread       map[int32]misread        // of those in which a fault was found
 	told          map[dataflow.Problem]bool
 	misled        map[int32]bool  // whether what an operation comes after was misread
 	contradicting map[string]bool // the operations that are reported as contradictions
 	nodes         *nodes          // nil if none were asked for
 }
 
-// known is in which flow an operation is, whether there is a fault in it, and in which
-// fields one was found when it was read, or that it is not known in which; and whether it is
-// not known what it would do.
+// known is what is known of an operation beside what it says. There may be a million.
 type known struct {
 	flow       int32
-	faulty     bool
-	unlisted   bool
-	unresolved bool
-	fields     []string
-	around     []string // where those are that do not exist
+	faulty     bool // there is a fault in it
+	unlisted   bool // which of its fields were misread is not known of all
+	unresolved bool // it is not known what it would do
+}
+
+// misread are the fields of an operation in which a fault was found when it was read.
+type misread struct {
+	fields []string
+	around []string // where those are that do not exist
 }
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
 	r := reporter{
 		in: in, seen: seen,
 		first: make(map[dataflow.Ref]int32, len(in.Operations)), again: map[dataflow.Ref][]int32{}, known: make([]known, len(in.Operations)),
-		told: map[dataflow.Problem]bool{}, misled: map[int32]bool{}, contradicting: map[string]bool{},
+		told: map[dataflow.Problem]bool{}, misread: map[int32]misread{}, misled: map[int32]bool{}, contradicting: map[string]bool{},
 	}
 	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
 	if withNodes {
@@ -150,10 +153,12 @@ func (r *reporter) index() {
 	}
 	for _, fault := range r.in.faults {
 		if i, ok := r.first[fault.Operation]; ok {
-			r.known[i].fields = append(r.known[i].fields, fault.Fault.Field)
+			m := r.misread[i]
+			m.fields = append(m.fields, fault.Fault.Field)
 			if fault.Unknown() { // it may have been meant to be any of the fields beside it
-				r.known[i].around = append(r.known[i].around, parent(fault.Fault.Field))
+				m.around = append(m.around, parent(fault.Fault.Field))
 			}
+			r.misread[i] = m
 		}
 	}
 }
