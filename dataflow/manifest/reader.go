@@ -88,9 +88,11 @@ func (in *reader) begin(line int) Place {
 
 func (in *reader) document(p *parsed) {
 	d := &p.document
-	if err := checkText(d); err != nil {
-		in.reject(in.begin(d.line+err.line), err)
-		return
+	if p.done == nil { // else it was checked already
+		if err := checkText(d); err != nil {
+			in.reject(in.begin(d.line+err.line), err)
+			return
+		}
 	}
 	var notJSON *syntaxError
 	if d.bytes[d.start] == '{' {
