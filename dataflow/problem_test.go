@@ -138,6 +138,11 @@ func TestProblemsReadWell(t *testing.T) {
 			with(dependingOn(following(affinity.Require), ref("a")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("c"), ref("b") }),
 			with(dependingOn(following(affinity.Require), ref("b")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("d"), ref("a") }),
 		}},
+		{"a cycle, in which a label is not exposed, and one depends on what is in no cycle", []dataflow.Operation{
+			with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("a"), ref("b") }),
+			dependingOn(following(affinity.Require), ref("x")), load("x"),
+		}},
+		{"dependOn a sibling, where the first runs after what is not there", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
 		{"an unknown kind in a cycle", []dataflow.Operation{
 			with(load("a", "b"), func(op *dataflow.Operation) { op.Kind, op.RunAfter.Kind = "Job", dataflow.DataLoad }),
 			with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Job" }),
