@@ -113,7 +113,7 @@ func TestWarn(t *testing.T) {
 		"several pods that follow": {several, []string{
 			"Warning DistributedTarget spec.runAfter.affinityStrategy.policy: an operation of several pods inherits nothing; remove the policy, or run it as one pod"}},
 		"a malformed label to expose": {naming, []string{
-			`Warning Invalid metadata.annotations[affinity.dataflow.fluid.io/labels]: "a/b/c" is not a label key: ` + notAKey}},
+			`Warning Invalid metadata.annotations[affinity.dataflow.fluid.io/labels]: Invalid value: "a/b/c": not a label key: ` + notAKey}},
 		"in a circle": {follower("round", after("circle", requiring())), []string{
 			"Warning Cycle spec.runAfter: cycle of runAfter: DataLoad default/round → DataLoad default/circle → DataLoad default/round; remove one runAfter"}},
 		"after itself": {follower("b", after("b", requiring())), []string{
