@@ -30,6 +30,7 @@ func (p *parsed) fromYAML() (raw, []repeated, *syntaxError) {
 type ahead struct {
 	documents []*parsed
 	most      int
+	waiting   chan *parsed // for a processor; nil if none was needed yet
 }
 
 func newAhead() *ahead { return &ahead{most: 4 * runtime.GOMAXPROCS(0)} }
@@ -47,13 +48,36 @@ func (a *ahead) add(d document) iter.Seq[*parsed] {
 		room = 0 // alone, after all others
 	case d.bytes[d.start] != '{' && checkText(&d) == nil: // no JSON
 		p.done = make(chan struct{})
-		go func() {
-			defer close(p.done)
-			p.value, p.twice, p.fault = fromYAML(&p.document)
-		}()
+		a.parse(p)
 	}
 	a.documents = append(a.documents, p)
 	return a.beyond(room)
+}
+
+// parse hands over a document to the next processor that is free. There is always room, as
+// no more than most are ahead.
+func (a *ahead) parse(p *parsed) {
+	if a.waiting == nil {
+		a.waiting = make(chan *parsed, a.most)
+		for range runtime.GOMAXPROCS(0) {
+			go parseAll(a.waiting) // one goroutine for many documents: its stack has to grow for the first only
+		}
+	}
+	a.waiting <- p
+}
+
+func parseAll(waiting <-chan *parsed) {
+	for p := range waiting {
+		p.value, p.twice, p.fault = fromYAML(&p.document)
+		close(p.done)
+	}
+}
+
+// end lets the processors go. No document can be added any more.
+func (a *ahead) end() {
+	if a.waiting != nil {
+		close(a.waiting)
+	}
 }
 
 // rest ranges over all that are left.

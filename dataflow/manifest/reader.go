@@ -40,6 +40,7 @@ func newReader(file string) *reader {
 // readAll reads every document. The error is that of r.
 func (in *reader) readAll(r io.Reader) error {
 	split, ahead := newSplitter(r), newAhead()
+	defer ahead.end()
 	for {
 		d, err := split.next()
 		if err != nil {
