@@ -44,7 +44,7 @@ const (
 )
 
 func main() {
-	debug.SetMemoryLimit(1700 << 20) // from there on, memory is dearer than time
+	debug.SetMemoryLimit(1600 << 20) // from there on, memory is dearer than time
 	dumb := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
 	terminals := terminals{out: isTerminal(os.Stdout) && !dumb, err: isTerminal(os.Stderr)}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, terminals))
