@@ -57,8 +57,13 @@ func (r *reporter) follows(p dataflow.Problem) bool {
 			r.ofSource(i, func(source int32) bool {
 				return r.isMisread(source, about(exposesField, "spec.parallelism", "spec.policy"))
 			})
+	case dataflow.Contradiction:
+		return r.isMisread(i, about(strategyField)) || r.isMisread(i, namesPredecessor) || r.isMisread(i, demandsNode) ||
+			r.ofSource(i, func(source int32) bool {
+				return r.isMisread(source, about(exposesField, "spec.parallelism", "spec.policy")) || r.isMisread(source, demandsNode)
+			})
 	}
-	return r.known[i].faulty || r.ofSource(i, func(source int32) bool { return r.known[source].faulty })
+	return false // what a forecast finds: there is none of a flow with a fault
 }
 
 // ofSource reports what holds of the source of an operation, if that is there.
@@ -110,6 +115,12 @@ func about(paths ...string) func(field string) bool {
 // is not known if the field is faulty.
 func namesPredecessor(field string) bool {
 	return about(runAfterField, "metadata.namespace")(field) && !fielderror.Within(field, strategyField)
+}
+
+// demandsNode reports whether a field says what an operation asks of its node.
+func demandsNode(field string) bool {
+	const podSpec = "spec.processor.job.podSpec"
+	return about("spec.affinity", "spec.nodeSelector", podSpec+".affinity", podSpec+".nodeSelector")(field)
 }
 
 // unresolved reports whether it is not known what another operation would do.

@@ -349,6 +349,8 @@ func TestConsequencesRestOnWhatWasNotRead(t *testing.T) {
 		return `"policy": "Require", "dependOn": {"kind": "DataLoad", "name": "` + name + `"}`
 	}
 	misspelt := strings.Replace(after("a", ""), `"name"`, `"nam"`, 1)
+	zone := func(value string) string { return `"nodeSelector": {"topology.kubernetes.io/zone": "` + value + `"}` }
+	const sameZone = `"policy": "Require", "requires": [{"name": "topology.kubernetes.io/zone"}]`
 	for _, c := range []struct {
 		text string
 		want []string
@@ -363,6 +365,15 @@ func TestConsequencesRestOnWhatWasNotRead(t *testing.T) {
 		// What was meant by a field that does not exist may be any that is beside it.
 		{load("a") + load("b", after("a", "")) + load("c", after("b", `"policy": "Require", "requires": [{"name": "example.com/disk"}], "dependsOn": {"kind": "DataLoad", "name": "a"}`)),
 			[]string{"UnknownField c 1"}},
+		// Neither the policy is known, nor whether a list is read.
+		{load("a") + load("b", after("a", `"policy": 1, "requires": [{"name": "topology.kubernetes.io/zone"}]`)), []string{"Invalid b 1"}},
+		// What excludes each other does, whatever b tolerates; but not if some of what a or b asks for is not known.
+		{load("a", zone("z1")) + load("b", zone("z2"), `"tolerations": 1`, after("a", sameZone)), []string{"Invalid b 1", "Contradiction b 1"}},
+		{load("a", zone("z1")) + load("b", zone("z2"), after("a", sameZone+`, "prefer": []`)), []string{"UnknownField b 1"}},
+		{load("a", zone(`z1", "x": 1, "y": "`)) + load("b", zone("z2"), after("a", sameZone)), []string{"Invalid a 1"}},
+		{load("a", zone("z1")) + load("b", zone(`z2", "x": 1, "y": "`), after("a", sameZone)), []string{"Invalid b 1"}},
+		// How many pods b is, is not known, as it is said twice.
+		{load("a") + strings.Replace(load("b", `"parallelism": 4`, `"parallelism": 1`, after("a", `"policy": "Require"`)), "DataLoad", "DataMigrate", 1), []string{"Invalid b 1"}},
 		// How many pods a source is, is not known.
 		{load("a", `"policy": "Corn"`) + load("b", after("a", `"policy": "Require", "requires": [{"name": "example.com/disk"}]`)), []string{"Invalid a 1"}},
 	} {
@@ -495,6 +506,13 @@ func TestFaultsThatAreNotListedAreOfOperationsThatAreKnown(t *testing.T) {
 		text += load(fmt.Sprint("op-", i), `"tolerations": 1`)
 	}
 	got := states(t, text+load("last", afterA)+load("a"), "-f", "-")
+	misspelt := strings.Repeat(load("b", `"runAfter": {"kind": "DataLoad", "nam": "a"}`), 1200)
+	for i := range 1200 {
+		misspelt = strings.Replace(misspelt, `"name": "b"`, fmt.Sprintf(`"name": "b-%d"`, i), 1)
+	}
+	if found := problems(t, load("a")+misspelt, "-f", "-"); slices.ContainsFunc(found, func(p string) bool { return strings.HasPrefix(p, "UnknownPredecessor") }) {
+		t.Error("what is not listed has consequences")
+	}
 	if got["sound"] != "Ready" || got["a"] != "Ready" || got["last"] != "Waiting" || got["op-1199"] != "" {
 		t.Errorf("states of sound %q, a %q, last %q, and of one at fault %q", got["sound"], got["a"], got["last"], got["op-1199"])
 	}
