@@ -169,16 +169,21 @@ func training() (flow *dataflow.Flow, download, convert dataflow.Ref) {
 	return flow, download, convert
 }
 
-// With the nodes at hand, a forecast says where each operation can run such that the
-// flow can complete, and what would strand it.
-func ExampleFlow_Forecast() {
-	flow, download, _ := training()
+// cluster is one node without a GPU and two with one.
+func cluster() []corev1.Node {
 	node := func(name, accelerator string) corev1.Node {
 		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
 			"kubernetes.io/hostname": name, "accelerator": accelerator,
 		}}}
 	}
-	nodes := []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+	return []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+}
+
+// With the nodes at hand, a forecast says where each operation can run such that the
+// flow can complete, and what would strand it.
+func ExampleFlow_Forecast() {
+	flow, download, _ := training()
+	nodes := cluster()
 	forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
 	if err != nil {
 		fmt.Println(err)
@@ -209,12 +214,7 @@ func ExampleFlow_Forecast() {
 // them, wherever the scheduler puts each (law L3).
 func ExampleForecast_Affinity() {
 	flow, _, _ := training()
-	node := func(name, accelerator string) corev1.Node {
-		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
-			"kubernetes.io/hostname": name, "accelerator": accelerator,
-		}}}
-	}
-	nodes := []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+	nodes := cluster()
 	forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
 	if err != nil {
 		fmt.Println(err)

@@ -13,7 +13,7 @@ import (
 // The table of codes in CONTRIBUTING.md is what their doc comments say; -update
 // rewrites it. Each comment tells what the code means, an example, and what to do.
 func TestEveryCodeIsInTheTable(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "problem.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "code.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
