@@ -15,7 +15,7 @@ func Example() {
 	nodeOfA := map[string]string{"kubernetes.io/hostname": "gpu-a1", "topology.kubernetes.io/zone": "east-a"}
 	var ownOfB *corev1.Affinity // what B asks for itself; it stays in force
 
-	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}}
+	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}}
 	result, err := affinity.Inherit(ownOfB, sameZone, topology.Expose(nodeOfA))
 	if err != nil {
 		panic(err)
@@ -39,7 +39,7 @@ func Example_chain() {
 		}},
 		dataflow.Operation{Ref: warmUp, RunAfter: &dataflow.RunAfter{
 			Ref:      convert,
-			Strategy: affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}},
+			Strategy: affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}},
 			DependOn: &download,
 		}},
 	)

@@ -27,9 +27,9 @@ func BenchmarkInherit(b *testing.B) {
 		{"require-hostname", require(topology.Hostname)},
 		{"require-two-keys", require(topology.Zone, custom)},
 		{"prefer-three", prefer(
-			affinity.Preferred{Name: topology.Hostname, Weight: 100},
-			affinity.Preferred{Name: topology.Zone, Weight: 50},
-			affinity.Preferred{Name: custom, Weight: 10})},
+			affinity.PreferredLabel{Key: topology.Hostname, Weight: 100},
+			affinity.PreferredLabel{Key: topology.Zone, Weight: 50},
+			affinity.PreferredLabel{Key: custom, Weight: 10})},
 	} {
 		result, err := affinity.Inherit(own, bench.strategy, from)
 		if err != nil {
@@ -81,8 +81,8 @@ func BenchmarkDoubling(b *testing.B) {
 			for i := range n {
 				key := fmt.Sprintf("example.com/label-%d", i)
 				labels[key] = "a"
-				s.Requires = append(s.Requires, affinity.Required{Name: key})
-				s.Prefers = append(s.Prefers, affinity.Preferred{Name: key, Weight: 1})
+				s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
+				s.Prefers = append(s.Prefers, affinity.PreferredLabel{Key: key, Weight: 1})
 				if what.own != nil {
 					expressions = append(expressions, what.own(key))
 					preferences = append(preferences, weighted(1, what.own(key)))

@@ -17,10 +17,10 @@ import (
 // node itself and what it must inherit, although some could satisfy the former
 // (law C1).
 type ConflictError struct {
-	// Following names the operation that is followed, and SpecPath is the path of
+	// Source names the operation that is followed, and SpecPath is the path of
 	// what holds the affinity and the node selector of the follower, such as
 	// "spec". They are for the message, and empty if the caller knew neither.
-	Following, SpecPath string
+	Source, SpecPath string
 
 	// Foreseen is set if the two exclude each other by what they ask for themselves,
 	// before either ran; nil if the conflict is with what was observed. Only one of
@@ -75,9 +75,9 @@ const (
 // Without a reason it says only who cannot be followed.
 func (e *ConflictError) Error() string {
 	if e.Foreseen != nil {
-		return e.Foreseen.error(e.Following)
+		return e.Foreseen.error(e.Source)
 	}
-	following, at := e.Following, e.SpecPath
+	following, at := e.Source, e.SpecPath
 	if following == "" {
 		following = "the source"
 	}

@@ -157,14 +157,14 @@ func TestConflictErrorNamesWhatItIsTold(t *testing.T) {
 		want string
 	}{
 		{"who and where", affinity.ConflictError{
-			Following: "DataLoad default/loadA",
+			Source: "DataLoad default/loadA",
 			SpecPath:  "spec",
 			Refusals: []affinity.Refusal{{Key: "topology.kubernetes.io/zone", Value: "east-a", Expression: corev1.NodeSelectorRequirement{
 				Key: "topology.kubernetes.io/zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"west-c"},
 			}}},
 		}, "cannot follow DataLoad default/loadA: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]"},
 		{"nothing", affinity.ConflictError{}, "cannot follow the source"},
-		{"who, and no reason", affinity.ConflictError{Following: "DataLoad default/loadA", SpecPath: "spec"}, "cannot follow DataLoad default/loadA"},
+		{"who, and no reason", affinity.ConflictError{Source: "DataLoad default/loadA", SpecPath: "spec"}, "cannot follow DataLoad default/loadA"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.err.Error(); got != c.want {
@@ -176,7 +176,7 @@ func TestConflictErrorNamesWhatItIsTold(t *testing.T) {
 
 func TestInheritReportsTheConflictAsAValue(t *testing.T) {
 	own := parseAffinity("zone In b | zone DoesNotExist")
-	result, err := affinity.Inherit(own, affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: "zone"}}}, topology.NewLabelSet(map[string]string{"zone": "a"}))
+	result, err := affinity.Inherit(own, affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "zone"}}}, topology.NewLabelSet(map[string]string{"zone": "a"}))
 	var conflict *affinity.ConflictError
 	if !errors.As(err, &conflict) || !cmp.Equal(result, affinity.Result{}) {
 		t.Fatalf("Inherit = %v, %v", result, err)
@@ -196,7 +196,7 @@ func TestInheritReportsTheConflictAsAValue(t *testing.T) {
 }
 
 func TestPreferNeverConflicts(t *testing.T) {
-	_, err := affinity.Inherit(parseAffinity("zone In b"), affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "zone", Weight: 1}}}, topology.NewLabelSet(map[string]string{"zone": "a"}))
+	_, err := affinity.Inherit(parseAffinity("zone In b"), affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "zone", Weight: 1}}}, topology.NewLabelSet(map[string]string{"zone": "a"}))
 	if err != nil {
 		t.Error(err)
 	}
@@ -206,7 +206,7 @@ func TestPreferNeverConflicts(t *testing.T) {
 // contains it.
 func BenchmarkFindConflict(b *testing.B) {
 	from := topology.NewLabelSet(map[string]string{topology.Hostname: "gpu-a1", topology.Zone: "east-a"})
-	s := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Hostname}, {Name: topology.Zone}}}
+	s := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Hostname}, {Key: topology.Zone}}}
 	for _, own := range []string{"example.com/gpu In a100", "topology.kubernetes.io/zone In east-a,east-b"} {
 		a := parseAffinity(own)
 		b.Run(own, func(b *testing.B) {
@@ -254,11 +254,11 @@ func TestAForeseenConflictNamesBoth(t *testing.T) {
 		conflict affinity.ConflictError
 		want     string
 	}{
-		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "b", There: "zone In [x]", Here: "zone In [y]"}},
+		{affinity.ConflictError{Source: "a", Foreseen: &affinity.Foreseen{Follower: "b", There: "zone In [x]", Here: "zone In [y]"}},
 			"b cannot run where a does: it requires zone In [y], and that one requires zone In [x]"},
-		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "c", There: "zone In [x, y] and zone In [y, z]", Here: "zone In [x, z]", Several: true}},
+		{affinity.ConflictError{Source: "a", Foreseen: &affinity.Foreseen{Follower: "c", There: "zone In [x, y] and zone In [y, z]", Here: "zone In [x, z]", Several: true}},
 			"c cannot run where a does: it requires zone In [x, z], and those that must run there require together zone In [x, y] and zone In [y, z]"},
-		{affinity.ConflictError{Following: "a", Foreseen: &affinity.Foreseen{Follower: "a", Here: "zone In [x] and zone In [y]"}},
+		{affinity.ConflictError{Source: "a", Foreseen: &affinity.Foreseen{Follower: "a", Here: "zone In [x] and zone In [y]"}},
 			"a cannot run anywhere: no node can meet zone In [x] and zone In [y]"},
 	} {
 		if got := c.conflict.Error(); got != c.want {

@@ -47,9 +47,9 @@ func ExampleInherit() {
 func ExampleInherit_prefer() {
 	strategy := affinity.Strategy{
 		Policy: affinity.Prefer,
-		Prefers: []affinity.Preferred{
-			{Name: topology.Zone, Weight: 50},
-			{Name: "example.com/rack", Weight: 20},
+		Prefers: []affinity.PreferredLabel{
+			{Key: topology.Zone, Weight: 50},
+			{Key: "example.com/rack", Weight: 20},
 		},
 	}
 	ranOn := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
@@ -72,7 +72,7 @@ func ExampleInherit_prefer() {
 func ExampleStrategy_Validate() {
 	strategy := affinity.Strategy{
 		Policy:  affinity.Prefer,
-		Prefers: []affinity.Preferred{{Name: "", Weight: 500}},
+		Prefers: []affinity.PreferredLabel{{Key: "", Weight: 500}},
 	}
 	for _, fault := range strategy.Validate(field.NewPath("spec", "runAfter", "affinityStrategy")) {
 		fmt.Println(fault)
@@ -86,7 +86,7 @@ func ExampleStrategy_Keys() {
 	fmt.Println(affinity.Strategy{Policy: affinity.Require}.Keys())
 	fmt.Println(affinity.Strategy{
 		Policy:   affinity.Require,
-		Requires: []affinity.Required{{Name: topology.Zone}, {Name: "example.com/rack"}, {Name: topology.Zone}},
+		Requires: []affinity.RequiredLabel{{Key: topology.Zone}, {Key: "example.com/rack"}, {Key: topology.Zone}},
 	}.Keys())
 	// Output:
 	// [kubernetes.io/hostname]
@@ -104,7 +104,7 @@ func ExampleConflictError() {
 			}},
 		},
 	}}
-	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}}
+	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}}
 	_, err := affinity.Inherit(own, sameZone, topology.NewLabelSet(map[string]string{topology.Zone: "east-a"}))
 
 	var conflict *affinity.ConflictError

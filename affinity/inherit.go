@@ -90,12 +90,12 @@ func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet)
 
 // preferring returns own and a preference for the exposed value of every key,
 // unless own has it to the letter (laws P2, I3).
-func preferring(own *corev1.Affinity, prefers []Preferred, inherited topology.LabelSet) *corev1.Affinity {
+func preferring(own *corev1.Affinity, prefers []PreferredLabel, inherited topology.LabelSet) *corev1.Affinity {
 	result := own.DeepCopy()
 	held := holdingPreferences(own, inherited)
 	added := preferences{most: len(prefers)}
 	for _, p := range prefers {
-		if value, ok := inherited.Get(p.Name); ok && !held.has(p, value) {
+		if value, ok := inherited.Get(p.Key); ok && !held.has(p, value) {
 			result = added.add(result, p, value)
 		}
 	}

@@ -51,12 +51,12 @@ func awayFrom(app string) *corev1.PodAntiAffinity {
 func require(keys ...string) affinity.Strategy {
 	s := affinity.Strategy{Policy: affinity.Require}
 	for _, key := range keys {
-		s.Requires = append(s.Requires, affinity.Required{Name: key})
+		s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
 	}
 	return s
 }
 
-func prefer(prefers ...affinity.Preferred) affinity.Strategy {
+func prefer(prefers ...affinity.PreferredLabel) affinity.Strategy {
 	return affinity.Strategy{Policy: affinity.Prefer, Prefers: prefers}
 }
 
@@ -133,7 +133,7 @@ func TestInherit(t *testing.T) {
 			want: requiring(term(in("tier", "")))},
 		{name: "prefer without an affinity of its own", strategy: prefer(), from: here, want: preferring(weighted(100, in(hostname, "n1")))},
 		{name: "prefer comes after what is its own", own: preferring(weighted(1, in(gpu, "a100"))),
-			strategy: prefer(affinity.Preferred{Name: zone, Weight: 50}, affinity.Preferred{Name: hostname, Weight: 20}), from: here,
+			strategy: prefer(affinity.PreferredLabel{Key: zone, Weight: 50}, affinity.PreferredLabel{Key: hostname, Weight: 20}), from: here,
 			want: preferring(weighted(1, in(gpu, "a100")), weighted(50, in(zone, "east-a")), weighted(20, in(hostname, "n1")))},
 		{name: "a preference of another weight, or for more, is another one",
 			own:      preferring(weighted(99, in(hostname, "n1")), weighted(100, in(hostname, "n1"), in(gpu, "a100"))),
@@ -157,14 +157,14 @@ func TestLawI3WhatIsHeldIsNotAddedAgainHoweverMuchThereIs(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			labels := map[string]string{}
 			var followed []string
-			var prefers []affinity.Preferred
+			var prefers []affinity.PreferredLabel
 			var own, added []corev1.NodeSelectorRequirement
 			var ownPreferred, addedPreferred []corev1.PreferredSchedulingTerm
 			for i := range n {
 				key := fmt.Sprintf("key-%d", 7*i%n)
 				labels[key] = "a"
 				followed = append(followed, key, key)
-				prefers = append(prefers, affinity.Preferred{Name: key, Weight: 2}, affinity.Preferred{Name: key, Weight: 2})
+				prefers = append(prefers, affinity.PreferredLabel{Key: key, Weight: 2}, affinity.PreferredLabel{Key: key, Weight: 2})
 				switch i % 7 {
 				case 0, 1: // held
 					own = append(own, in(key, "a"))
@@ -271,8 +271,8 @@ func TestLawB1EveryFaultAtOnceByItsPath(t *testing.T) {
 			`affinityStrategy.requires[2].name: Invalid value: "/x": not a label key: prefix part must be non-empty`,
 		}},
 		{"a preferred key and every bad weight",
-			prefer(affinity.Preferred{Name: "", Weight: 0}, affinity.Preferred{Name: "tier", Weight: 101}, affinity.Preferred{Name: "a b", Weight: -1},
-				affinity.Preferred{Name: "tier", Weight: 1}, affinity.Preferred{Name: "tier", Weight: 100}),
+			prefer(affinity.PreferredLabel{Key: "", Weight: 0}, affinity.PreferredLabel{Key: "tier", Weight: 101}, affinity.PreferredLabel{Key: "a b", Weight: -1},
+				affinity.PreferredLabel{Key: "tier", Weight: 1}, affinity.PreferredLabel{Key: "tier", Weight: 100}),
 			[]string{
 				`affinityStrategy.prefers[0].name: Required value: the key of a node label, such as kubernetes.io/hostname`,
 				`affinityStrategy.prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive`,

@@ -100,11 +100,11 @@ func (d drawn) followed() []string {
 		keys = []string{"kubernetes.io/hostname"}
 	case s.Policy == affinity.Require:
 		for _, r := range s.Requires {
-			keys = append(keys, r.Name)
+			keys = append(keys, r.Key)
 		}
 	case s.Policy == affinity.Prefer:
 		for _, p := range d.preferred() {
-			keys = append(keys, p.Name)
+			keys = append(keys, p.Key)
 		}
 	}
 	var unique []string
@@ -117,9 +117,9 @@ func (d drawn) followed() []string {
 }
 
 // preferred is the list of preferences, the default applied.
-func (d drawn) preferred() []affinity.Preferred {
+func (d drawn) preferred() []affinity.PreferredLabel {
 	if len(d.strategy.Prefers) == 0 {
-		return []affinity.Preferred{{Name: "kubernetes.io/hostname", Weight: 100}}
+		return []affinity.PreferredLabel{{Key: "kubernetes.io/hostname", Weight: 100}}
 	}
 	return d.strategy.Prefers
 }
@@ -143,11 +143,11 @@ func hasLabel(n *corev1.Node, key, value string) bool {
 func (d drawn) missingTerms() []corev1.PreferredSchedulingTerm {
 	var missing []corev1.PreferredSchedulingTerm
 	for _, p := range d.preferred() {
-		value, exposed := d.from.Get(p.Name)
+		value, exposed := d.from.Get(p.Key)
 		if !exposed {
 			continue
 		}
-		term := corev1.PreferredSchedulingTerm{Weight: p.Weight, Preference: term(in(p.Name, value))}
+		term := corev1.PreferredSchedulingTerm{Weight: p.Weight, Preference: term(in(p.Key, value))}
 		held := slices.ContainsFunc(nodeAffinityOf(d.own).PreferredDuringSchedulingIgnoredDuringExecution, func(own corev1.PreferredSchedulingTerm) bool {
 			return encode(own) == encode(term)
 		})
@@ -466,7 +466,7 @@ func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
 			for _, keys := range steps {
 				d.strategy.Requires = nil
 				for _, key := range keys {
-					d.strategy.Requires = append(d.strategy.Requires, affinity.Required{Name: key})
+					d.strategy.Requires = append(d.strategy.Requires, affinity.RequiredLabel{Key: key})
 				}
 				result, ok := d.inherit(t)
 				if !ok {
@@ -489,8 +489,8 @@ func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
 
 func TestLawD1NoListIsHostname(t *testing.T) {
 	hostname := map[affinity.Policy]affinity.Strategy{
-		affinity.Require: {Policy: affinity.Require, Requires: []affinity.Required{{Name: "kubernetes.io/hostname"}}},
-		affinity.Prefer:  {Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "kubernetes.io/hostname", Weight: 100}}},
+		affinity.Require: {Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "kubernetes.io/hostname"}}},
+		affinity.Prefer:  {Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "kubernetes.io/hostname", Weight: 100}}},
 	}
 	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require, affinity.Prefer)
@@ -499,7 +499,7 @@ func TestLawD1NoListIsHostname(t *testing.T) {
 		keys := d.strategy.Keys()
 		d.strategy = affinity.Strategy{Policy: d.strategy.Policy}
 		if rapid.Bool().Draw(t, "empty list") {
-			d.strategy.Requires, d.strategy.Prefers = []affinity.Required{}, []affinity.Preferred{}
+			d.strategy.Requires, d.strategy.Prefers = []affinity.RequiredLabel{}, []affinity.PreferredLabel{}
 		}
 		got, gotOK := d.inherit(t)
 		mustEqual(t, "ok", wantOK, gotOK)
@@ -564,11 +564,11 @@ func TestLawB1ExactlyTheFaultyStrategiesAreRejected(t *testing.T) {
 		case affinity.None:
 		case affinity.Require:
 			for i, r := range s.Requires {
-				key(path.Child("requires").Index(i), r.Name)
+				key(path.Child("requires").Index(i), r.Key)
 			}
 		case affinity.Prefer:
 			for i, p := range s.Prefers {
-				key(path.Child("prefers").Index(i), p.Name)
+				key(path.Child("prefers").Index(i), p.Key)
 				if p.Weight < 1 || p.Weight > 100 {
 					want.Insert(path.Child("prefers").Index(i).Child("weight").String())
 				}

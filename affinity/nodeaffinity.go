@@ -124,7 +124,7 @@ type preferences struct {
 
 // add adds to a, which it makes if it is nil, a preference of p's weight for p's label with
 // the given value.
-func (added *preferences) add(a *corev1.Affinity, p Preferred, value string) *corev1.Affinity {
+func (added *preferences) add(a *corev1.Affinity, p PreferredLabel, value string) *corev1.Affinity {
 	a, node := nodeAffinity(a)
 	preferred := &node.PreferredDuringSchedulingIgnoredDuringExecution
 	if added.values == nil {
@@ -133,7 +133,7 @@ func (added *preferences) add(a *corev1.Affinity, p Preferred, value string) *co
 	}
 	added.values = append(added.values, value)
 	added.expressions = append(added.expressions, corev1.NodeSelectorRequirement{
-		Key: p.Name, Operator: corev1.NodeSelectorOpIn, Values: last(added.values),
+		Key: p.Key, Operator: corev1.NodeSelectorOpIn, Values: last(added.values),
 	})
 	*preferred = append(*preferred, corev1.PreferredSchedulingTerm{
 		Weight: p.Weight, Preference: corev1.NodeSelectorTerm{MatchExpressions: last(added.expressions)},
@@ -143,15 +143,15 @@ func (added *preferences) add(a *corev1.Affinity, p Preferred, value string) *co
 
 // isPreference reports whether t is a preference of p's weight for p's label with the
 // given value, and for nothing else.
-func isPreference(t *corev1.PreferredSchedulingTerm, p Preferred, value string) bool {
+func isPreference(t *corev1.PreferredSchedulingTerm, p PreferredLabel, value string) bool {
 	e := t.Preference.MatchExpressions
-	return t.Weight == p.Weight && len(t.Preference.MatchFields) == 0 && len(e) == 1 && isEquality(&e[0], p.Name, value)
+	return t.Weight == p.Weight && len(t.Preference.MatchFields) == 0 && len(e) == 1 && isEquality(&e[0], p.Key, value)
 }
 
 // heldPreferences are the preferences that an affinity has of its own.
 type heldPreferences struct {
 	own []corev1.PreferredSchedulingTerm
-	set sets.Set[Preferred] // those for an inherited label, if own are many
+	set sets.Set[PreferredLabel] // those for an inherited label, if own are many
 }
 
 // holdingPreferences returns those of a, made ready to be asked for every inherited label.
@@ -163,11 +163,11 @@ func holdingPreferences(a *corev1.Affinity, inherited topology.LabelSet) heldPre
 	if len(h.own) <= few {
 		return h
 	}
-	h.set = sets.New[Preferred]()
+	h.set = sets.New[PreferredLabel]()
 	for i := range h.own {
 		for _, e := range h.own[i].Preference.MatchExpressions {
-			p := Preferred{Name: e.Key, Weight: h.own[i].Weight}
-			if value, ok := inherited.Get(p.Name); ok && isPreference(&h.own[i], p, value) {
+			p := PreferredLabel{Key: e.Key, Weight: h.own[i].Weight}
+			if value, ok := inherited.Get(p.Key); ok && isPreference(&h.own[i], p, value) {
 				h.set.Insert(p)
 			}
 		}
@@ -176,7 +176,7 @@ func holdingPreferences(a *corev1.Affinity, inherited topology.LabelSet) heldPre
 }
 
 // has reports whether p, for the inherited value of its label, is held to the letter.
-func (h heldPreferences) has(p Preferred, value string) bool {
+func (h heldPreferences) has(p PreferredLabel, value string) bool {
 	if h.set != nil {
 		return h.set.Has(p)
 	}

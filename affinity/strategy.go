@@ -32,21 +32,21 @@ type Strategy struct {
 
 	// Requires names the labels that Require follows. Nil and empty mean the
 	// hostname (law D1).
-	Requires []Required `json:"requires,omitempty"`
+	Requires []RequiredLabel `json:"requires,omitempty"`
 
 	// Prefers names the labels that Prefer follows. Nil and empty mean the
 	// hostname with weight 100 (law D1).
-	Prefers []Preferred `json:"prefers,omitempty"`
+	Prefers []PreferredLabel `json:"prefers,omitempty"`
 }
 
-// Required is a label that Require follows.
-type Required struct {
-	Name string `json:"name"` // label key
+// RequiredLabel is a label that Require follows.
+type RequiredLabel struct {
+	Key string `json:"name"` // label key
 }
 
-// Preferred is a label that Prefer follows.
-type Preferred struct {
-	Name   string `json:"name"`   // label key
+// PreferredLabel is a label that Prefer follows.
+type PreferredLabel struct {
+	Key   string `json:"name"`   // label key
 	Weight int32  `json:"weight"` // from 1 to 100, added to a node's score
 }
 
@@ -57,9 +57,9 @@ const (
 )
 
 // prefers is the list that Prefer reads, defaults applied.
-func (s Strategy) prefers() []Preferred {
+func (s Strategy) prefers() []PreferredLabel {
 	if len(s.Prefers) == 0 {
-		return []Preferred{{Name: topology.Hostname, Weight: maxWeight}}
+		return []PreferredLabel{{Key: topology.Hostname, Weight: maxWeight}}
 	}
 	return s.Prefers
 }
@@ -74,11 +74,11 @@ func (s Strategy) appendKeys(keys []string) []string {
 	switch s.Policy {
 	case Require:
 		for _, r := range s.Requires {
-			keys = append(keys, r.Name)
+			keys = append(keys, r.Key)
 		}
 	case Prefer:
 		for _, p := range s.Prefers {
-			keys = append(keys, p.Name)
+			keys = append(keys, p.Key)
 		}
 	default:
 		return keys
@@ -137,8 +137,8 @@ func unknownPolicy(p Policy, path *field.Path) *field.Error {
 func (s Strategy) validateRequires(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	for i, r := range s.Requires {
-		if !labelsyntax.IsKey(r.Name) {
-			faults = append(faults, malformedKey(r.Name, path.Child("requires").Index(i).Child("name")))
+		if !labelsyntax.IsKey(r.Key) {
+			faults = append(faults, malformedKey(r.Key, path.Child("requires").Index(i).Child("name")))
 		}
 	}
 	return faults
@@ -147,8 +147,8 @@ func (s Strategy) validateRequires(path *field.Path) field.ErrorList {
 func (s Strategy) validatePrefers(path *field.Path) field.ErrorList {
 	var faults field.ErrorList
 	for i, p := range s.Prefers {
-		if !labelsyntax.IsKey(p.Name) {
-			faults = append(faults, malformedKey(p.Name, path.Child("prefers").Index(i).Child("name")))
+		if !labelsyntax.IsKey(p.Key) {
+			faults = append(faults, malformedKey(p.Key, path.Child("prefers").Index(i).Child("name")))
 		}
 		if p.Weight < minWeight || p.Weight > maxWeight {
 			path := path.Child("prefers").Index(i).Child("weight")

@@ -30,7 +30,7 @@ func TestKeysOfAListOfAnyLengthAreUniqueInItsOrder(t *testing.T) {
 				number = 7 * (i / 2) % (n/2 + 1) // again, between others
 			}
 			key := fmt.Sprintf("key-%d", number)
-			s.Requires = append(s.Requires, affinity.Required{Name: key})
+			s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
 			if !slices.Contains(want, key) {
 				want = append(want, key)
 			}
@@ -42,7 +42,7 @@ func TestKeysOfAListOfAnyLengthAreUniqueInItsOrder(t *testing.T) {
 }
 
 func TestValidatePathMayBeNil(t *testing.T) {
-	faults := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "tier"}}}.Validate(nil)
+	faults := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "tier"}}}.Validate(nil)
 	mustEqual(t, "faults", `[prefers[0].weight: Invalid value: 0: must be between 1 and 100, inclusive]`, fmt.Sprint(faults))
 	mustEqual(t, "faults of the zero strategy", field.ErrorList(nil), affinity.Strategy{}.Validate(nil))
 }
@@ -59,7 +59,7 @@ func TestStrategyIsFluidsJSON(t *testing.T) {
 	for want, s := range map[string]affinity.Strategy{
 		`{}`: {},
 		`{"policy":"Require","requires":[{"name":"tier"}]}`:            require("tier"),
-		`{"policy":"Prefer","prefers":[{"name":"tier","weight":100}]}`: prefer(affinity.Preferred{Name: "tier", Weight: 100}),
+		`{"policy":"Prefer","prefers":[{"name":"tier","weight":100}]}`: prefer(affinity.PreferredLabel{Key: "tier", Weight: 100}),
 	} {
 		mustEqual(t, "JSON", want, encode(s))
 	}

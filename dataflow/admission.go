@@ -9,15 +9,15 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
 // admission is where an operation can run, as far as it alone is concerned.
 type admission struct {
-	selected, matching, tolerated, uncordoned catalogue.Set // by each test of the scheduler's
+	selected, matching, tolerated, uncordoned nodeindex.Set // by each test of the scheduler's
 
-	admitted catalogue.Set // by all tests and the caller's; where it ran, if it did
+	admitted nodeindex.Set // by all tests and the caller's; where it ran, if it did
 	ran      bool
 	on       string // the name of the node where it ran; empty if nobody knows
 	gone     bool   // that node is not there, any more or since nobody knows which it is
@@ -25,7 +25,7 @@ type admission struct {
 
 // admissions returns the admission of every operation, and what is wrong with the
 // operations and options.
-func (f *Flow) admissions(nodes *Nodes, options ForecastOptions) ([]admission, []error) {
+func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admission, []error) {
 	admissions := make([]admission, len(f.operations))
 	var faults []error
 	var identity []byte
@@ -38,17 +38,17 @@ func (f *Flow) admissions(nodes *Nodes, options ForecastOptions) ([]admission, [
 		}
 		admissions[i] = t.admission
 		if name, ran := options.Ran[op.Ref]; ran {
-			admissions[i].ran, admissions[i].on, admissions[i].admitted = true, name, nodes.catalogue.Only(name)
+			admissions[i].ran, admissions[i].on, admissions[i].admitted = true, name, nodes.catalogue.Named(name)
 			admissions[i].gone = admissions[i].admitted.Empty()
 		} else if options.Admit != nil && len(t.faults) == 0 {
 			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes.list)
 		}
 	}
-	return admissions, append(faults, f.strangers(options.Ran)...)
+	return admissions, append(faults, f.unknownRefs(options.Ran)...)
 }
 
-// strangers returns the operations of ForecastOptions.Ran that are not in the flow.
-func (f *Flow) strangers(ran map[Ref]string) []error {
+// unknownRefs returns the operations of ForecastOptions.Ran that are not in the flow.
+func (f *Flow) unknownRefs(ran map[Ref]string) []error {
 	var faults []error
 	for _, ref := range slices.SortedFunc(maps.Keys(ran), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) }) {
 		if f.find(ref) == none {
@@ -65,21 +65,21 @@ type tested struct {
 }
 
 // admit returns where an operation can run before the caller is asked.
-func (n *Nodes) admit(op *Operation) tested {
+func (n *NodeIndex) admit(op *Operation) tested {
 	selector, terms, faults := demands(op)
 	if len(faults) > 0 {
 		return tested{faults: faults}
 	}
 	tolerations := appendTolerations(nil, op)
 	a := admission{
-		selected: n.selected.Get(appendSelector(nil, op), func() catalogue.Set {
+		selected: n.selected.Get(appendSelector(nil, op), func() nodeindex.Set {
 			return n.catalogue.Matching([]nodeselector.Term{selector})
 		}),
 		matching:   n.catalogue.Matching(terms), // of which few operations have the same, unless all else is the same too
-		tolerated:  n.tolerated.Get(tolerations, func() catalogue.Set { return n.catalogue.Tolerated(op.Tolerations) }),
-		uncordoned: n.uncordoned.Get(tolerations, func() catalogue.Set { return n.catalogue.Uncordoned(op.Tolerations) }),
+		tolerated:  n.tolerated.Get(tolerations, func() nodeindex.Set { return n.catalogue.Tolerated(op.Tolerations) }),
+		uncordoned: n.uncordoned.Get(tolerations, func() nodeindex.Set { return n.catalogue.Uncordoned(op.Tolerations) }),
 	}
-	a.admitted = a.selected.And(a.matching).And(a.tolerated).And(a.uncordoned)
+	a.admitted = a.selected.Intersection(a.matching).Intersection(a.tolerated).Intersection(a.uncordoned)
 	return tested{admission: a}
 }
 
@@ -104,8 +104,8 @@ func (f *Flow) malformed(op *Operation, fault *field.Error) error {
 	return &OperationError{op.Ref, int(f.given[op.Ref]), &at}
 }
 
-func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes catalogue.Set, all []corev1.Node) catalogue.Set {
-	return nodes.Where(func(i int) bool { return admit(op, &all[i]) })
+func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes nodeindex.Set, all []corev1.Node) nodeindex.Set {
+	return nodes.Filter(func(i int) bool { return admit(op, &all[i]) })
 }
 
 // What tells the demands of operations from each other is what the tests look at, each string

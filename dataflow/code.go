@@ -21,8 +21,8 @@ type Severity string
 
 // The severities of problems.
 const (
-	Error   Severity = "Error"   // it cannot work
-	Warning Severity = "Warning" // it will not do what it says
+	SeverityError   Severity = "Error"   // it cannot work
+	SeverityWarning Severity = "Warning" // it will not do what it says
 )
 
 // Code is the stable name of a kind of problem.
@@ -30,89 +30,89 @@ type Code string
 
 // The problems that [Flow.Problems] finds.
 const (
-	// UnknownPredecessor: runAfter names an operation that is not there, so that
+	// CodeUnknownPredecessor: runAfter names an operation that is not there, so that
 	// this one waits for ever. Example: runAfter names "load-a", but only "loada"
 	// exists. Mend the name, or add the operation.
-	UnknownPredecessor Code = "UnknownPredecessor"
+	CodeUnknownPredecessor Code = "UnknownPredecessor"
 
-	// NotAnAncestor: dependOn names an operation that this one does not run after,
+	// CodeNotAnAncestor: dependOn names an operation that this one does not run after,
 	// not even through others. Example: b runs after a and depends on c. It would
 	// follow a stranger, or wait for ever. Name one that comes before it.
-	NotAnAncestor Code = "NotAnAncestor"
+	CodeNotAnAncestor Code = "NotAnAncestor"
 
-	// NotExposed: a followed label is not exposed by the source. Example: requires
+	// CodeNotExposed: a followed label is not exposed by the source. Example: requires
 	// names example.com/disk, and the source's annotation does not. The label would
 	// be left out, so that Require demands less than it says. Add the key to the
 	// annotation affinity.dataflow.fluid.io/labels of the source.
-	NotExposed Code = "NotExposed"
+	CodeNotExposed Code = "NotExposed"
 
-	// DistributedSource: the operation to follow runs as several pods and exposes
+	// CodeDistributedSource: the operation to follow runs as several pods and exposes
 	// nothing. Example: it runs after a DataMigrate with parallelism 4 and policy
 	// Require. Follow another operation by dependOn, or drop the policy.
-	DistributedSource Code = "DistributedSource"
+	CodeDistributedSource Code = "DistributedSource"
 
-	// DistributedTarget: the operation runs as several pods and inherits nothing.
+	// CodeDistributedTarget: the operation runs as several pods and inherits nothing.
 	// Example: a DataMigrate with parallelism 4 has policy Require. Drop the policy.
-	DistributedTarget Code = "DistributedTarget"
+	CodeDistributedTarget Code = "DistributedTarget"
 
-	// RecurringSource: the operation to follow runs by a schedule, on another node
+	// CodeRecurringSource: the operation to follow runs by a schedule, on another node
 	// each time, and exposes nothing. Example: it runs after a DataLoad with policy
 	// Cron and requires its node. Follow another operation, or drop the policy.
-	RecurringSource Code = "RecurringSource"
+	CodeRecurringSource Code = "RecurringSource"
 
-	// IgnoredList: the policy does not read a list that is there. Example: policy
+	// CodeIgnoredList: the policy does not read a list that is there. Example: policy
 	// Require beside prefers. Move the entries to the other list, or change the policy.
-	IgnoredList Code = "IgnoredList"
+	CodeIgnoredList Code = "IgnoredList"
 
-	// NoPolicy: something is to be inherited, and there is no policy. Example:
+	// CodeNoPolicy: something is to be inherited, and there is no policy. Example:
 	// dependOn without policy. Set policy to Require or Prefer.
-	NoPolicy Code = "NoPolicy"
+	CodeNoPolicy Code = "NoPolicy"
 
-	// Contradiction: no node can satisfy what the operation asks for, by itself or
+	// CodeContradiction: no node can satisfy what the operation asks for, by itself or
 	// together with what those that it must follow ask for, or with where they ran.
 	// Example: the source requires zone In [a], this one requires the zone of its
 	// source and zone In [b]. Change one of the two.
-	Contradiction Code = "Contradiction"
+	CodeContradiction Code = "Contradiction"
 
-	// InvalidName: an API server rejects the name or the namespace. Example: loadA,
+	// CodeInvalidName: an API server rejects the name or the namespace. Example: loadA,
 	// which has an upper-case letter. Rename the operation.
-	InvalidName Code = "InvalidName"
+	CodeInvalidName Code = "InvalidName"
 
-	// Invalid: a field has a value that cannot be. Example: a weight of 0, or
+	// CodeInvalid: a field has a value that cannot be. Example: a weight of 0, or
 	// operator Near in a node affinity.
-	Invalid Code = "Invalid"
+	CodeInvalid Code = "Invalid"
 )
 
 // The problems that [New] finds, and that reading a manifest may find. [Check]
 // reports them.
 const (
-	// Cycle: operations run after each other in a circle. Example: a runs after b,
+	// CodeCycle: operations run after each other in a circle. Example: a runs after b,
 	// and b after a. Remove one runAfter.
-	Cycle Code = "Cycle"
+	CodeCycle Code = "Cycle"
 
-	// Duplicate: an operation is there twice. Example: two files hold the same
+	// CodeDuplicate: an operation is there twice. Example: two files hold the same
 	// DataLoad. Remove one of them, or rename it.
-	Duplicate Code = "Duplicate"
+	CodeDuplicate Code = "Duplicate"
 
-	// UnknownField: a field does not exist. Example: require instead of requires.
+	// CodeUnknownField: a field does not exist. Example: require instead of requires.
 	// Mend its name.
-	UnknownField Code = "UnknownField"
+	CodeUnknownField Code = "UnknownField"
 )
 
 // The problems that [Forecast.Problems] finds, on the nodes of the forecast.
 const (
-	// Impossible: no node lets the operation run such that whoever must follow it can
+	// CodeImpossible: no node lets the operation run such that whoever must follow it can
 	// run as well. Example: it ran on a node without a GPU, and one that must run
 	// there needs a GPU. Change what one of them asks for, or add such a node.
-	Impossible Code = "Impossible"
+	CodeImpossible Code = "Impossible"
 
-	// Stranding: on some of the nodes that admit the operation, the flow would come to
+	// CodeStranding: on some of the nodes that admit the operation, the flow would come to
 	// a stop. Example: it may run anywhere, and one that must run where it ran needs a
 	// GPU. Give it the affinity of the forecast, or of Lookahead.
-	Stranding Code = "Stranding"
+	CodeStranding Code = "Stranding"
 
-	// NoSuchLabel: a label that is to be followed is on none of the nodes, so that
+	// CodeNoSuchLabel: a label that is to be followed is on none of the nodes, so that
 	// nothing is required by it. Example: requires names example.com/rack, and no node
 	// has a rack. Mend the name, or label the nodes.
-	NoSuchLabel Code = "NoSuchLabel"
+	CodeNoSuchLabel Code = "NoSuchLabel"
 )

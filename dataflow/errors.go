@@ -11,14 +11,14 @@ import (
 type OperationError struct {
 	Operation Ref          // the operation
 	Index     int          // its position among the operations given, from 0
-	Fault     *field.Error // what is wrong
+	Err     *field.Error // what is wrong
 }
 
 // Error says which operation has which fault.
-func (e *OperationError) Error() string { return e.Operation.String() + ": " + e.Fault.Error() }
+func (e *OperationError) Error() string { return e.Operation.String() + ": " + e.Err.Error() }
 
 // Unwrap returns Fault.
-func (e *OperationError) Unwrap() error { return e.Fault }
+func (e *OperationError) Unwrap() error { return e.Err }
 
 // CycleError says that operations wait for each other in a circle, so that none of
 // them could ever start.

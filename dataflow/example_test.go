@@ -24,13 +24,13 @@ func ExampleNew() {
 		}
 	}
 	none, sameNode := affinity.Strategy{}, affinity.Strategy{Policy: affinity.Require}
-	tooMuch := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: topology.Zone, Weight: 500}}}
+	tooMuch := affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: topology.Zone, Weight: 500}}}
 	_, err := dataflow.New(load("a", "b", none), load("b", "a", sameNode), load("c", "b", tooMuch))
 	fmt.Println(err)
 
 	var of *dataflow.OperationError
 	if errors.As(err, &of) {
-		fmt.Println("mend", of.Fault.Field, "of", of.Operation)
+		fmt.Println("mend", of.Err.Field, "of", of.Operation)
 	}
 	// Output:
 	// DataLoad default/c: spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive
@@ -44,7 +44,7 @@ func ExampleFlow_Problems() {
 		Ref: dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"},
 		RunAfter: &dataflow.RunAfter{
 			Ref:      dataflow.Ref{Kind: dataflow.DataLoad, Name: "download"},
-			Strategy: affinity.Strategy{Policy: affinity.Prefer, Requires: []affinity.Required{{Name: topology.Zone}}},
+			Strategy: affinity.Strategy{Policy: affinity.Prefer, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}},
 		},
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func ExampleFlow_Resolve() {
 	}
 
 	decision, _ := flow.Resolve(convert, nil)
-	fmt.Println(decision.State, "on", decision.On)
+	fmt.Println(decision.State, "on", decision.Cause)
 
 	node := map[string]string{"kubernetes.io/hostname": "gpu-a1", "topology.kubernetes.io/zone": "east-a"}
 	decision, _ = flow.Resolve(convert, map[dataflow.Ref]dataflow.Observation{
@@ -90,7 +90,7 @@ func ExampleFlow_Resolve() {
 
 // A webhook, or a CI job, wants to know all that is wrong with some operations.
 func ExampleCheck() {
-	disk := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: "example.com/disk"}}}
+	disk := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "example.com/disk"}}}
 	download := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
 	for _, p := range dataflow.Check(
 		dataflow.Operation{Ref: download, Exposes: []string{"example.com/disc"}},
@@ -192,7 +192,7 @@ func ExampleFlow_Forecast() {
 	fmt.Println("completable:", forecast.Completable())
 	fmt.Println("download can run on", forecast.Nodes(download))
 	for _, s := range forecast.Strands(download) {
-		fmt.Println("on", s.Node, "it dooms", s.Dooms)
+		fmt.Println("on", s.Node, "it dooms", s.Blocks)
 	}
 	narrowed, _ := forecast.Affinity(download)
 	fmt.Println("so it gets", narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions)

@@ -21,8 +21,8 @@ type exclusion struct {
 // that is one too many. It is found once for all that fail for the same reason.
 func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 	meeting := i
-	if l.meeting[i] != none {
-		meeting = l.meeting[i]
+	if l.conflictAt[i] != none {
+		meeting = l.conflictAt[i]
 	}
 	found, ok := l.exclusions[meeting]
 	if !ok {
@@ -31,13 +31,13 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 	}
 	if found.several && i != meeting { // while between i and them there may be two
 		const near = 64
-		if two := l.two(l.line(i, near), 0, near); two != nil {
+		if two := l.conflictingPair(l.candidates(i, near), 0, near); two != nil {
 			found = two
 		}
 	}
 	operations := l.flow.operations
 	return &affinity.ConflictError{
-		Following: operations[found.following].Ref.String(),
+		Source: operations[found.following].Ref.String(),
 		Foreseen: &affinity.Foreseen{
 			Follower: operations[found.follower].Ref.String(), There: found.there, Here: found.here, Several: found.several,
 		},
@@ -48,31 +48,31 @@ func (l *lookahead) conflict(i int32) *affinity.ConflictError {
 // what each follower passes up can be met.
 func (l *lookahead) exclusion(i int32) *exclusion {
 	if len(l.own[i]) == 0 {
-		return l.itself(i)
+		return l.selfConflict(i)
 	}
 	const near = 1000 // beyond the first that is excluded, two are looked for among so many
-	line := l.line(i, math.MaxInt)
+	line := l.candidates(i, math.MaxInt)
 	together := line.asks[0]
 	for b := 1; b < len(line.asks); b++ {
-		there, here, ok := together.Exclude(line.asks[b])
+		there, here, ok := together.Conflict(line.asks[b])
 		if !ok {
-			together = together.Both(line.asks[b])
+			together = together.And(line.asks[b])
 			continue
 		}
-		if two := l.two(line, b, near); two != nil {
+		if two := l.conflictingPair(line, b, near); two != nil {
 			return two
 		}
 		return &exclusion{i, line.operations[b], there.String(), here.String(), true}
 	}
 	// They are too many to be joined one by one, but not when they are passed up.
-	together = nodeselector.Anything()
+	together = nodeselector.True()
 	for f := 0; ; f++ {
 		follower := l.followers[i][f]
-		passing := l.passing(follower)
-		there, here, ok := together.Exclude(passing)
+		passing := l.passedUp(follower)
+		there, here, ok := together.Conflict(passing)
 		if !ok {
-			together = together.Both(passing)
-			there, here, ok = l.own[i].Exclude(together)
+			together = together.And(passing)
+			there, here, ok = l.own[i].Conflict(together)
 		}
 		if ok {
 			return &exclusion{i, follower, there.String(), here.String(), true}
@@ -80,24 +80,24 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 	}
 }
 
-// line holds an operation and those that must follow it, the nearest first and otherwise in
+// candidates holds an operation and those that must follow it, the nearest first and otherwise in
 // the flow's order, and what each asks by itself of the node of the first. Those that ask
 // for nothing are left out.
-type line struct {
+type candidates struct {
 	operations []int32
 	asks       []nodeselector.Alternatives
 }
 
-// two returns what excludes each other in two operations of a line, the second of which is
+// conflictingPair returns what excludes each other in conflictingPair operations of a line, the second of which is
 // number b, or comes after it among the nearest; nil if there are none. One that is impossible
 // by itself is both of them.
-func (l *lookahead) two(of line, b, nearest int) *exclusion {
+func (l *lookahead) conflictingPair(of candidates, b, nearest int) *exclusion {
 	for c := b; c < len(of.asks) && (c == b || c < nearest); c++ {
 		if len(of.asks[c]) == 0 {
-			return l.itself(of.operations[c])
+			return l.selfConflict(of.operations[c])
 		}
 		for a := range c {
-			if there, here, ok := of.asks[a].Exclude(of.asks[c]); ok {
+			if there, here, ok := of.asks[a].Conflict(of.asks[c]); ok {
 				return &exclusion{of.operations[a], of.operations[c], there.String(), here.String(), false}
 			}
 		}
@@ -105,28 +105,28 @@ func (l *lookahead) two(of line, b, nearest int) *exclusion {
 	return nil
 }
 
-// itself says that what an operation asks for is impossible by itself.
-func (l *lookahead) itself(i int32) *exclusion {
+// selfConflict says that what an operation asks for is impossible by selfConflict.
+func (l *lookahead) selfConflict(i int32) *exclusion {
 	return &exclusion{following: i, follower: i, here: impossible(&l.flow.operations[i])}
 }
 
-// line returns the line of i, without those who come after so many others.
-func (l *lookahead) line(i int32, most int) line {
+// candidates returns the candidates of i, without those who come after so many others.
+func (l *lookahead) candidates(i int32, most int) candidates {
 	type asker struct {
 		op   int32
 		keys []string // of labels whose values it must share with i, unless they are on one node
 		same bool     // they are
 	}
-	var all line
+	var all candidates
 	seen := 0
 	for level := []asker{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
 		var next []asker
 		for _, at := range level {
 			ask := l.own[at.op]
 			if !at.same {
-				ask = ask.Leading(at.keys)
+				ask = ask.Project(at.keys)
 			}
-			if !ask.IsAnything() {
+			if !ask.IsTrue() {
 				all.operations, all.asks = append(all.operations, at.op), append(all.asks, ask)
 			}
 			for _, follower := range l.followers[at.op] {

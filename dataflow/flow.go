@@ -58,7 +58,7 @@ func New(operations ...Operation) (*Flow, error) {
 func build(operations []Operation) (*Flow, []error) {
 	index, faults := check(operations)
 	predecessor := predecessors(operations, index)
-	order := predecessorsFirst(predecessor)
+	order := preOrder(predecessor)
 	if len(order) < len(operations) {
 		for _, cycle := range cycles(predecessor, order) {
 			refs := make([]Ref, len(cycle))

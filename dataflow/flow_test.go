@@ -74,7 +74,7 @@ func TestLawF1TheErrorNamesEveryFault(t *testing.T) {
 				if ops[of.Index].Ref != of.Operation {
 					t.Fatalf("%v stands at %d", of, of.Index)
 				}
-				got[fmt.Sprint(of.Index, of.Fault.Field, of.Fault.Type)]++
+				got[fmt.Sprint(of.Index, of.Err.Field, of.Err.Type)]++
 			case errors.As(fault, &cycle):
 				for _, op := range cycle.Operations {
 					circles[op] = cycle.Operations
@@ -130,7 +130,7 @@ func parts(err error) []error {
 
 func TestNewSaysWhatIsWrong(t *testing.T) {
 	weightless := load("b", "a")
-	weightless.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "zone", Weight: 101}}}
+	weightless.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "zone", Weight: 101}}}
 	misspelt := load("b", "a")
 	misspelt.RunAfter.Strategy.Policy = "Required"
 	job := load("b")
@@ -327,8 +327,8 @@ func full() dataflow.Operation {
 			Ref: ref("a"),
 			Strategy: affinity.Strategy{
 				Policy:   affinity.Require,
-				Requires: []affinity.Required{{Name: "zone"}},
-				Prefers:  []affinity.Preferred{{Name: "zone", Weight: 1}},
+				Requires: []affinity.RequiredLabel{{Key: "zone"}},
+				Prefers:  []affinity.PreferredLabel{{Key: "zone", Weight: 1}},
 			},
 			DependOn: &dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "a"},
 		},
@@ -350,8 +350,8 @@ func requiring(key string, values ...string) *corev1.Affinity {
 // scribble writes to everything that op points to.
 func scribble(op dataflow.Operation) {
 	op.RunAfter.Name = "scribbled"
-	op.RunAfter.Strategy.Requires[0].Name = "scribbled"
-	op.RunAfter.Strategy.Prefers[0].Name = "scribbled"
+	op.RunAfter.Strategy.Requires[0].Key = "scribbled"
+	op.RunAfter.Strategy.Prefers[0].Key = "scribbled"
 	op.RunAfter.DependOn.Name = "scribbled"
 	op.Exposes[0] = "scribbled"
 	op.NodeSelector["gpu"] = "scribbled"

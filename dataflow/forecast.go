@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // ForecastOptions says what a forecast takes into account beside the flow and the
@@ -27,24 +27,24 @@ type ForecastOptions struct {
 	Admit func(op Operation, node *corev1.Node) bool
 }
 
-// Nodes are the nodes of a cluster, indexed for the forecasts of many flows. They keep what
+// NodeIndex are the nodes of a cluster, indexed for the forecasts of many flows. They keep what
 // one flow asks of them for the next that asks the same, so they grow with how much differs,
 // not with the number of flows. They are safe for use by many goroutines at once. The nodes
 // that they were made of must not change as long as they are in use; a forecast, once made,
 // does not need them.
-type Nodes struct {
+type NodeIndex struct {
 	list      []corev1.Node
-	catalogue *catalogue.Catalogue
-	labels    *catalogue.Labels
+	catalogue *nodeindex.Index
+	labels    *nodeindex.Labels
 
-	tested                          catalogue.Memo[tested] // by all that an operation asks for
-	selected, tolerated, uncordoned catalogue.Memo[catalogue.Set]
+	tested                          nodeindex.Memo[tested] // by all that an operation asks for
+	selected, tolerated, uncordoned nodeindex.Memo[nodeindex.Set]
 }
 
 // IndexNodes returns the nodes for [Flow.ForecastOn]. It keeps nodes and does not write to
 // them. That there are none is no fault. The error holds every node without a name of its
 // own, as a *field.Error with a path that starts at nodes.
-func IndexNodes(nodes []corev1.Node) (*Nodes, error) {
+func IndexNodes(nodes []corev1.Node) (*NodeIndex, error) {
 	indexed, misnamed := indexNodes(nodes)
 	if err := errors.Join(misnamed...); err != nil {
 		return nil, err
@@ -52,12 +52,12 @@ func IndexNodes(nodes []corev1.Node) (*Nodes, error) {
 	return indexed, nil
 }
 
-func indexNodes(nodes []corev1.Node) (indexed *Nodes, misnamed []error) {
-	c, faults := catalogue.New(nodes)
+func indexNodes(nodes []corev1.Node) (indexed *NodeIndex, misnamed []error) {
+	c, faults := nodeindex.New(nodes)
 	for _, fault := range faults {
 		misnamed = append(misnamed, fault)
 	}
-	return &Nodes{list: nodes, catalogue: c, labels: c.Labels()}, misnamed
+	return &NodeIndex{list: nodes, catalogue: c, labels: c.Labels()}, misnamed
 }
 
 // Forecast says where operations can run such that the whole flow can complete. It
@@ -65,14 +65,14 @@ func indexNodes(nodes []corev1.Node) (indexed *Nodes, misnamed []error) {
 // is not in the flow there is nothing to say: it has no nodes and no strands.
 type Forecast struct {
 	flow      *Flow
-	labels    *catalogue.Labels
-	follows   []follows
+	labels    *nodeindex.Labels
+	constraints   []constraint
 	followers [][]int32
 	admission []admission
 
 	// By operation, the nodes on which it and all its followers after it can run, and
 	// those of them where it can follow its source.
-	completing, feasible []catalogue.Set
+	completing, feasible []nodeindex.Set
 	impossible           []int32
 	nowhere              map[int32][]string // the labels that it must follow and that no node has
 
@@ -80,10 +80,10 @@ type Forecast struct {
 	strands [][]stranding // by operation; found when first asked for
 }
 
-// follows is what an operation must follow, and which nodes agree in that.
-type follows struct {
-	following
-	agreement *catalogue.Agreement
+// constraint is what an operation must follow, and which nodes agree in that.
+type constraint struct {
+	colocation
+	agreement *nodeindex.Agreement
 }
 
 // Forecast computes, for every operation, the nodes on which it can run such that all
@@ -112,7 +112,7 @@ func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast
 // ForecastOn is [Flow.Forecast] on nodes that are indexed already, as for many flows on the
 // same nodes. Nil nodes, and the zero value, are none. It reports the same faults, but for
 // those that [IndexNodes] reports.
-func (f *Flow) ForecastOn(nodes *Nodes, options ForecastOptions) (*Forecast, error) {
+func (f *Flow) ForecastOn(nodes *NodeIndex, options ForecastOptions) (*Forecast, error) {
 	if nodes == nil || nodes.catalogue == nil {
 		nodes, _ = indexNodes(nil)
 	}
@@ -120,8 +120,8 @@ func (f *Flow) ForecastOn(nodes *Nodes, options ForecastOptions) (*Forecast, err
 }
 
 // forecast adds to the faults what else is wrong.
-func (f *Flow) forecast(nodes *Nodes, options ForecastOptions, faults []error) (*Forecast, error) {
-	followings, order, circular := f.followings()
+func (f *Flow) forecast(nodes *NodeIndex, options ForecastOptions, faults []error) (*Forecast, error) {
+	followings, order, circular := f.colocations()
 	for _, cycle := range circular {
 		faults = append(faults, cycle)
 	}
@@ -131,27 +131,27 @@ func (f *Flow) forecast(nodes *Nodes, options ForecastOptions, faults []error) (
 	}
 
 	fc := &Forecast{flow: f, labels: nodes.labels, admission: admissions, nowhere: map[int32][]string{}}
-	fc.follow(followings, nodes.catalogue)
-	fc.lookAhead(order)
+	fc.constrain(followings, nodes.catalogue)
+	fc.bottomUp(order)
 	if fc.impossible = fc.failing(); fc.Completable() {
-		fc.lookBack(order)
+		fc.topDown(order)
 	}
 	return fc, nil
 }
 
-// follow keeps of what operations must follow that which can still make a difference.
+// constrain keeps of what operations must constrain that which can still make a difference.
 // Where an operation ran on a node that is gone, nothing is known of what it exposed:
-// who has yet to follow it cannot, and whoever ran has. Where nobody knows which node
-// that was, nothing was recorded, and so nothing is there to follow.
-func (fc *Forecast) follow(followings []following, c *catalogue.Catalogue) {
-	fc.follows, fc.followers = make([]follows, len(followings)), make([][]int32, len(followings))
+// who has yet to constrain it cannot, and whoever ran has. Where nobody knows which node
+// that was, nothing was recorded, and so nothing is there to constrain.
+func (fc *Forecast) constrain(followings []colocation, c *nodeindex.Index) {
+	fc.constraints, fc.followers = make([]constraint, len(followings)), make([][]int32, len(followings))
 	for i, following := range followings {
 		source := following.source
 		if source == none || fc.admission[i].gone || fc.admission[source].gone && (fc.admission[i].ran || fc.admission[source].on == "") {
-			fc.follows[i].source = none
+			fc.constraints[i].source = none
 			continue
 		}
-		fc.follows[i] = follows{following, c.Agreement(following.keys)}
+		fc.constraints[i] = constraint{following, c.Agreement(following.keys)}
 		for _, key := range following.keys {
 			if fc.labels.Len() > 0 && !fc.admission[i].ran && !c.HasLabel(key) {
 				fc.nowhere[int32(i)] = append(fc.nowhere[int32(i)], key)
@@ -161,39 +161,39 @@ func (fc *Forecast) follow(followings []following, c *catalogue.Catalogue) {
 	}
 }
 
-// lookAhead goes from the last followers to the first sources: an operation can run on
+// bottomUp goes from the last followers to the first sources: an operation can run on
 // a node, and all that follow it after it, if each follower can run, with its own, on
 // some node that agrees.
-func (fc *Forecast) lookAhead(order []int32) {
-	fc.completing = make([]catalogue.Set, len(order))
+func (fc *Forecast) bottomUp(order []int32) {
+	fc.completing = make([]nodeindex.Set, len(order))
 	for i := range fc.completing {
 		fc.completing[i] = fc.admission[i].admitted
 	}
 	for _, i := range slices.Backward(order) {
-		if follows := fc.follows[i]; follows.source != none {
-			leading := follows.agreement.Leading(fc.completing[i])
-			fc.completing[follows.source] = fc.completing[follows.source].And(leading)
+		if follows := fc.constraints[i]; follows.source != none {
+			leading := follows.agreement.Leaders(fc.completing[i])
+			fc.completing[follows.source] = fc.completing[follows.source].Intersection(leading)
 		}
 	}
 }
 
-// lookBack goes the other way: of the nodes of lookAhead, those remain on which an
+// topDown goes the other way: of the nodes of lookAhead, those remain on which an
 // operation can follow its source, wherever that can be.
-func (fc *Forecast) lookBack(order []int32) {
-	fc.feasible = make([]catalogue.Set, len(order))
+func (fc *Forecast) topDown(order []int32) {
+	fc.feasible = make([]nodeindex.Set, len(order))
 	for _, i := range order {
-		fc.feasible[i] = fc.completing[i].And(fc.reachable(i))
+		fc.feasible[i] = fc.completing[i].Intersection(fc.reachable(i))
 	}
 }
 
 // reachable returns the nodes on which an operation may find itself after its source
 // ran on a feasible node, as far as following goes.
-func (fc *Forecast) reachable(i int32) catalogue.Set {
-	follows := fc.follows[i]
+func (fc *Forecast) reachable(i int32) nodeindex.Set {
+	follows := fc.constraints[i]
 	if follows.source == none {
 		return fc.admission[i].admitted
 	}
-	return follows.agreement.Following(fc.feasible[follows.source])
+	return follows.agreement.Followers(fc.feasible[follows.source])
 }
 
 // failing returns the operations of which no node can be completed although every
@@ -242,7 +242,7 @@ func (fc *Forecast) Nodes(ref Ref) []string {
 	return fc.names(fc.feasible[i])
 }
 
-func (fc *Forecast) names(nodes catalogue.Set) []string {
+func (fc *Forecast) names(nodes nodeindex.Set) []string {
 	var names []string
 	for node := range nodes.All() {
 		names = append(names, fc.labels.Name(node))
@@ -258,5 +258,5 @@ func (fc *Forecast) Matching(ref Ref) []string {
 	if i == none {
 		return nil
 	}
-	return fc.names(fc.admission[i].selected.And(fc.admission[i].matching))
+	return fc.names(fc.admission[i].selected.Intersection(fc.admission[i].matching))
 }

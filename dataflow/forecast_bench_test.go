@@ -56,9 +56,9 @@ func pipelines(n int) *dataflow.Flow {
 			s.Policy = affinity.Require
 			switch i % 4 {
 			case 1:
-				s.Requires = []affinity.Required{{Name: topology.Zone}}
+				s.Requires = []affinity.RequiredLabel{{Key: topology.Zone}}
 			case 2:
-				s.Requires = []affinity.Required{{Name: "topology.example.com/rack"}}
+				s.Requires = []affinity.RequiredLabel{{Key: "topology.example.com/rack"}}
 			}
 		}
 	}

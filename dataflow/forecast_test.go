@@ -113,11 +113,11 @@ func smallFlows(t *testing.T, n int) []*dataflow.Flow {
 }
 
 func smallStrategies() []affinity.Strategy {
-	strategies := []affinity.Strategy{{}, {Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "rack", Weight: 1}}}}
+	strategies := []affinity.Strategy{{}, {Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "rack", Weight: 1}}}}
 	for _, keys := range [][]string{{"rack"}, {topology.Hostname}, {topology.Hostname, "rack"}} {
 		s := affinity.Strategy{Policy: affinity.Require}
 		for _, key := range keys {
-			s.Requires = append(s.Requires, affinity.Required{Name: key})
+			s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
 		}
 		strategies = append(strategies, s)
 	}
@@ -268,7 +268,7 @@ func (t *tried) check(test *testing.T, choice int) (completable bool) {
 				nodes = append(nodes, n.Name)
 			} else if completable && choice&t.bit(op, node) != 0 && t.reaches(op, node, feasible) {
 				at := slices.IndexFunc(t.heads[op*len(t.ops):][:len(t.line[op])], func(head []int) bool { return !admitsOne(choice, head, t.bit(op, node)) })
-				strands = append(strands, dataflow.Strand{Node: n.Name, Dooms: t.ops[t.line[op][at]].Ref})
+				strands = append(strands, dataflow.Strand{Node: n.Name, Blocks: t.ops[t.line[op][at]].Ref})
 			}
 		}
 		if got := fc.Nodes(o.Ref); !slices.Equal(got, nodes) {
@@ -302,7 +302,7 @@ func TestLawL2StrandsAreExact(t *testing.T) {
 		for i, op := range w.ops {
 			for _, s := range fc.Strands(op.Ref) {
 				strands++
-				dooms := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == s.Dooms })
+				dooms := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == s.Blocks })
 				if leader, _ := w.leader(dooms); leader == i {
 					direct++
 				}
@@ -570,7 +570,7 @@ func TestLawL8EachDistinctDemandIsEvaluatedOnce(t *testing.T) {
 			ops[i] = load(fmt.Sprintf("op-%d", i))
 			if i > 0 {
 				ops[i] = load(fmt.Sprintf("op-%d", i), fmt.Sprintf("op-%d", i-1))
-				ops[i].RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}}
+				ops[i].RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}}
 			}
 			ops[i].Affinity = requiring("type", "a", "b")
 			s := ops[i].Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
@@ -646,7 +646,7 @@ func TestForecastReasons(t *testing.T) {
 	ssd := func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"disk": "ssd"} }
 	follows := func(op *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.Require }
 	byType := func(op *dataflow.Operation) {
-		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: "type"}}}
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "type"}}}
 	}
 	notOn := func(names ...string) func(*dataflow.Operation) {
 		return func(op *dataflow.Operation) {
@@ -954,7 +954,7 @@ func TestWhatRanNobodyKnowsWhereIsNotFollowed(t *testing.T) {
 // A label that no node has requires nothing of anybody, which nobody means.
 func TestALabelThatNoNodeHas(t *testing.T) {
 	follower := requireSame(load("b", "a"))
-	follower.RunAfter.Strategy.Requires = []affinity.Required{{Name: "example.com/rack"}, {Name: topology.Zone}, {Name: "example.com/row"}}
+	follower.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "example.com/rack"}, {Key: topology.Zone}, {Key: "example.com/row"}}
 	source := load("a")
 	source.Exposes = []string{"example.com/rack", "example.com/row"}
 	f := mustFlow(t, source, follower)
@@ -980,7 +980,7 @@ func TestALabelThatNoNodeHas(t *testing.T) {
 			}
 			var got []string
 			for _, p := range fc.Problems() {
-				if p.Code == dataflow.NoSuchLabel {
+				if p.Code == dataflow.CodeNoSuchLabel {
 					got = append(got, fmt.Sprintf("%s: %s %s %s: %s", p.Operation, p.Severity, p.Code, p.Field, p.Message))
 				}
 			}

@@ -43,8 +43,8 @@ func (f *Flow) Lookahead(ref Ref) (*corev1.Affinity, error) {
 	return f.lookahead(i).narrow(i)
 }
 
-// Narrowed is what [Flow.Lookahead] says of an operation.
-type Narrowed struct {
+// LookaheadResult is what [Flow.Lookahead] says of an operation.
+type LookaheadResult struct {
 	Ref
 	Affinity *corev1.Affinity
 	Err      error
@@ -52,12 +52,12 @@ type Narrowed struct {
 
 // LookaheadAll ranges over what [Flow.Lookahead] says of every operation, in the flow's
 // order. The cost is linear in the flow and in what it says.
-func (f *Flow) LookaheadAll() iter.Seq[Narrowed] {
-	return func(yield func(Narrowed) bool) {
+func (f *Flow) LookaheadAll() iter.Seq[LookaheadResult] {
+	return func(yield func(LookaheadResult) bool) {
 		l := f.lookahead(none)
 		for i := range f.operations {
 			affinity, err := l.narrow(int32(i))
-			if !yield(Narrowed{f.operations[i].Ref, affinity, err}) {
+			if !yield(LookaheadResult{f.operations[i].Ref, affinity, err}) {
 				return
 			}
 		}
@@ -67,7 +67,7 @@ func (f *Flow) LookaheadAll() iter.Seq[Narrowed] {
 // lookahead holds what operations ask of their nodes, and what is passed up to them.
 type lookahead struct {
 	flow      *Flow
-	following []following
+	following []colocation
 	followers [][]int32
 	circle    map[int32]*CycleError // that an operation is in
 
@@ -78,7 +78,7 @@ type lookahead struct {
 	faulty  []int32           // where those of it and its followers begin: who has faults, or several to go on to, or none
 	further map[int32][]int32 // where they go on from there
 
-	meeting    []int32 // where the demands of those that exclude each other first meet, or none
+	conflictAt    []int32 // where the demands of those that exclude each other first meet, or none
 	exclusions map[int32]*exclusion
 }
 
@@ -90,9 +90,9 @@ func (f *Flow) lookahead(i int32) *lookahead {
 		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), demands: make([]nodeselector.Alternatives, n),
 		circle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{},
 		faulty: slices.Repeat([]int32{none}, n), further: map[int32][]int32{},
-		meeting: slices.Repeat([]int32{none}, n), exclusions: map[int32]*exclusion{},
+		conflictAt: slices.Repeat([]int32{none}, n), exclusions: map[int32]*exclusion{},
 	}
-	following, order, circular := f.followings()
+	following, order, circular := f.colocations()
 	l.following = following
 	for _, cycle := range circular {
 		for _, ref := range cycle.Operations {
@@ -109,31 +109,31 @@ func (f *Flow) lookahead(i int32) *lookahead {
 	}
 	for _, op := range slices.Backward(order) {
 		if concerned[op] {
-			l.look(op)
+			l.summarize(op)
 		}
 	}
 	return l
 }
 
-// look fills in what is known of an operation, after its followers.
-func (l *lookahead) look(i int32) {
-	own, faults := ways(&l.flow.operations[i])
+// summarize fills in what is known of an operation, after its followers.
+func (l *lookahead) summarize(i int32) {
+	own, faults := alternatives(&l.flow.operations[i])
 	l.own[i] = own
 	switch {
 	case len(faults) > 0:
 		l.faults[i], l.faulty[i] = faults, i
 	case len(own) == 0:
-		l.meeting[i] = i
+		l.conflictAt[i] = i
 	}
 	var further []int32
-	l.passed[i] = nodeselector.Anything()
+	l.passed[i] = nodeselector.True()
 	for _, follower := range l.followers[i] {
 		if l.faulty[follower] != none {
 			further = append(further, l.faulty[follower])
 		}
-		l.passed[i] = l.passed[i].Both(l.passing(follower))
-		if l.meeting[i] == none {
-			l.meeting[i] = l.meeting[follower]
+		l.passed[i] = l.passed[i].And(l.passedUp(follower))
+		if l.conflictAt[i] == none {
+			l.conflictAt[i] = l.conflictAt[follower]
 		}
 	}
 	switch {
@@ -142,23 +142,23 @@ func (l *lookahead) look(i int32) {
 	case len(further) > 0:
 		l.faulty[i], l.further[i] = i, further
 	}
-	l.demands[i] = l.own[i].Both(l.passed[i])
-	if l.meeting[i] == none && len(l.demands[i]) == 0 {
-		l.meeting[i] = i
+	l.demands[i] = l.own[i].And(l.passed[i])
+	if l.conflictAt[i] == none && len(l.demands[i]) == 0 {
+		l.conflictAt[i] = i
 	}
 }
 
-// passing returns what a follower passes up: what is asked of its node, as far as that is
+// passedUp returns what a follower passes up: what is asked of its node, as far as that is
 // the node of its source or has the same labels.
-func (l *lookahead) passing(follower int32) nodeselector.Alternatives {
+func (l *lookahead) passedUp(follower int32) nodeselector.Alternatives {
 	if l.following[follower].sameNode() {
 		return l.demands[follower]
 	}
-	return l.demands[follower].Leading(l.following[follower].keys)
+	return l.demands[follower].Project(l.following[follower].keys)
 }
 
-// ways returns what an operation asks of its node.
-func ways(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
+// alternatives returns what an operation asks of its node.
+func alternatives(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
 	selector, terms, faults := demands(op)
 	if len(faults) > 0 {
 		return nil, faults
@@ -175,7 +175,7 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	if l.faulty[i] != none {
 		return nil, errors.Join(l.malformed(i)...)
 	}
-	if l.meeting[i] != none {
+	if l.conflictAt[i] != none {
 		return nil, l.conflict(i)
 	}
 	if l.own[i].Implies(l.passed[i]) {

@@ -139,7 +139,7 @@ func checkConflict(t *rapid.T, w *world, line []int, conflict *affinity.Conflict
 	index := func(name string) int {
 		return slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref.String() == name })
 	}
-	there, here := index(conflict.Following), index(conflict.Foreseen.Follower)
+	there, here := index(conflict.Source), index(conflict.Foreseen.Follower)
 	if !slices.Contains(line, there) || !slices.Contains(line, here) {
 		t.Fatalf("%v names others than\n%v", conflict, w)
 	}
@@ -179,7 +179,7 @@ func TestLookahead(t *testing.T) {
 	require := func(op dataflow.Operation, keys ...string) dataflow.Operation {
 		op.RunAfter.Strategy.Policy = affinity.Require
 		for _, key := range keys {
-			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.Required{Name: key})
+			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.RequiredLabel{Key: key})
 		}
 		return op
 	}
@@ -572,7 +572,7 @@ func TestLawL5BeyondTheLimit(t *testing.T) {
 			if i > 0 {
 				op = requireSame(load(fmt.Sprint("op-", i), fmt.Sprint("op-", rapid.IntRange(0, i-1).Draw(t, "source"))))
 				if rapid.IntRange(0, 3).Draw(t, "by zone") == 0 {
-					op.RunAfter.Strategy.Requires = []affinity.Required{{Name: topology.Zone}}
+					op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: topology.Zone}}
 				}
 			}
 			var terms [][]string
@@ -752,7 +752,7 @@ func TestConflictsNameWhatExcludesEachOther(t *testing.T) {
 			at := func(name string) int {
 				return slices.IndexFunc(ops, func(op dataflow.Operation) bool { return op.Ref.String() == name })
 			}
-			a, b := at(conflict.Following), at(conflict.Foreseen.Follower)
+			a, b := at(conflict.Source), at(conflict.Foreseen.Follower)
 			if !slices.Contains(line, a) || !slices.Contains(line, b) || possible(a, b) && (two || a == b) || conflict.Foreseen.Several != possible(a, b) {
 				t.Fatalf("%s: %v", ops[i].Ref, err)
 			}

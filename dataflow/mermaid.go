@@ -60,7 +60,7 @@ func (p *picture) mark(problem Problem) {
 	if !slices.Contains(p.codes[problem.Operation], problem.Code) {
 		p.codes[problem.Operation] = append(p.codes[problem.Operation], problem.Code)
 	}
-	if p.severity[problem.Operation] != Error {
+	if p.severity[problem.Operation] != SeverityError {
 		p.severity[problem.Operation] = problem.Severity
 	}
 }

@@ -4,7 +4,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
@@ -33,7 +33,7 @@ func (fc *Forecast) Affinity(ref Ref) (*corev1.Affinity, error) {
 		return nil, &StrandedError{ref, fc.Impossible()}
 	}
 	own, matching := fc.flow.operations[i].Affinity, fc.admission[i].matching
-	wanted := fc.feasible[i].And(matching)
+	wanted := fc.feasible[i].Intersection(matching)
 	switch {
 	case wanted.Empty():
 		return nil, &StrandedError{Operation: ref}
@@ -53,7 +53,7 @@ func always(_, _ *corev1.NodeSelectorTerm) bool { return true }
 
 // narrowedByName returns own with a term for each of the wanted nodes. One requirement on
 // the name has one name only.
-func (fc *Forecast) narrowedByName(own *corev1.Affinity, wanted catalogue.Set) *corev1.Affinity {
+func (fc *Forecast) narrowedByName(own *corev1.Affinity, wanted nodeindex.Set) *corev1.Affinity {
 	labels := map[string]map[string]string{}
 	for i := range wanted.All() {
 		labels[fc.labels.Name(i)] = fc.labels.Node(i)

@@ -141,7 +141,7 @@ func TestAnOperationIsNoTypoOfItself(t *testing.T) {
 	}
 	for _, ops := range [][]dataflow.Operation{ops, ops[:1]} {
 		problems := dataflow.Check(ops...)
-		if len(problems) != 1 || problems[0].Code != dataflow.UnknownPredecessor || problems[0].Message != "no DataLoad default/train-modle, so this waits for ever; mend the reference or add the operation" {
+		if len(problems) != 1 || problems[0].Code != dataflow.CodeUnknownPredecessor || problems[0].Message != "no DataLoad default/train-modle, so this waits for ever; mend the reference or add the operation" {
 			t.Errorf("%v", problems)
 		}
 	}

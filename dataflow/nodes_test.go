@@ -75,7 +75,7 @@ func TestForecastOnNoNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := mustFlow(t, load("a"))
-	for what, nodes := range map[string]*dataflow.Nodes{"nil": nil, "the zero value": {}, "an empty list": empty} {
+	for what, nodes := range map[string]*dataflow.NodeIndex{"nil": nil, "the zero value": {}, "an empty list": empty} {
 		fc, err := f.ForecastOn(nodes, dataflow.ForecastOptions{})
 		if err != nil || fc.Completable() || fc.Reason(ref("a")) != "no node admits it: there are no nodes" {
 			t.Errorf("%s: %v, %v", what, fc, err)

@@ -90,10 +90,10 @@ func strategies() *rapid.Generator[affinity.Strategy] {
 	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
 		s := affinity.Strategy{Policy: rapid.SampledFrom([]affinity.Policy{affinity.Require, affinity.Require, affinity.Prefer, affinity.None}).Draw(t, "policy")}
 		for _, key := range rapid.SliceOfN(keys, 0, 3).Draw(t, "requires") {
-			s.Requires = append(s.Requires, affinity.Required{Name: key})
+			s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
 		}
 		for _, key := range rapid.SliceOfN(keys, 0, 2).Draw(t, "prefers") {
-			s.Prefers = append(s.Prefers, affinity.Preferred{Name: key, Weight: rapid.Int32Range(1, 100).Draw(t, "weight")})
+			s.Prefers = append(s.Prefers, affinity.PreferredLabel{Key: key, Weight: rapid.Int32Range(1, 100).Draw(t, "weight")})
 		}
 		return s
 	})
@@ -143,7 +143,7 @@ func operations() *rapid.Generator[[]dataflow.Operation] {
 }
 
 func invalidStrategy() affinity.Strategy {
-	return affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: "", Weight: 0}}}
+	return affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "", Weight: 0}}}
 }
 
 // isInvalid holds of invalidStrategy, and of none that strategies draws.

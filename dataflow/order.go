@@ -4,9 +4,9 @@ package dataflow
 // of each one's predecessor, or none. None of them recurses: a chain may be a
 // million operations deep (law F9).
 
-// predecessorsFirst returns all operations that are neither in a cycle nor after
+// preOrder returns all operations that are neither in a cycle nor after
 // one: depth first from the ones without a predecessor, and otherwise by number.
-func predecessorsFirst(predecessor []int32) []int32 {
+func preOrder(predecessor []int32) []int32 {
 	// Lists of siblings, linked; index n is the list of those without predecessor.
 	n := len(predecessor)
 	firstAfter, nextSibling := make([]int32, n+1), make([]int32, n)
@@ -76,10 +76,10 @@ func cycleThrough(i int32, predecessor []int32) []int32 {
 	return cycle
 }
 
-// kin returns, for operations in the order of predecessorsFirst, the first of each
+// chainBounds returns, for operations in the order of predecessorsFirst, the first of each
 // one's chain, and the last of its descendants, or itself if it has none. Everything
 // between an operation and its last descendant runs after it.
-func kin(predecessor []int32) (root, last []int32) {
+func chainBounds(predecessor []int32) (root, last []int32) {
 	root, last = make([]int32, len(predecessor)), make([]int32, len(predecessor))
 	for i, p := range predecessor {
 		root[i], last[i] = int32(i), int32(i)

@@ -293,7 +293,7 @@ func (w *world) strands(op int, feasible [][]bool) []dataflow.Strand {
 			upTo := line[:slices.Index(line, last)+1]
 			return !w.some(upTo, func(at []int) bool { return at[op] == node })
 		})
-		strands = append(strands, dataflow.Strand{Node: w.nodes[node].Name, Dooms: w.ops[line[n]].Ref})
+		strands = append(strands, dataflow.Strand{Node: w.nodes[node].Name, Blocks: w.ops[line[n]].Ref})
 	}
 	slices.SortFunc(strands, func(a, b dataflow.Strand) int { return strings.Compare(a.Node, b.Node) })
 	return strands

@@ -32,7 +32,7 @@ const (
 // the operations and in what each of them says, but for contradictions, where every
 // ORed term of an operation is held against every one of its source.
 func (f *Flow) Problems() []Problem {
-	c := checker{flow: f, ways: map[int32]nodeselector.Alternatives{}, exposed: f.exposures()}
+	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures()}
 	for i := range f.operations {
 		c.op, c.i = &f.operations[i], int32(i)
 		c.checkName()
@@ -52,7 +52,7 @@ type checker struct {
 	flow     *Flow
 	op       *Operation                          // the one being checked
 	i        int32                               // its index
-	ways     map[int32]nodeselector.Alternatives // of the operations that ask for something: how to meet it
+	alternatives     map[int32]nodeselector.Alternatives // of the operations that ask for something: how to meet it
 	exposed  *exposures
 	root     []int32 // of each operation, the index of the first of its chain, and
 	last     []int32 // that of its last descendant; made when first needed
@@ -65,17 +65,17 @@ func (c *checker) report(code Code, severity Severity, field, format string, arg
 
 func (c *checker) checkName() {
 	if !labelsyntax.IsSubdomain(c.op.Name) {
-		c.report(InvalidName, Error, "metadata.name", "an API server rejects the name %q: %s", c.op.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Name), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", c.op.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Name), "; "))
 	}
 	if ns := c.op.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
-		c.report(InvalidName, Error, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
 	}
 }
 
 func (c *checker) checkExposed() {
 	for _, key := range c.op.Exposes {
 		if !labelsyntax.IsKey(key) {
-			c.report(Invalid, Error, exposesField, "%s", labelsyntax.KeyFault(nil, key).ErrorBody())
+			c.report(CodeInvalid, SeverityError, exposesField, "%s", labelsyntax.KeyFault(nil, key).ErrorBody())
 		}
 	}
 }
@@ -94,13 +94,13 @@ func (c *checker) checkDemands() {
 			if !strings.HasPrefix(path, "nodeSelector") {
 				path = "affinity.nodeAffinity." + path
 			}
-			c.report(Invalid, Error, podSpec+"."+path, "%s", fault.ErrorBody())
+			c.report(CodeInvalid, SeverityError, podSpec+"."+path, "%s", fault.ErrorBody())
 		}
 		return
 	}
-	c.ways[c.i], _ = ways(c.op)
-	if len(c.ways[c.i]) == 0 {
-		c.report(Contradiction, Error, podSpec+".affinity", "no node can meet %s; change it, or none will ever be found", impossible(c.op))
+	c.alternatives[c.i], _ = alternatives(c.op)
+	if len(c.alternatives[c.i]) == 0 {
+		c.report(CodeContradiction, SeverityError, podSpec+".affinity", "no node can meet %s; change it, or none will ever be found", impossible(c.op))
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *checker) checkPredecessor() {
 	if name == ".name" {
 		cure += " or add the operation"
 	}
-	c.report(UnknownPredecessor, Error, runAfterField+name, "no %s, so this waits for ever; %s%s", predecessor, cure, hint)
+	c.report(CodeUnknownPredecessor, SeverityError, runAfterField+name, "no %s, so this waits for ever; %s%s", predecessor, cure, hint)
 }
 
 // reference returns which field of a reference is to be mended, and a hint at what was
@@ -153,18 +153,18 @@ func (c *checker) checkStrategy() {
 	s, dependsOn := c.op.RunAfter.Strategy, c.op.RunAfter.DependOn != nil
 	if s.Policy == affinity.None {
 		if len(s.Requires) > 0 || len(s.Prefers) > 0 || dependsOn {
-			c.report(NoPolicy, Warning, strategyField+".policy", "nothing is inherited without a policy; set it to Require or Prefer")
+			c.report(CodeNoPolicy, SeverityWarning, strategyField+".policy", "nothing is inherited without a policy; set it to Require or Prefer")
 		}
 		return
 	}
 	if s.Policy == affinity.Require && len(s.Prefers) > 0 {
-		c.report(IgnoredList, Warning, strategyField+".prefers", "policy Require does not read prefers; move its entries to requires, or set policy to Prefer")
+		c.report(CodeIgnoredList, SeverityWarning, strategyField+".prefers", "policy Require does not read prefers; move its entries to requires, or set policy to Prefer")
 	}
 	if s.Policy == affinity.Prefer && len(s.Requires) > 0 {
-		c.report(IgnoredList, Warning, strategyField+".requires", "policy Prefer does not read requires; move its entries to prefers, or set policy to Require")
+		c.report(CodeIgnoredList, SeverityWarning, strategyField+".requires", "policy Prefer does not read requires; move its entries to prefers, or set policy to Require")
 	}
 	if c.op.Distributed {
-		c.report(DistributedTarget, Warning, strategyField+".policy", "an operation of several pods inherits nothing; remove the policy, or run it as one pod")
+		c.report(CodeDistributedTarget, SeverityWarning, strategyField+".policy", "an operation of several pods inherits nothing; remove the policy, or run it as one pod")
 	}
 }
 
@@ -175,7 +175,7 @@ func (c *checker) checkSource() {
 		return
 	}
 	if c.op.RunAfter.DependOn != nil && !c.isAncestor(ref) {
-		c.reportStranger(ref)
+		c.reportNotAncestor(ref)
 		return
 	}
 	i := c.flow.predecessor[c.i]
@@ -188,9 +188,9 @@ func (c *checker) checkSource() {
 	source := &c.flow.operations[i]
 	switch {
 	case source.Distributed:
-		c.report(DistributedSource, Warning, strategyField, "%s runs as several pods and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
+		c.report(CodeDistributedSource, SeverityWarning, strategyField, "%s runs as several pods and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
 	case source.Recurring:
-		c.report(RecurringSource, Warning, strategyField, "%s runs by a schedule and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
+		c.report(CodeRecurringSource, SeverityWarning, strategyField, "%s runs by a schedule and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
 	default:
 		c.checkKeys(i)
 		if c.op.RunAfter.Strategy.Policy == affinity.Require {
@@ -199,8 +199,8 @@ func (c *checker) checkSource() {
 	}
 }
 
-// reportStranger says that ref, on which the operation depends, does not come before it.
-func (c *checker) reportStranger(ref Ref) {
+// reportNotAncestor says that ref, on which the operation depends, does not come before it.
+func (c *checker) reportNotAncestor(ref Ref) {
 	meant, ok := c.flow.nearestAncestor(ref, c.i)
 	if !ok {
 		meant, ok = c.flow.nearest(ref, c.op.Ref)
@@ -211,7 +211,7 @@ func (c *checker) reportStranger(ref Ref) {
 	if c.flow.find(ref) == none {
 		what = ref.String() + " is not in the flow, so this does not run after it"
 	}
-	c.report(NotAnAncestor, Error, strategyField+".dependOn"+name, "%s; name an operation that comes before it in its chain%s", what, hint)
+	c.report(CodeNotAnAncestor, SeverityError, strategyField+".dependOn"+name, "%s; name an operation that comes before it in its chain%s", what, hint)
 }
 
 // isAncestor reports whether the operation runs after ref, directly or not. ref need
@@ -219,7 +219,7 @@ func (c *checker) reportStranger(ref Ref) {
 // cycle was cut open, whoever comes after the cut may come before it as well.
 func (c *checker) isAncestor(ref Ref) bool {
 	if c.last == nil {
-		c.root, c.last = kin(c.flow.predecessor)
+		c.root, c.last = chainBounds(c.flow.predecessor)
 	}
 	root := c.root[c.i]
 	before, ok := c.flow.operations[root].Predecessor()
@@ -245,16 +245,16 @@ func (c *checker) checkKeys(source int32) {
 		if hint := typo.KeyHint(key, c.exposed.of(source)...); hint != "" {
 			cure = hint + " If not, add it to the annotation " + topology.LabelsAnnotation + " there"
 		}
-		c.report(NotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i), "%s does not expose %s, so it is not inherited%s", c.flow.operations[source].Ref, key, cure)
+		c.report(CodeNotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i), "%s does not expose %s, so it is not inherited%s", c.flow.operations[source].Ref, key, cure)
 	}
 	switch s.Policy {
 	case affinity.Require:
 		for i, r := range s.Requires {
-			check(Error, "requires", i, r.Name)
+			check(SeverityError, "requires", i, r.Key)
 		}
 	case affinity.Prefer:
 		for i, p := range s.Prefers {
-			check(Warning, "prefers", i, p.Name)
+			check(SeverityWarning, "prefers", i, p.Key)
 		}
 	}
 }
@@ -263,13 +263,13 @@ func (c *checker) checkKeys(source int32) {
 // follow it, cannot. A source that may run on a node without a followed label forces
 // nothing on it.
 func (c *checker) checkTogether(source int32) {
-	there, here := c.ways[source], c.ways[c.i]
+	there, here := c.alternatives[source], c.alternatives[c.i]
 	if len(there) == 0 || len(here) == 0 {
 		return // nothing asked for, or nothing possible, which is reported by itself
 	}
 	keys := c.exposed.among(c.op.RunAfter.Strategy.Keys(), source)
-	if refusing, refused, ok := there.Exclude(here.Leading(keys)); ok {
-		c.report(Contradiction, Error, strategyField, "this must run where %s ran, but they exclude each other: %s there, and %s here; change one of the two, or follow another label",
+	if refusing, refused, ok := there.Conflict(here.Project(keys)); ok {
+		c.report(CodeContradiction, SeverityError, strategyField, "this must run where %s ran, but they exclude each other: %s there, and %s here; change one of the two, or follow another label",
 			c.flow.operations[source].Ref, refusing, refused)
 	}
 }

@@ -28,9 +28,9 @@ func following(policy affinity.Policy, keys ...string) dataflow.Operation {
 	op.RunAfter.Strategy.Policy = policy
 	for _, key := range keys {
 		if policy == affinity.Prefer {
-			op.RunAfter.Strategy.Prefers = append(op.RunAfter.Strategy.Prefers, affinity.Preferred{Name: key, Weight: 1})
+			op.RunAfter.Strategy.Prefers = append(op.RunAfter.Strategy.Prefers, affinity.PreferredLabel{Key: key, Weight: 1})
 		} else {
-			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.Required{Name: key})
+			op.RunAfter.Strategy.Requires = append(op.RunAfter.Strategy.Requires, affinity.RequiredLabel{Key: key})
 		}
 	}
 	return op
@@ -96,10 +96,10 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a recurring source", []dataflow.Operation{with(load("a"), recurring), following(affinity.Prefer, "disk")}},
 		{"a recurring target", []dataflow.Operation{load("a"), with(following(affinity.Require), recurring)}},
 		{"Require with prefers", []dataflow.Operation{load("a"), with(following(affinity.Require), func(op *dataflow.Operation) {
-			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk"}}
+			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: "disk"}}
 		})}},
 		{"Prefer with requires", []dataflow.Operation{load("a"), with(following(affinity.Prefer), func(op *dataflow.Operation) {
-			op.RunAfter.Strategy.Requires = []affinity.Required{{Name: "disk"}}
+			op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "disk"}}
 		})}},
 		{"requires without a policy", []dataflow.Operation{load("a"), following(affinity.None, "disk")}},
 		{"dependOn without a policy", []dataflow.Operation{load("a"), dependingOn(following(affinity.None), ref("x"))}},
@@ -119,16 +119,16 @@ func TestProblemsReadWell(t *testing.T) {
 		{"no namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "" })}},
 		{"a cycle", []dataflow.Operation{load("a", "b"), load("b", "a")}},
 		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
-			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: "disk", Weight: 1000}}
+			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: "disk", Weight: 1000}}
 		})}},
 		{"a weight, and dependOn what is not there", []dataflow.Operation{load("a"), with(dependingOn(following(affinity.Prefer, topology.Zone), ref("x")), func(op *dataflow.Operation) {
-			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: topology.Zone}}
+			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: topology.Zone}}
 		})}},
 		{"a key that is none, beside one that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, "not a key", "disk")}},
 		{"an unknown policy, and dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following("Must", "disk"), ref("x"))}},
 		{"a cycle of two, each with other mistakes", []dataflow.Operation{
 			with(dependingOn(following(affinity.Require), ref("x")), func(op *dataflow.Operation) {
-				op.Ref, op.RunAfter.Ref, op.RunAfter.Strategy.Prefers = ref("a"), ref("b"), []affinity.Preferred{{Name: "disk"}}
+				op.Ref, op.RunAfter.Ref, op.RunAfter.Strategy.Prefers = ref("a"), ref("b"), []affinity.PreferredLabel{{Key: "disk"}}
 			}),
 			dependingOn(following(affinity.Require, "disk"), ref("x")),
 		}},
@@ -173,7 +173,7 @@ func TestFlowsWithoutErrorsRunToTheirEnd(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			ops := flows().Draw(t, "ops")
 			f := mustFlow(t, ops...)
-			if slices.ContainsFunc(f.Problems(), func(p dataflow.Problem) bool { return p.Severity == dataflow.Error }) {
+			if slices.ContainsFunc(f.Problems(), func(p dataflow.Problem) bool { return p.Severity == dataflow.SeverityError }) {
 				return
 			}
 			node := map[string]string{}
@@ -221,7 +221,7 @@ func TestSeededMistakesAreFound(t *testing.T) {
 			if i > 0 {
 				ops[i].RunAfter = &dataflow.RunAfter{Ref: named(rapid.IntRange(0, i-1).Draw(t, "after")), Strategy: affinity.Strategy{
 					Policy:   affinity.Require,
-					Requires: []affinity.Required{{Name: topology.Zone}, {Name: disk}},
+					Requires: []affinity.RequiredLabel{{Key: topology.Zone}, {Key: disk}},
 				}}
 			}
 		}
@@ -233,31 +233,31 @@ func TestSeededMistakesAreFound(t *testing.T) {
 		seed  func(op, source *dataflow.Operation)
 	}
 	mistakes := []seeded{
-		{dataflow.UnknownPredecessor, "spec.runAfter.name", func(op, _ *dataflow.Operation) { op.RunAfter.Name = "nowhere" }},
-		{dataflow.NotAnAncestor, "spec.runAfter.affinityStrategy.dependOn.name", func(op, _ *dataflow.Operation) { op.RunAfter.DependOn = &op.Ref }},
-		{dataflow.NotExposed, "spec.runAfter.affinityStrategy.requires[1].name", func(_, source *dataflow.Operation) { source.Exposes = nil }},
-		{dataflow.DistributedSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Distributed = true }},
-		{dataflow.DistributedTarget, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.Distributed = true }},
-		{dataflow.RecurringSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Recurring = true }},
-		{dataflow.IgnoredList, "spec.runAfter.affinityStrategy.prefers", func(op, _ *dataflow.Operation) {
-			op.RunAfter.Strategy.Prefers = []affinity.Preferred{{Name: disk, Weight: 1}}
+		{dataflow.CodeUnknownPredecessor, "spec.runAfter.name", func(op, _ *dataflow.Operation) { op.RunAfter.Name = "nowhere" }},
+		{dataflow.CodeNotAnAncestor, "spec.runAfter.affinityStrategy.dependOn.name", func(op, _ *dataflow.Operation) { op.RunAfter.DependOn = &op.Ref }},
+		{dataflow.CodeNotExposed, "spec.runAfter.affinityStrategy.requires[1].name", func(_, source *dataflow.Operation) { source.Exposes = nil }},
+		{dataflow.CodeDistributedSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Distributed = true }},
+		{dataflow.CodeDistributedTarget, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.Distributed = true }},
+		{dataflow.CodeRecurringSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Recurring = true }},
+		{dataflow.CodeIgnoredList, "spec.runAfter.affinityStrategy.prefers", func(op, _ *dataflow.Operation) {
+			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: disk, Weight: 1}}
 		}},
-		{dataflow.IgnoredList, "spec.runAfter.affinityStrategy.requires", func(op, _ *dataflow.Operation) {
+		{dataflow.CodeIgnoredList, "spec.runAfter.affinityStrategy.requires", func(op, _ *dataflow.Operation) {
 			op.RunAfter.Strategy.Policy = affinity.Prefer
 		}},
-		{dataflow.NoPolicy, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.None }},
-		{dataflow.Contradiction, "spec.runAfter.affinityStrategy", func(op, source *dataflow.Operation) {
+		{dataflow.CodeNoPolicy, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = affinity.None }},
+		{dataflow.CodeContradiction, "spec.runAfter.affinityStrategy", func(op, source *dataflow.Operation) {
 			source.Affinity, op.Affinity = requiring(disk, "fast"), requiring(disk, "slow")
 		}},
-		{dataflow.Contradiction, "spec.affinity", func(op, _ *dataflow.Operation) {
+		{dataflow.CodeContradiction, "spec.affinity", func(op, _ *dataflow.Operation) {
 			op.Kind = dataflow.DataLoad
 			op.Affinity, op.NodeSelector = requiring("x", "1"), map[string]string{"x": "2"}
 		}},
-		{dataflow.InvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Name = "Upper" }},
-		{dataflow.Invalid, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, "a/b/c") }},
-		{dataflow.Invalid, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = "Must" }},
-		{dataflow.Cycle, "spec.runAfter", func(op, source *dataflow.Operation) { source.RunAfter = &dataflow.RunAfter{Ref: op.Ref} }},
-		{dataflow.Duplicate, "metadata.name", func(op, source *dataflow.Operation) { op.Ref = source.Ref; op.RunAfter = nil }},
+		{dataflow.CodeInvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Name = "Upper" }},
+		{dataflow.CodeInvalid, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, "a/b/c") }},
+		{dataflow.CodeInvalid, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = "Must" }},
+		{dataflow.CodeCycle, "spec.runAfter", func(op, source *dataflow.Operation) { source.RunAfter = &dataflow.RunAfter{Ref: op.Ref} }},
+		{dataflow.CodeDuplicate, "metadata.name", func(op, source *dataflow.Operation) { op.Ref = source.Ref; op.RunAfter = nil }},
 	}
 	found := map[dataflow.Code]int{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -272,7 +272,7 @@ func TestSeededMistakesAreFound(t *testing.T) {
 			m.seed(op, source)
 			problems := dataflow.Check(mistaken...)
 			if !slices.ContainsFunc(problems, func(p dataflow.Problem) bool {
-				return p.Code == m.code && p.Field == m.field && (p.Operation == op.Ref || m.code == dataflow.Cycle)
+				return p.Code == m.code && p.Field == m.field && (p.Operation == op.Ref || m.code == dataflow.CodeCycle)
 			}) {
 				t.Fatalf("%s at %s of %s is not among %v", m.code, m.field, op.Ref, problems)
 			}
@@ -331,14 +331,14 @@ func TestContradictionIsExact(t *testing.T) {
 					own["a"], own["b"] = own["a"] || admitsThere, own["b"] || admitsHere
 					agree := true
 					for _, r := range b.RunAfter.Strategy.Requires {
-						value, exposed := there[r.Name]
-						exposed = exposed && slices.Contains(a.Exposes, r.Name)
-						agree = agree && (!exposed || here[r.Name] == value)
+						value, exposed := there[r.Key]
+						exposed = exposed && slices.Contains(a.Exposes, r.Key)
+						agree = agree && (!exposed || here[r.Key] == value)
 					}
 					possible = possible || admitsThere && admitsHere && agree
 				}
 			}
-			got := slices.ContainsFunc(dataflow.Check(a, b), func(p dataflow.Problem) bool { return p.Code == dataflow.Contradiction })
+			got := slices.ContainsFunc(dataflow.Check(a, b), func(p dataflow.Problem) bool { return p.Code == dataflow.CodeContradiction })
 			if got == possible {
 				t.Fatalf("a contradiction is reported: %v; two nodes for it exist: %v", got, possible)
 			}
@@ -365,14 +365,14 @@ func TestMermaid(t *testing.T) {
 	odd := load(`a"]-->x["<b>#quot;`)
 	convert := following(affinity.Require, topology.Zone, "disk")
 	serve := with(load("serve", "b"), func(op *dataflow.Operation) {
-		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.Preferred{{Name: topology.Hostname, Weight: 5}}}
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: topology.Hostname, Weight: 5}}}
 		op.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}
 	})
 	ignored := with(load("ignored", "gone"), func(op *dataflow.Operation) {
-		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Prefers: []affinity.Preferred{{Name: "disk"}}}
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Prefers: []affinity.PreferredLabel{{Key: "disk"}}}
 	})
 	warned := with(load("warned", "a"), func(op *dataflow.Operation) {
-		op.RunAfter.Strategy.Requires = []affinity.Required{{Name: "disk"}}
+		op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "disk"}}
 	})
 	f := mustFlow(t, load("a"), convert, serve, ignored, warned, odd)
 	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
@@ -400,9 +400,9 @@ func TestMermaidOfAnything(t *testing.T) {
 		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"),
 	}
 	problems := append(dataflow.Check(ops...),
-		dataflow.Problem{Code: dataflow.UnknownField, Severity: dataflow.Error},
-		dataflow.Problem{Code: dataflow.Stranding, Severity: dataflow.Warning, Operation: ref("elsewhere")},
-		dataflow.Problem{Code: dataflow.Invalid, Severity: dataflow.Error, Operation: ref("gone")})
+		dataflow.Problem{Code: dataflow.CodeUnknownField, Severity: dataflow.SeverityError},
+		dataflow.Problem{Code: dataflow.CodeStranding, Severity: dataflow.SeverityWarning, Operation: ref("elsewhere")},
+		dataflow.Problem{Code: dataflow.CodeInvalid, Severity: dataflow.SeverityError, Operation: ref("gone")})
 	golden.Compare(t, *update, "testdata/mermaid-anything.golden", []byte(dataflow.Mermaid(ops, problems)))
 }
 
@@ -500,7 +500,7 @@ func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 				faults = nil // one that is not said
 			}
 			problems := dataflow.Check(op)
-			reported := slices.ContainsFunc(problems, func(p dataflow.Problem) bool { return p.Code == dataflow.InvalidName && p.Field == field })
+			reported := slices.ContainsFunc(problems, func(p dataflow.Problem) bool { return p.Code == dataflow.CodeInvalidName && p.Field == field })
 			if reported != (len(faults) > 0) {
 				t.Errorf("%s %q: %v; an API server says %q", field, name, problems, faults)
 			}
@@ -524,7 +524,7 @@ func TestProblemsOfASourceFurtherUp(t *testing.T) {
 		c := load("c", "b")
 		c.Affinity = requiring(topology.Zone, "a")
 		c.RunAfter.DependOn = &a.Ref
-		c.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: key}}}
+		c.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: key}}}
 		var got []string
 		for _, p := range dataflow.Check(a, b, c) {
 			got = append(got, string(p.Code))
@@ -560,8 +560,8 @@ func TestAMisspeltKindIsTheGuess(t *testing.T) {
 // run after that one too, and after no other stranger.
 func TestDependingOnAStranger(t *testing.T) {
 	for name, want := range map[string][]dataflow.Code{
-		"gone":  {dataflow.UnknownPredecessor},
-		"other": {dataflow.UnknownPredecessor, dataflow.NotAnAncestor},
+		"gone":  {dataflow.CodeUnknownPredecessor},
+		"other": {dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor},
 	} {
 		b := requireSame(load("b", "a"))
 		on := ref(name)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // Reason says in a sentence why the flow fails at one of the operations of Impossible:
@@ -26,11 +26,11 @@ func (fc *Forecast) Reason(ref Ref) string {
 	switch t := unable[0]; {
 	case a.ran:
 		return fmt.Sprintf("it ran on %s; %s", a.on, fc.cannotFollow(i, t, fc.ref(t).String()))
-	case fc.leading(t).Meets(a.admitted):
-		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.some(a.admitted), some(fc.refs(unable), len(unable)))
+	case fc.sourceNodes(t).Intersects(a.admitted):
+		return fmt.Sprintf("of the nodes that admit it, %s, none can be followed by all of %s", fc.listNodes(a.admitted), listNames(fc.refs(unable), len(unable)))
 	default:
 		return fmt.Sprintf("it can run on %s, and %s, which must follow it by %s, only on %s",
-			fc.some(a.admitted), fc.ref(t), strings.Join(fc.follows[t].keys, ", "), fc.some(fc.completing[t]))
+			fc.listNodes(a.admitted), fc.ref(t), strings.Join(fc.constraints[t].keys, ", "), fc.listNodes(fc.completing[t]))
 	}
 }
 
@@ -49,31 +49,31 @@ func (fc *Forecast) Problems() []Problem {
 		case !fc.isImpossible(i):
 		case a.ran:
 			for _, t := range fc.unable(i) {
-				field, step := fc.mendFollower(i, t)
-				report(t, Impossible, Error, field, "%s ran on %s; %s; %s", fc.ref(i), a.on, fc.cannotFollow(i, t, "this"), step)
+				field, step := fc.adviseFollower(i, t)
+				report(t, CodeImpossible, SeverityError, field, "%s ran on %s; %s; %s", fc.ref(i), a.on, fc.cannotFollow(i, t, "this"), step)
 			}
 		case a.admitted.Empty():
-			field, step := fc.mend(i, fc.labels.All())
-			report(i, Impossible, Error, field, "%s; %s", fc.Reason(fc.ref(i)), step)
+			field, step := fc.adviseFix(i, fc.labels.All())
+			report(i, CodeImpossible, SeverityError, field, "%s; %s", fc.Reason(fc.ref(i)), step)
 		default:
-			report(i, Impossible, Error, fc.kind(i).podSpec(), "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
+			report(i, CodeImpossible, SeverityError, fc.kind(i).podSpec(), "%s; change what one of them asks for, or the nodes", fc.Reason(fc.ref(i)))
 		}
 		if missing := fc.nowhere[i]; len(missing) > 0 {
-			report(i, NoSuchLabel, Warning, strategyField,
+			report(i, CodeNoSuchLabel, SeverityWarning, strategyField,
 				"none of the nodes has %s, so nothing is required by it; mend the name, or label the nodes", strings.Join(missing, ", "))
 		}
 		if fc.Completable() && len(fc.stranding(i)) > 0 {
-			field, step := fc.narrow(i)
-			report(i, Stranding, Warning, field, "%s; %s", fc.dooms(i), step)
+			field, step := fc.adviseNarrowing(i)
+			report(i, CodeStranding, SeverityWarning, field, "%s; %s", fc.describeStrands(i), step)
 		}
 	}
 	return problems
 }
 
-// narrow says how an operation can be kept from the nodes on which it would strand the flow,
+// adviseNarrowing says how an operation can be kept from the nodes on which it would strand the flow,
 // and in which field. The spec of a DataBackup has no such field.
-func (fc *Forecast) narrow(i int32) (field, step string) {
-	kind, nodes := fc.kind(i), fc.some(fc.feasible[i])
+func (fc *Forecast) adviseNarrowing(i int32) (field, step string) {
+	kind, nodes := fc.kind(i), fc.listNodes(fc.feasible[i])
 	switch {
 	case !kind.hasPodSpec():
 		return kind.podSpec(), fmt.Sprintf("it can run on %s only, and its spec cannot say so: change what follows it, or give its pod the affinity of the forecast", nodes)
@@ -84,8 +84,8 @@ func (fc *Forecast) narrow(i int32) (field, step string) {
 	}
 }
 
-// mend says what to do about an operation that none of the nodes admits, and in which field.
-func (fc *Forecast) mend(i int32, nodes catalogue.Set) (field, step string) {
+// adviseFix says what to do about an operation that none of the nodes admits, and in which field.
+func (fc *Forecast) adviseFix(i int32, nodes nodeindex.Set) (field, step string) {
 	kind, at := fc.kind(i), "one of them"
 	if nodes.Len() == 1 {
 		at = "that node"
@@ -95,7 +95,7 @@ func (fc *Forecast) mend(i int32, nodes catalogue.Set) (field, step string) {
 	case nodes.Empty():
 		return kind.podSpec(), "add some"
 	case ok:
-		return kind.podSpec() + culprit.field, culprit.mend + " " + at
+		return kind.podSpec() + culprit.field, culprit.fix + " " + at
 	case !kind.hasPodSpec():
 		return kind.podSpec(), "change the nodes"
 	default:
@@ -105,13 +105,13 @@ func (fc *Forecast) mend(i int32, nodes catalogue.Set) (field, step string) {
 
 // culprit returns the one of the scheduler's tests without which one of the nodes would do;
 // ok is false if there is none, or any of several, or if the caller admits none.
-func (fc *Forecast) culprit(i int32, nodes catalogue.Set) (culprit test, ok bool) {
+func (fc *Forecast) culprit(i int32, nodes nodeindex.Set) (culprit test, ok bool) {
 	tests := fc.tests(i)[:4]
 	for t := range tests {
 		others := nodes
 		for u := range tests {
 			if u != t {
-				others = others.And(tests[u].pass)
+				others = others.Intersection(tests[u].pass)
 			}
 		}
 		switch {
@@ -125,9 +125,9 @@ func (fc *Forecast) culprit(i int32, nodes catalogue.Set) (culprit test, ok bool
 	return culprit, ok
 }
 
-// mendFollower says what to do about a follower that cannot run where an operation ran, and
+// adviseFollower says what to do about a follower that cannot run where an operation ran, and
 // in which of its fields.
-func (fc *Forecast) mendFollower(i, t int32) (field, step string) {
+func (fc *Forecast) adviseFollower(i, t int32) (field, step string) {
 	again := fmt.Sprintf("run %s again", fc.ref(i))
 	switch leaders := fc.admission[i].admitted; {
 	case leaders.Empty():
@@ -135,19 +135,19 @@ func (fc *Forecast) mendFollower(i, t int32) (field, step string) {
 	case fc.admission[t].ran:
 		return strategyField, "run one of them again, where the other ran"
 	default:
-		culprit, _ := fc.culprit(t, fc.follows[t].agreement.Following(leaders))
+		culprit, _ := fc.culprit(t, fc.constraints[t].agreement.Followers(leaders))
 		return fc.kind(t).podSpec() + culprit.field, "change that, or " + again + " elsewhere"
 	}
 }
 
-// dooms says which nodes leave no node for whom after an operation: for a few, those of
+// describeStrands says which nodes leave no node for whom after an operation: for a few, those of
 // the most nodes, and for the others together.
-func (fc *Forecast) dooms(i int32) string {
+func (fc *Forecast) describeStrands(i int32) string {
 	strands := slices.Clone(fc.stranding(i))
 	slices.SortStableFunc(strands, func(a, b stranding) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
 	listed := len(strands)
-	if listed > few+1 {
-		listed = few
+	if listed > listedNames+1 {
+		listed = listedNames
 	}
 	parts := make([]string, 0, listed+1)
 	for at, s := range strands[:listed] {
@@ -155,7 +155,7 @@ func (fc *Forecast) dooms(i int32) string {
 		if at == 0 {
 			what = "it would leave no node for"
 		}
-		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.someOf(s.nodes.Len(), s.nodes.All()), what, fc.ref(s.dooms)))
+		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.listSomeNodes(s.nodes.Len(), s.nodes.All()), what, fc.ref(s.blocks)))
 	}
 	if others := 0; listed < len(strands) {
 		for _, s := range strands[listed:] {
@@ -176,7 +176,7 @@ func (fc *Forecast) isImpossible(i int32) bool {
 func (fc *Forecast) unable(i int32) []int32 {
 	var unable []int32
 	for _, t := range fc.followers[i] {
-		if !fc.leading(t).Meets(fc.admission[i].admitted) {
+		if !fc.sourceNodes(t).Intersects(fc.admission[i].admitted) {
 			unable = append(unable, t)
 		}
 	}
@@ -192,7 +192,7 @@ func (fc *Forecast) cannotFollow(i, t int32, follower string) string {
 		return fmt.Sprintf("that node is gone, and %s must follow it there", follower)
 	}
 	if a := &fc.admission[t]; a.ran {
-		return fmt.Sprintf("%s ran on %s, which differs in %s", follower, a.on, strings.Join(fc.follows[t].keys, ", "))
+		return fmt.Sprintf("%s ran on %s, which differs in %s", follower, a.on, strings.Join(fc.constraints[t].keys, ", "))
 	}
 	return fmt.Sprintf("%s cannot follow it there: %s", follower, fc.refusedAfter(t, fc.admission[i].admitted))
 }
@@ -200,11 +200,11 @@ func (fc *Forecast) cannotFollow(i, t int32, follower string) string {
 // refusedAfter says why a follower can be completed on none of the nodes on which it
 // follows its source on one of the leaders. Where that is one node, which admits it, the
 // reason lies with one that must follow it in turn.
-func (fc *Forecast) refusedAfter(t int32, leaders catalogue.Set) string {
+func (fc *Forecast) refusedAfter(t int32, leaders nodeindex.Set) string {
 	text := ""
 	for {
-		a, f := &fc.admission[t], &fc.follows[t]
-		left := f.agreement.Following(leaders)
+		a, f := &fc.admission[t], &fc.constraints[t]
+		left := f.agreement.Followers(leaders)
 		tests := fc.tests(t)
 		switch {
 		case a.ran:
@@ -212,13 +212,13 @@ func (fc *Forecast) refusedAfter(t int32, leaders catalogue.Set) string {
 		case left.Len() > 1:
 			n, counts := tally(left, append(tests, test{pass: fc.completing[t], one: "strands who follows it", many: "strand who follows it"}))
 			return fmt.Sprintf("%sof %d nodes that agree in %s, %s", text, n, strings.Join(f.keys, ", "), counts)
-		case !left.Within(a.admitted):
-			failed := slices.IndexFunc(tests, func(t test) bool { return !left.Within(t.pass) })
-			return fmt.Sprintf("%s%s %s", text, fc.some(left), tests[failed].one)
+		case !left.SubsetOf(a.admitted):
+			failed := slices.IndexFunc(tests, func(t test) bool { return !left.SubsetOf(t.pass) })
+			return fmt.Sprintf("%s%s %s", text, fc.listNodes(left), tests[failed].one)
 		}
-		at := slices.IndexFunc(fc.followers[t], func(u int32) bool { return !left.Within(fc.leading(u)) })
+		at := slices.IndexFunc(fc.followers[t], func(u int32) bool { return !left.SubsetOf(fc.sourceNodes(u)) })
 		t, leaders = fc.followers[t][at], left
-		text += fmt.Sprintf("on %s it would leave no node for %s: ", fc.some(left), fc.ref(t))
+		text += fmt.Sprintf("on %s it would leave no node for %s: ", fc.listNodes(left), fc.ref(t))
 	}
 }
 
@@ -234,16 +234,16 @@ func (fc *Forecast) refs(operations []int32) []string {
 	return refs
 }
 
-// leading returns the nodes of its source from which a follower can be completed.
-func (fc *Forecast) leading(t int32) catalogue.Set {
-	return fc.follows[t].agreement.Leading(fc.completing[t])
+// sourceNodes returns the nodes of its source from which a follower can be completed.
+func (fc *Forecast) sourceNodes(t int32) nodeindex.Set {
+	return fc.constraints[t].agreement.Leaders(fc.completing[t])
 }
 
 // test is one of what a node must pass.
 type test struct {
-	pass        catalogue.Set
+	pass        nodeindex.Set
 	one, many   string // what is said of one node that does not, and of several
-	field, mend string // below the pod spec, and of a node, where and how it can be mended
+	field, fix string // below the pod spec, and of a node, where and how it can be mended
 }
 
 // tests returns what a node must pass to admit an operation that has not run.
@@ -276,18 +276,18 @@ func (fc *Forecast) refusals(i int32) string {
 
 // tally counts nodes by the first test that each of them fails, as the scheduler's own
 // message does.
-func tally(nodes catalogue.Set, tests []test) (all int, counts string) {
+func tally(nodes nodeindex.Set, tests []test) (all int, counts string) {
 	all = nodes.Len()
 	var parts []string
 	for _, t := range tests {
-		switch refused := nodes.Minus(t.pass).Len(); refused {
+		switch refused := nodes.Difference(t.pass).Len(); refused {
 		case 0:
 		case 1:
 			parts = append(parts, "1 "+t.one)
 		default:
 			parts = append(parts, fmt.Sprintf("%d %s", refused, t.many))
 		}
-		nodes = nodes.And(t.pass)
+		nodes = nodes.Intersection(t.pass)
 	}
 	if last := len(parts) - 1; last > 0 {
 		return all, strings.Join(parts[:last], ", ") + " and " + parts[last]
@@ -295,30 +295,30 @@ func tally(nodes catalogue.Set, tests []test) (all int, counts string) {
 	return all, strings.Join(parts, "")
 }
 
-func (fc *Forecast) some(nodes catalogue.Set) string { return fc.someOf(nodes.Len(), nodes.All()) }
+func (fc *Forecast) listNodes(nodes nodeindex.Set) string { return fc.listSomeNodes(nodes.Len(), nodes.All()) }
 
-// someOf lists the first few names of n nodes.
-func (fc *Forecast) someOf(n int, nodes iter.Seq[int]) string {
+// listSomeNodes lists the first few names of n nodes.
+func (fc *Forecast) listSomeNodes(n int, nodes iter.Seq[int]) string {
 	var names []string // sorted, and no more than can be listed
 	for node := range nodes {
 		name := fc.labels.Name(node)
-		if len(names) == few+1 && name > names[few] {
+		if len(names) == listedNames+1 && name > names[listedNames] {
 			continue
 		}
 		at, _ := slices.BinarySearch(names, name)
 		names = slices.Insert(names, at, name)
-		names = names[:min(len(names), few+1)]
+		names = names[:min(len(names), listedNames+1)]
 	}
-	return some(names, n)
+	return listNames(names, n)
 }
 
-// few is how many of a kind a sentence lists, if there are more than one more.
-const few = 3
+// listedNames is how many of a kind a sentence lists, if there are more than one more.
+const listedNames = 3
 
-// some lists a few of n names, given the first ones.
-func some(names []string, n int) string {
-	if n <= few+1 {
+// listNames lists a few of n names, given the first ones.
+func listNames(names []string, n int) string {
+	if n <= listedNames+1 {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), n-few)
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:listedNames], ", "), n-listedNames)
 }

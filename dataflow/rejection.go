@@ -36,11 +36,11 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 		switch {
 		case errors.As(fault, &cycle):
 			cut = append(cut, cycle.Operations[0])
-		case errors.As(fault, &of) && of.Fault.Field == strategyField+".policy":
+		case errors.As(fault, &of) && of.Err.Field == strategyField+".policy":
 			runAfter := *operations[of.Index].RunAfter
 			runAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer} // whichever list it was meant to read
 			operations[of.Index].RunAfter = &runAfter
-		case errors.As(fault, &of) && !strings.HasPrefix(of.Fault.Field, strategyField):
+		case errors.As(fault, &of) && !strings.HasPrefix(of.Err.Field, strategyField):
 			drop[of.Index] = true
 		}
 	}
@@ -57,7 +57,7 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 			predecessor[i] = none
 		}
 	}
-	return arrange(kept, predecessor, predecessorsFirst(predecessor), index)
+	return arrange(kept, predecessor, preOrder(predecessor), index)
 }
 
 // rejections translates the faults for which New rejects operations.
@@ -68,11 +68,11 @@ func rejections(faults []error) []Problem {
 		var cycle *CycleError
 		switch {
 		case errors.As(fault, &cycle):
-			problems = append(problems, Problem{Cycle, Error, cycle.Operations[0], runAfterField, cycle.Error() + "; remove one runAfter"})
-		case errors.As(fault, &of) && of.Fault.Type == field.ErrorTypeDuplicate:
-			problems = append(problems, Problem{Duplicate, Error, of.Operation, of.Fault.Field, "another operation has the same kind, namespace and name; remove or rename one"})
+			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, cycle.Error() + "; remove one runAfter"})
+		case errors.As(fault, &of) && of.Err.Type == field.ErrorTypeDuplicate:
+			problems = append(problems, Problem{CodeDuplicate, SeverityError, of.Operation, of.Err.Field, "another operation has the same kind, namespace and name; remove or rename one"})
 		case errors.As(fault, &of):
-			problems = append(problems, Problem{Invalid, Error, of.Operation, of.Fault.Field, of.Fault.ErrorBody()})
+			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, of.Err.ErrorBody()})
 		}
 	}
 	return problems

@@ -42,9 +42,9 @@ const (
 type Decision struct {
 	State State
 
-	// On is what is waited for, or what failed: the nearest such ancestor, or
+	// Cause is what is waited for, or what failed: the nearest such ancestor, or
 	// the source. Zero when Ready.
-	On Ref
+	Cause Ref
 
 	// Result is what the operation inherits, when Ready; else it is zero.
 	affinity.Result
@@ -144,11 +144,11 @@ func (a ancestry) or(further ancestry) ancestry {
 func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, error) {
 	if a.afterFailed != none {
 		failed, _ := f.operations[a.afterFailed].Predecessor()
-		return Decision{State: Blocked, On: failed}, nil
+		return Decision{State: Blocked, Cause: failed}, nil
 	}
 	if a.afterIncomplete != none {
 		incomplete, _ := f.operations[a.afterIncomplete].Predecessor()
-		return Decision{State: Waiting, On: incomplete}, nil
+		return Decision{State: Waiting, Cause: incomplete}, nil
 	}
 	op := &f.operations[i]
 	source, ok := op.Source()
@@ -156,7 +156,7 @@ func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, 
 		return Decision{State: Ready, Result: affinity.Result{Affinity: op.Affinity.DeepCopy()}}, nil
 	}
 	if seen[source].Phase != Complete {
-		return Decision{State: Waiting, On: source}, nil
+		return Decision{State: Waiting, Cause: source}, nil
 	}
 	result, err := inherit(op, source, f.exposed(source, seen))
 	if err != nil {
@@ -179,7 +179,7 @@ func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Res
 	}
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
-		conflict.Following, conflict.SpecPath = source.String(), op.Kind.podSpec()
+		conflict.Source, conflict.SpecPath = source.String(), op.Kind.podSpec()
 		return affinity.Result{}, conflict
 	}
 	return result, nil

@@ -64,8 +64,8 @@ func TestLawF4ReadyWaitingBlocked(t *testing.T) {
 					want, on = dataflow.Blocked, ancestor
 				}
 			}
-			if got.State != want || got.On != on {
-				t.Fatalf("%s is %s on %v, want %s on %v", op.Ref, got.State, got.On, want, on)
+			if got.State != want || got.Cause != on {
+				t.Fatalf("%s is %s on %v, want %s on %v", op.Ref, got.State, got.Cause, want, on)
 			}
 			if got.State != dataflow.Ready && !cmp.Equal(got.Result, affinity.Result{}) {
 				t.Fatalf("%s is %s and has a result: %v", op.Ref, got.State, got.Result)
@@ -168,7 +168,7 @@ func TestResolve(t *testing.T) {
 				}
 				got := string(decision.State)
 				if decision.State != dataflow.Ready {
-					got += " on " + decision.On.Name
+					got += " on " + decision.Cause.Name
 				} else if diff := cmp.Diff(requiring(topology.Hostname, "node-1"), decision.Affinity); diff != "" {
 					t.Errorf("%s: %s", name, diff)
 				}

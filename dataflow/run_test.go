@@ -194,7 +194,7 @@ func required(op dataflow.Operation) []string {
 	}
 	var keys []string
 	for _, r := range op.RunAfter.Strategy.Requires {
-		keys = append(keys, r.Name)
+		keys = append(keys, r.Key)
 	}
 	return keys
 }
@@ -286,7 +286,7 @@ func TestLawF7ThroughAnIntermediateOperation(t *testing.T) {
 	const disk = "example.com/disk"
 	follow := func(name, after string, exposes ...string) dataflow.Operation {
 		op := load(name, after)
-		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.Required{{Name: disk}}}
+		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: disk}}}
 		op.Exposes = exposes
 		return op
 	}

@@ -63,8 +63,8 @@ func ordinary(random *rand.Rand, t *testing.T) *world {
 			op.RunAfter = &dataflow.RunAfter{Ref: ref(fmt.Sprintf("op-%d", max(0, i-1-random.IntN(2))))}
 			op.RunAfter.Strategy = [...]affinity.Strategy{
 				{Policy: affinity.Require},
-				{Policy: affinity.Require, Requires: []affinity.Required{{Name: topology.Zone}}},
-				{Policy: affinity.Require, Requires: []affinity.Required{{Name: "rack"}}},
+				{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}},
+				{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "rack"}}},
 				{Policy: affinity.Prefer},
 				{},
 			}[random.IntN(5)]

@@ -5,13 +5,13 @@ import (
 	"math"
 	"slices"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // Strand is a node on which an operation would strand the flow.
 type Strand struct {
 	Node  string // its name
-	Dooms Ref    // the nearest follower that could no longer run
+	Blocks Ref    // the nearest follower that could no longer run
 }
 
 // Strands returns the nodes on which the operation may be placed, after its source ran
@@ -34,7 +34,7 @@ func (fc *Forecast) Strands(ref Ref) []Strand {
 	var strands []Strand
 	for _, d := range fc.stranding(i) {
 		for node := range d.nodes.All() {
-			strands = append(strands, Strand{fc.labels.Name(node), fc.ref(d.dooms)})
+			strands = append(strands, Strand{fc.labels.Name(node), fc.ref(d.blocks)})
 		}
 	}
 	slices.SortFunc(strands, func(a, b Strand) int { return cmp.Compare(a.Node, b.Node) })
@@ -43,30 +43,30 @@ func (fc *Forecast) Strands(ref Ref) []Strand {
 
 // stranding are nodes on which an operation would doom the same follower.
 type stranding struct {
-	dooms int32
-	nodes catalogue.Members
+	blocks int32
+	nodes nodeindex.SparseSet
 }
 
 // stranding returns the strands of an operation of a completable flow, the nearest of
 // those that are doomed first.
 func (fc *Forecast) stranding(i int32) []stranding {
 	fc.once.Do(func() {
-		fc.strands = make([][]stranding, len(fc.follows))
-		w := newWake(fc)
-		w.ask()
-		w.answer()
+		fc.strands = make([][]stranding, len(fc.constraints))
+		w := newStrandSolver(fc)
+		w.collect()
+		w.resolve()
 	})
 	return fc.strands[i]
 }
 
-// wake finds whom nodes doom. Those that must follow an operation, and itself, have one
+// strandSolver finds whom nodes doom. Those that must follow an operation, and itself, have one
 // line, nearest first. A place in it is a rank; it is the same in the line of every
 // operation, since each follows one other at most.
 //
 // On a node that does not admit it an operation is doomed itself. On any other it is the
 // first of those whom its followers doom, each by itself: and a follower, which may run
 // on whatever agrees, dooms the last that it can.
-type wake struct {
+type strandSolver struct {
 	fc     *Forecast
 	order  []int32 // every operation after the one that it follows, the one with most in its wake last
 	rank   []int32 // by operation
@@ -74,21 +74,21 @@ type wake struct {
 
 	// By operation, the nodes that strand it, and those of which it matters whom they
 	// doom: besides, where it may find itself after another was stranded.
-	stranding, asked []catalogue.Set
-	nobody           catalogue.Set
+	stranding, undecided []nodeindex.Set
+	empty           nodeindex.Set
 
-	doomed [][]int32 // by operation and node, where it matters: the rank of whom it dooms
-	spare  [][]int32
+	blocked [][]int32 // by operation and node, where it matters: the rank of whom it dooms
+	free  [][]int32
 }
 
-func newWake(fc *Forecast) *wake {
-	n := len(fc.follows)
-	w := &wake{fc: fc, rank: make([]int32, n), doomed: make([][]int32, n), nobody: fc.labels.All().Minus(fc.labels.All())}
-	w.stranding, w.asked = make([]catalogue.Set, n), make([]catalogue.Set, n)
+func newStrandSolver(fc *Forecast) *strandSolver {
+	n := len(fc.constraints)
+	w := &strandSolver{fc: fc, rank: make([]int32, n), blocked: make([][]int32, n), empty: fc.labels.All().Difference(fc.labels.All())}
+	w.stranding, w.undecided = make([]nodeindex.Set, n), make([]nodeindex.Set, n)
 	size := make([]int32, n)
 	for _, i := range slices.Backward(w.walk(func(a, b int32) int { return 0 })) {
 		size[i]++
-		if source := fc.follows[i].source; source != none {
+		if source := fc.constraints[i].source; source != none {
 			size[source] += size[i]
 		}
 	}
@@ -97,7 +97,7 @@ func newWake(fc *Forecast) *wake {
 	w.order = w.walk(func(a, b int32) int { return cmp.Compare(size[b], size[a]) })
 	depth := make([]int32, n)
 	for _, i := range w.order {
-		if source := fc.follows[i].source; source != none {
+		if source := fc.constraints[i].source; source != none {
 			depth[i] = depth[source] + 1
 		}
 	}
@@ -111,10 +111,10 @@ func newWake(fc *Forecast) *wake {
 
 // walk returns an order in which everyone comes after the one that it follows, and all
 // that follow the same, with their own followers, the other way round than compare says.
-func (w *wake) walk(compare func(a, b int32) int) []int32 {
+func (w *strandSolver) walk(compare func(a, b int32) int) []int32 {
 	order, later := make([]int32, 0, len(w.rank)), []int32(nil)
 	for i := range w.rank {
-		if w.fc.follows[i].source == none {
+		if w.fc.constraints[i].source == none {
 			later = append(later, int32(i))
 		}
 	}
@@ -126,54 +126,54 @@ func (w *wake) walk(compare func(a, b int32) int) []int32 {
 	return order
 }
 
-// ask finds the nodes of which it matters whom they doom.
-func (w *wake) ask() {
+// collect finds the nodes of which it matters whom they doom.
+func (w *strandSolver) collect() {
 	for _, i := range w.order {
-		w.stranding[i], w.asked[i] = w.nobody, w.nobody
+		w.stranding[i], w.undecided[i] = w.empty, w.empty
 		admitted := w.fc.admission[i].admitted
-		blocked := admitted.Minus(w.fc.completing[i])
+		blocked := admitted.Difference(w.fc.completing[i])
 		if blocked.Empty() {
 			continue
 		}
-		w.stranding[i] = w.fc.reachable(i).And(blocked)
-		w.asked[i] = w.stranding[i]
-		if from := w.leaders(i); !from.Empty() {
-			w.asked[i] = w.asked[i].Or(w.fc.follows[i].agreement.Following(from).And(blocked))
+		w.stranding[i] = w.fc.reachable(i).Intersection(blocked)
+		w.undecided[i] = w.stranding[i]
+		if from := w.strandingSourceNodes(i); !from.Empty() {
+			w.undecided[i] = w.undecided[i].Union(w.fc.constraints[i].agreement.Followers(from).Intersection(blocked))
 		}
 	}
 }
 
-// leaders returns the nodes of the source on which it dooms an operation, or any of those
+// strandingSourceNodes returns the nodes of the source on which it dooms an operation, or any of those
 // that follow that one, and of which it matters whom.
-func (w *wake) leaders(i int32) catalogue.Set {
-	source := w.fc.follows[i].source
-	if source == none || w.asked[source].Empty() {
-		return w.nobody
+func (w *strandSolver) strandingSourceNodes(i int32) nodeindex.Set {
+	source := w.fc.constraints[i].source
+	if source == none || w.undecided[source].Empty() {
+		return w.empty
 	}
-	return w.asked[source].Minus(w.fc.leading(i))
+	return w.undecided[source].Difference(w.fc.sourceNodes(i))
 }
 
-// answer finds whom they doom.
-func (w *wake) answer() {
+// resolve finds whom they doom.
+func (w *strandSolver) resolve() {
 	for _, i := range slices.Backward(w.order) {
 		w.fc.strands[i] = w.strands(i)
-		if leaders := w.leaders(i); !leaders.Empty() {
-			source := w.fc.follows[i].source
-			if w.doomed[source] == nil {
-				w.doomed[source] = w.undecided(w.asked[source])
+		if leaders := w.strandingSourceNodes(i); !leaders.Empty() {
+			source := w.fc.constraints[i].source
+			if w.blocked[source] == nil {
+				w.blocked[source] = w.newRanks(w.undecided[source])
 			}
-			w.fc.follows[i].agreement.Lower(w.doomed[source], leaders, w.doomed[i], w.asked[i], w.rank[i])
+			w.fc.constraints[i].agreement.Lower(w.blocked[source], leaders, w.blocked[i], w.undecided[i], w.rank[i])
 		}
-		if w.doomed[i] != nil {
-			w.spare, w.doomed[i] = append(w.spare, w.doomed[i]), nil
+		if w.blocked[i] != nil {
+			w.free, w.blocked[i] = append(w.free, w.blocked[i]), nil
 		}
 	}
 }
 
-func (w *wake) undecided(nodes catalogue.Set) []int32 {
+func (w *strandSolver) newRanks(nodes nodeindex.Set) []int32 {
 	var doomed []int32
-	if last := len(w.spare) - 1; last >= 0 {
-		doomed, w.spare = w.spare[last], w.spare[:last]
+	if last := len(w.free) - 1; last >= 0 {
+		doomed, w.free = w.free[last], w.free[:last]
 	} else {
 		doomed = make([]int32, w.fc.labels.Len())
 	}
@@ -184,14 +184,14 @@ func (w *wake) undecided(nodes catalogue.Set) []int32 {
 }
 
 // strands returns the strands of an operation of which it is known whom its nodes doom.
-func (w *wake) strands(i int32) []stranding {
+func (w *strandSolver) strands(i int32) []stranding {
 	if w.stranding[i].Empty() {
 		return nil
 	}
 	nodes := map[int32][]int32{} // by rank
 	last, at := int32(none), []int32(nil)
 	for node := range w.stranding[i].All() {
-		if rank := w.doomed[i][node]; rank != last {
+		if rank := w.blocked[i][node]; rank != last {
 			if last != none {
 				nodes[last] = at
 			}
@@ -202,8 +202,8 @@ func (w *wake) strands(i int32) []stranding {
 	nodes[last] = at
 	strands := make([]stranding, 0, len(nodes))
 	for rank, nodes := range nodes {
-		strands = append(strands, stranding{w.ranked[rank], catalogue.MembersOf(nodes)})
+		strands = append(strands, stranding{w.ranked[rank], nodeindex.NewSparseSet(nodes)})
 	}
-	slices.SortFunc(strands, func(a, b stranding) int { return cmp.Compare(w.rank[a.dooms], w.rank[b.dooms]) })
+	slices.SortFunc(strands, func(a, b stranding) int { return cmp.Compare(w.rank[a.blocks], w.rank[b.blocks]) })
 	return strands
 }

@@ -230,8 +230,8 @@ type runAfter struct {
 	AffinityStrategy struct {
 		Policy   affinity.Policy      `json:"policy"`
 		DependOn *reference           `json:"dependOn"`
-		Requires []affinity.Required  `json:"requires"`
-		Prefers  []affinity.Preferred `json:"prefers"`
+		Requires []affinity.RequiredLabel  `json:"requires"`
+		Prefers  []affinity.PreferredLabel `json:"prefers"`
 	} `json:"affinityStrategy"`
 }
 

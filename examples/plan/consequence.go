@@ -30,7 +30,7 @@ func (r *reporter) found(p dataflow.Problem) {
 // complete, runs or has failed, and so did. What it ran after may have been cleaned up since.
 func (r *reporter) overtaken(p dataflow.Problem) bool {
 	switch p.Code {
-	case dataflow.UnknownPredecessor, dataflow.NotAnAncestor, dataflow.Contradiction, dataflow.Impossible:
+	case dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor, dataflow.CodeContradiction, dataflow.CodeImpossible:
 		phase := r.seen[p.Operation].Phase
 		return phase != "" && phase != dataflow.Pending
 	}
@@ -42,22 +42,22 @@ func (r *reporter) overtaken(p dataflow.Problem) bool {
 func (r *reporter) follows(p dataflow.Problem) bool {
 	i := r.first[p.Operation]
 	switch p.Code {
-	case dataflow.Cycle, dataflow.Duplicate, dataflow.Invalid, dataflow.InvalidName:
+	case dataflow.CodeCycle, dataflow.CodeDuplicate, dataflow.CodeInvalid, dataflow.CodeInvalidName:
 		return slices.ContainsFunc(r.misread[i].fields, func(field string) bool { return fielderror.Within(p.Field, field) })
-	case dataflow.UnknownPredecessor:
+	case dataflow.CodeUnknownPredecessor:
 		return r.isMisread(i, namesPredecessor)
-	case dataflow.NotAnAncestor:
+	case dataflow.CodeNotAnAncestor:
 		return r.isMisread(i, about(strategyField+".dependOn")) || r.misledAbout(i)
-	case dataflow.NoPolicy, dataflow.IgnoredList:
+	case dataflow.CodeNoPolicy, dataflow.CodeIgnoredList:
 		return r.isMisread(i, about(strategyField))
-	case dataflow.DistributedTarget:
+	case dataflow.CodeDistributedTarget:
 		return r.isMisread(i, about(strategyField+".policy", "spec.parallelism"))
-	case dataflow.NotExposed, dataflow.DistributedSource, dataflow.RecurringSource:
+	case dataflow.CodeNotExposed, dataflow.CodeDistributedSource, dataflow.CodeRecurringSource:
 		return r.isMisread(i, about(p.Field, strategyField+".policy", strategyField+".dependOn")) || r.isMisread(i, namesPredecessor) ||
 			r.ofSource(i, func(source int32) bool {
 				return r.isMisread(source, about(exposesField, "spec.parallelism", "spec.policy"))
 			})
-	case dataflow.Contradiction:
+	case dataflow.CodeContradiction:
 		return r.isMisread(i, about(strategyField)) || r.isMisread(i, namesPredecessor) || r.isMisread(i, demandsNode) ||
 			r.ofSource(i, func(source int32) bool {
 				return r.isMisread(source, about(exposesField, "spec.parallelism", "spec.policy")) || r.isMisread(source, demandsNode)

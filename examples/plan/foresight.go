@@ -35,7 +35,7 @@ func (f *forecast) MarshalJSON() ([]byte, error) {
 		Reason   string           `json:"reason"` // why the flow fails here
 	}{append([]string{}, f.of.Nodes(f.ref)...), []strand{}, nil, f.of.Reason(f.ref)}
 	for _, s := range f.of.Strands(f.ref) {
-		printed.Strands = append(printed.Strands, strand{s.Node, s.Dooms})
+		printed.Strands = append(printed.Strands, strand{s.Node, s.Blocks})
 	}
 	printed.Affinity, _ = f.of.Affinity(f.ref)
 	return json.Marshal(printed)
@@ -51,7 +51,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 		r.Operations[at[i]].Lookahead = foresight.Affinity
 		i++
 		var conflict *affinity.ConflictError
-		if !errors.As(foresight.Err, &conflict) || r.contradicting[conflict.Foreseen.Follower] || r.contradicting[conflict.Following] {
+		if !errors.As(foresight.Err, &conflict) || r.contradicting[conflict.Foreseen.Follower] || r.contradicting[conflict.Source] {
 			continue
 		}
 		if len(byName) == 0 {
@@ -61,7 +61,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, at []int32) {
 		}
 		r.contradicting[conflict.Foreseen.Follower] = true
 		r.found(dataflow.Problem{
-			Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: byName[conflict.Foreseen.Follower],
+			Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: byName[conflict.Foreseen.Follower],
 			Field:   strategyField,
 			Message: conflict.Error() + "; change one of them, or follow another label",
 		})
@@ -104,7 +104,7 @@ func (r *reporter) forecast(f *dataflow.Flow, operations []operation, faulty boo
 		r.incompletable()
 	}
 	for _, p := range fc.Problems() {
-		if p.Code != dataflow.Impossible || !r.contradicting[p.Operation.String()] { // no nodes would help
+		if p.Code != dataflow.CodeImpossible || !r.contradicting[p.Operation.String()] { // no nodes would help
 			r.found(p)
 		}
 	}

@@ -27,7 +27,7 @@ type input struct {
 	notes      []error                // about faults that are not listed
 	unreadable []error
 	ran        map[dataflow.Ref]string // the nodes that --ran names
-	indexed    *dataflow.Nodes         // the nodes for forecasts, if they are sound
+	indexed    *dataflow.NodeIndex         // the nodes for forecasts, if they are sound
 }
 
 func newInput(stdin io.Reader) *input {

@@ -125,7 +125,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, terminals ter
 	if err := errors.Join(print(out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
-	if status == sound && r.count(dataflow.Error) > 0 {
+	if status == sound && r.count(dataflow.SeverityError) > 0 {
 		return unsound
 	}
 	return status

@@ -190,11 +190,11 @@ func (r *reporter) check() {
 // misreadFields reports the faults that were found when the operations were read.
 func (r *reporter) misreadFields() {
 	for _, fault := range r.in.faults {
-		code := dataflow.Invalid
+		code := dataflow.CodeInvalid
 		if fault.Unknown() {
-			code = dataflow.UnknownField
+			code = dataflow.CodeUnknownField
 		}
-		r.problem(dataflow.Problem{Code: code, Severity: dataflow.Error, Operation: fault.Operation, Field: fault.Fault.Field, Message: fault.Fault.ErrorBody()}, fault.Place)
+		r.problem(dataflow.Problem{Code: code, Severity: dataflow.SeverityError, Operation: fault.Operation, Field: fault.Fault.Field, Message: fault.Fault.ErrorBody()}, fault.Place)
 	}
 }
 
@@ -307,14 +307,14 @@ func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 		o.State, o.On, o.Conflict = dataflow.Blocked, o.Source, conflict.Error()
 		if !r.contradicting[resolution.Ref.String()] { // else it was foreseen
 			r.found(dataflow.Problem{
-				Code: dataflow.Contradiction, Severity: dataflow.Error, Operation: resolution.Ref, Field: strategyField,
+				Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: resolution.Ref, Field: strategyField,
 				Message: conflict.Error() + "; it can never start, unless its source runs again elsewhere",
 			})
 		}
 	case resolution.State == dataflow.Ready:
 		o.State, o.inherited = dataflow.Ready, &inherited{resolution.Affinity, append([]string{}, resolution.Missing...), resolution.Inherited}
 	default:
-		o.State, o.On = resolution.State, o.or(resolution.On, true)
+		o.State, o.On = resolution.State, o.or(resolution.Cause, true)
 	}
 }
 
@@ -337,7 +337,7 @@ func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
 			}
 		}
 	}
-	if p.Code == dataflow.Contradiction {
+	if p.Code == dataflow.CodeContradiction {
 		r.contradicting[p.Operation.String()] = true
 	}
 	places := []place{}

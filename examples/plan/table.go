@@ -64,7 +64,7 @@ func printTable(w io.Writer, r *report, colour bool) error {
 	}
 	out.printf("%s in %s: %s, %s; %s passed over\n",
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
-		count(r.count(dataflow.Error), "error"), count(r.count(dataflow.Warning), "warning"), count(r.Skipped, "other object"))
+		count(r.count(dataflow.SeverityError), "error"), count(r.count(dataflow.SeverityWarning), "warning"), count(r.Skipped, "other object"))
 	return out.err
 }
 
@@ -230,7 +230,7 @@ func coloured(severity dataflow.Severity, colour bool) string {
 	switch {
 	case !colour:
 		return string(severity)
-	case severity == dataflow.Error:
+	case severity == dataflow.SeverityError:
 		return "\x1b[31m" + string(severity) + "\x1b[0m"
 	default:
 		return "\x1b[33m" + string(severity) + "\x1b[0m"

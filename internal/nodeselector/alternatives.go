@@ -15,8 +15,8 @@ type Alternatives []conjunction
 // once. It shares them with others: those of a long chain have nearly all in common.
 type conjunction []*requirement.Requirement
 
-// Anything returns alternatives that every node matches.
-func Anything() Alternatives { return Alternatives{{}} }
+// True returns alternatives that every node matches.
+func True() Alternatives { return Alternatives{{}} }
 
 // AnyOf returns the alternatives that the terms are, each together with the selector, as
 // far as a node can match them.
@@ -56,10 +56,10 @@ const (
 	MaxRequirements = 1024 // in all terms
 )
 
-// Both returns alternatives for the nodes that match both a and b. Terms multiply, so
+// And returns alternatives for the nodes that match both a and b. Terms multiply, so
 // there may be too many of them. It then asks for less: of a or b, or both, only what
 // is common to all terms; and if that is still too much, for nothing.
-func (a Alternatives) Both(b Alternatives) Alternatives {
+func (a Alternatives) And(b Alternatives) Alternatives {
 	switch { // the common cases, in which nothing is made
 	case a.fits() && a.Implies(b):
 		return a
@@ -68,12 +68,12 @@ func (a Alternatives) Both(b Alternatives) Alternatives {
 	}
 	for _, x := range []Alternatives{a, a.common()} {
 		for _, y := range []Alternatives{b, b.common()} {
-			if both, ok := x.times(y); ok {
+			if both, ok := x.product(y); ok {
 				return both
 			}
 		}
 	}
-	return Anything()
+	return True()
 }
 
 // Implies reports whether to the letter each term of a asks for all that a term of b does.
@@ -92,16 +92,16 @@ func (a Alternatives) fits() bool {
 	return len(a) <= MaxTerms && requirements <= MaxRequirements
 }
 
-// times returns the terms of a and b joined each to each, without those that no node
+// product returns the terms of a and b joined each to each, without those that no node
 // can match and those that others make superfluous, unless that is too much.
-func (a Alternatives) times(b Alternatives) (product Alternatives, ok bool) {
+func (a Alternatives) product(b Alternatives) (product Alternatives, ok bool) {
 	if len(a)*len(b) > MaxTerms*MaxTerms {
 		return nil, false
 	}
 	product = make(Alternatives, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
-			if both, ok := x.with(y); ok {
+			if both, ok := x.and(y); ok {
 				product = append(product, both)
 			}
 		}
@@ -146,17 +146,17 @@ func (a Alternatives) common() Alternatives {
 	return Alternatives{common}
 }
 
-// IsAnything reports whether a asks for nothing.
-func (a Alternatives) IsAnything() bool {
+// IsTrue reports whether a asks for nothing.
+func (a Alternatives) IsTrue() bool {
 	return slices.ContainsFunc(a, func(c conjunction) bool { return len(c) == 0 })
 }
 
-// Exclude reports whether no node can match both a and b, neither of which is without
+// Conflict reports whether no node can match both a and b, neither of which is without
 // terms, and what in the first term of each excludes the other.
-func (a Alternatives) Exclude(b Alternatives) (there, here Term, ok bool) {
+func (a Alternatives) Conflict(b Alternatives) (there, here Term, ok bool) {
 	for _, x := range a {
 		for _, y := range b {
-			if _, ok := x.with(y); ok {
+			if _, ok := x.and(y); ok {
 				return nil, nil, false
 			}
 		}
@@ -198,9 +198,9 @@ func (c conjunction) without(o conjunction) conjunction {
 	return rest
 }
 
-// with returns the conjunction of c and o, and whether a node can match it. Only what both
+// and returns the conjunction of c and o, and whether a node can match it. Only what both
 // add to one subject can exclude each other, for each can be matched by itself.
-func (c conjunction) with(o conjunction) (both conjunction, ok bool) {
+func (c conjunction) and(o conjunction) (both conjunction, ok bool) {
 	both = make(conjunction, 0, len(c)+len(o))
 	of, byC, byO := 0, false, false // where the subject begins, and who adds to it
 	excluded := func() bool {
@@ -241,16 +241,16 @@ func (c conjunction) with(o conjunction) (both conjunction, ok bool) {
 	return both, !excluded()
 }
 
-// Leading returns what a asks of a node such that another, which a is matched by, can
+// Project returns what a asks of a node such that another, which a is matched by, can
 // have the same values for those of the keys that the node has. A label that the node
 // lacks asks nothing, so a demand for a value becomes one for it or for no label. Like
 // Both it asks for less where that would be too much.
-func (a Alternatives) Leading(keys []string) Alternatives {
+func (a Alternatives) Project(keys []string) Alternatives {
 	var leading Alternatives
-	for _, c := range a.Both(Anything()) {
-		ways := Anything()
+	for _, c := range a.And(True()) {
+		ways := True()
 		for _, key := range keys {
-			ways = ways.Both(c.leading(key))
+			ways = ways.And(c.project(key))
 		}
 		leading = append(leading, ways...)
 	}
@@ -260,11 +260,11 @@ func (a Alternatives) Leading(keys []string) Alternatives {
 	return leading.common()
 }
 
-func (c conjunction) leading(key string) Alternatives {
+func (c conjunction) project(key string) Alternatives {
 	on := c.term(func(r *requirement.Requirement) bool { return !r.IsField() && r.Key() == key && !r.IsExists() })
 	switch {
 	case len(on) == 0:
-		return Anything()
+		return True()
 	case on.Matches("", nil):
 		return Alternatives{on.conjunction()}
 	}

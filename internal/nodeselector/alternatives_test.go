@@ -61,7 +61,7 @@ func alternatives() *rapid.Generator[nodeselector.Alternatives] {
 
 // match goes by what alternatives make of an affinity.
 func match(a nodeselector.Alternatives, name string, labels map[string]string) bool {
-	if a.IsAnything() {
+	if a.IsTrue() {
 		return true
 	}
 	terms := nodeselector.Required(a.Narrow(nil, nil)).NodeSelectorTerms
@@ -87,10 +87,10 @@ func everyNode(try func(name string, labels map[string]string)) {
 func TestBothIsTheConjunction(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := alternatives().Draw(t, "a"), alternatives().Draw(t, "b")
-		both := a.Both(b)
+		both := a.And(b)
 		excluded := true
 		if len(a)*len(b) > 0 {
-			_, _, excluded = a.Exclude(b)
+			_, _, excluded = a.Conflict(b)
 		}
 		possible := false
 		everyNode(func(name string, labels map[string]string) {
@@ -117,9 +117,9 @@ func TestBothIsTheConjunction(t *testing.T) {
 // node's values of the keys.
 func TestLeadingIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := alternatives().Draw(t, "a").Both(nodeselector.Anything())
+		a := alternatives().Draw(t, "a").And(nodeselector.True())
 		keys := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c"}), 1, 3, rapid.ID).Draw(t, "keys")
-		leading := a.Leading(keys)
+		leading := a.Project(keys)
 		leads := map[string]bool{} // by the states of the keys
 		of := func(labels map[string]string) string {
 			text := ""
@@ -176,11 +176,11 @@ func TestNarrowIsTheConjunction(t *testing.T) {
 			want := (a == nil || matches(own, name, labels)) && match(more, name, labels)
 			if value, ok := selector["a"]; !ok || labels["a"] == value {
 				// Alone, a term that asks for nothing is an empty one.
-				if got := matches(narrowed, name, labels); got != want && !(a == nil && more.IsAnything()) && !(a == nil && len(narrowed) == 1 && nodeselector.IsEmpty(narrowed[0])) {
+				if got := matches(narrowed, name, labels); got != want && !(a == nil && more.IsTrue()) && !(a == nil && len(narrowed) == 1 && nodeselector.IsEmpty(narrowed[0])) {
 					t.Fatalf("%v with %v narrowed to %v = %v matches %s %v: %v", own, selector, alternatives, narrowed, name, labels, got)
 				}
 			}
-			if got := matches(joined, name, labels); got != want && !more.IsAnything() {
+			if got := matches(joined, name, labels); got != want && !more.IsTrue() {
 				t.Fatalf("%v narrowed to %v = %v matches %s %v: %v", own, alternatives, joined, name, labels, got)
 			}
 		})
@@ -221,8 +221,8 @@ func TestBothIsBounded(t *testing.T) {
 		{"both in common", each("a", 65, "x"), each("b", 65, "y"), 1, 2},
 		{"nothing in common", each("a", 65), each("b", 65), 1, 0},
 		{"too many to multiply", each("a", 5000, "x"), each("b", 2), 2, 2},
-		{"too many, and anything", each("a", 65, "x"), nodeselector.Anything(), 1, 1},
-		{"anything, and too many", nodeselector.Anything(), each("a", 65, "x"), 1, 1},
+		{"too many, and anything", each("a", 65, "x"), nodeselector.True(), 1, 1},
+		{"anything, and too many", nodeselector.True(), each("a", 65, "x"), 1, 1},
 		{"as many as there may be", each("a", 64), each("b", 1), 64, 2},
 		{"one more", each("a", 65, "x"), each("b", 1), 1, 2},
 		{"as many requirements as there may be", each("a", 32, many[:30]...), each("b", 1), 32, 32},
@@ -231,13 +231,13 @@ func TestBothIsBounded(t *testing.T) {
 		{"too many requirements in common", each("a", 1, many...), each("b", 1, more...), 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			both := c.a.Both(c.b)
+			both := c.a.And(c.b)
 			if len(both) != c.terms || len(both[0]) != c.first {
 				t.Errorf("%d terms, the first of %d; want %d, %d", len(both), len(both[0]), c.terms, c.first)
 			}
 		})
 	}
-	if none := (nodeselector.Alternatives{}); len(none.Both(each("a", 5000))) != 0 || len(each("a", 5000).Both(none)) != 0 {
+	if none := (nodeselector.Alternatives{}); len(none.And(each("a", 5000))) != 0 || len(each("a", 5000).And(none)) != 0 {
 		t.Error("no alternatives and others are some")
 	}
 }
@@ -260,12 +260,12 @@ func TestImpliesIsToTheLetter(t *testing.T) {
 		a, b := alternatives().Draw(t, "a"), alternatives().Draw(t, "b")
 		if len(a) > 0 && rapid.Bool().Draw(t, "with more of the same") {
 			b = a
-			if more := alternatives().Draw(t, "more"); len(a.Both(more)) > 0 {
-				a = a.Both(more)
+			if more := alternatives().Draw(t, "more"); len(a.And(more)) > 0 {
+				a = a.And(more)
 			}
 		}
-		if a.IsAnything() || b.IsAnything() {
-			if b.IsAnything() && !a.Implies(b) {
+		if a.IsTrue() || b.IsTrue() {
+			if b.IsTrue() && !a.Implies(b) {
 				t.Fatalf("%v does not imply anything", a)
 			}
 			return
@@ -360,7 +360,7 @@ func TestExcludeNamesWhatExcludes(t *testing.T) {
 	of := func(all ...corev1.NodeSelectorRequirement) nodeselector.Alternatives {
 		return nodeselector.AnyOf(parse(corev1.NodeSelectorTerm{MatchExpressions: all}), nil)
 	}
-	there, here, ok := of(in("a", "1"), in("b", "1"), in("c", "1")).Exclude(of(in("a", "1"), in("b", "2", "3"), in("d", "1")))
+	there, here, ok := of(in("a", "1"), in("b", "1"), in("c", "1")).Conflict(of(in("a", "1"), in("b", "2", "3"), in("d", "1")))
 	if !ok || there.String() != "b In [1]" || here.String() != "b In [2, 3]" {
 		t.Errorf("%v, %v, %v", there, here, ok)
 	}

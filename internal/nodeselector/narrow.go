@@ -31,12 +31,12 @@ func (a Alternatives) Narrow(own *corev1.Affinity, selector Term) *corev1.Affini
 		for _, here := range AnyOf([]Term{parsed}, selector) {
 			var more Alternatives
 			for _, c := range a {
-				if _, ok := here.with(c); ok {
+				if _, ok := here.and(c); ok {
 					more = append(more, c.without(here))
 				}
 			}
-			if more.IsAnything() {
-				more = Anything()
+			if more.IsTrue() {
+				more = True()
 			}
 			for _, c := range more {
 				joined = append(joined, c.join(term))

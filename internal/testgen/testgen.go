@@ -90,32 +90,32 @@ func ValidStrategy(policies ...affinity.Policy) *rapid.Generator[affinity.Strate
 	})
 }
 
-func strategy(t *rapid.T, policy affinity.Policy, requires *rapid.Generator[[]affinity.Required], prefers *rapid.Generator[[]affinity.Preferred]) affinity.Strategy {
+func strategy(t *rapid.T, policy affinity.Policy, requires *rapid.Generator[[]affinity.RequiredLabel], prefers *rapid.Generator[[]affinity.PreferredLabel]) affinity.Strategy {
 	return affinity.Strategy{Policy: policy, Requires: requires.Draw(t, "requires"), Prefers: prefers.Draw(t, "prefers")}
 }
 
 // Requires draws a valid list of required labels, which may be empty or repeat a key.
-func Requires() *rapid.Generator[[]affinity.Required] { return requires(key()) }
+func Requires() *rapid.Generator[[]affinity.RequiredLabel] { return requires(key()) }
 
 // Prefers draws a valid list of preferred labels, which may be empty or repeat a
 // key, with the same or another weight.
-func Prefers() *rapid.Generator[[]affinity.Preferred] { return prefers(key(), weight()) }
+func Prefers() *rapid.Generator[[]affinity.PreferredLabel] { return prefers(key(), weight()) }
 
-func anyRequires() *rapid.Generator[[]affinity.Required] { return requires(anyKey()) }
+func anyRequires() *rapid.Generator[[]affinity.RequiredLabel] { return requires(anyKey()) }
 
-func anyPrefers() *rapid.Generator[[]affinity.Preferred] {
+func anyPrefers() *rapid.Generator[[]affinity.PreferredLabel] {
 	return prefers(anyKey(), rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1})))
 }
 
-func requires(key *rapid.Generator[string]) *rapid.Generator[[]affinity.Required] {
-	return several(3, rapid.Custom(func(t *rapid.T) affinity.Required {
-		return affinity.Required{Name: key.Draw(t, "name")}
+func requires(key *rapid.Generator[string]) *rapid.Generator[[]affinity.RequiredLabel] {
+	return several(3, rapid.Custom(func(t *rapid.T) affinity.RequiredLabel {
+		return affinity.RequiredLabel{Key: key.Draw(t, "name")}
 	}))
 }
 
-func prefers(key *rapid.Generator[string], weight *rapid.Generator[int32]) *rapid.Generator[[]affinity.Preferred] {
-	return several(3, rapid.Custom(func(t *rapid.T) affinity.Preferred {
-		return affinity.Preferred{Name: key.Draw(t, "name"), Weight: weight.Draw(t, "weight")}
+func prefers(key *rapid.Generator[string], weight *rapid.Generator[int32]) *rapid.Generator[[]affinity.PreferredLabel] {
+	return several(3, rapid.Custom(func(t *rapid.T) affinity.PreferredLabel {
+		return affinity.PreferredLabel{Key: key.Draw(t, "name"), Weight: weight.Draw(t, "weight")}
 	}))
 }
 

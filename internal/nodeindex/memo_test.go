@@ -1,15 +1,15 @@
-package catalogue_test
+package nodeindex_test
 
 import (
 	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 func TestAMemoMakesOnce(t *testing.T) {
-	var m catalogue.Memo[int]
+	var m nodeindex.Memo[int]
 	var made [3]atomic.Int32
 	var wg sync.WaitGroup
 	for i := range 300 {
@@ -31,7 +31,7 @@ func TestAMemoMakesOnce(t *testing.T) {
 }
 
 func TestAMemoMakesForSeveralAtTheSameTime(t *testing.T) {
-	var m catalogue.Memo[int]
+	var m nodeindex.Memo[int]
 	got := m.Get([]byte("a"), func() int { return 1 + m.Get([]byte("b"), func() int { return 1 }) })
 	if got != 2 {
 		t.Errorf("got %d", got)

@@ -1,7 +1,7 @@
 // Package catalogue answers questions about all nodes of a cluster at once. It holds
 // sets of nodes as bits, and looks at each label of a node once, however many
 // operations ask for it.
-package catalogue
+package nodeindex
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -11,26 +11,26 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// A Catalogue is an index of nodes, which have the numbers of their places in the
+// A Index is an index of nodes, which have the numbers of their places in the
 // list that it was made of. It is safe for use by several goroutines at once, and so are
 // the sets and agreements that come from it.
-type Catalogue struct {
+type Index struct {
 	nodes    []corev1.Node
 	all      Set
-	names    *index
+	names    *valueIndex
 	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
 
-	labels Memo[*index] // by key, when first asked for
+	labels Memo[*valueIndex] // by key, when first asked for
 	agree  Memo[*Agreement]
 }
 
 // New returns the catalogue of nodes, for as long as they stay as they are. Nodes without
 // a name, and those that have the name of one before, are faults, with paths that start
 // at nodes.
-func New(nodes []corev1.Node) (*Catalogue, field.ErrorList) {
-	c := &Catalogue{nodes: nodes, all: none(len(nodes)), cordoned: none(len(nodes))}
-	c.names = indexOf(nodes, len(nodes), func(n *corev1.Node) (string, bool) { return n.Name, true })
+func New(nodes []corev1.Node) (*Index, field.ErrorList) {
+	c := &Index{nodes: nodes, all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
+	c.names = newValueIndex(nodes, len(nodes), func(n *corev1.Node) (string, bool) { return n.Name, true })
 	for i := range nodes {
 		c.all.add(int32(i))
 		if nodes[i].Spec.Unschedulable {
@@ -38,10 +38,10 @@ func New(nodes []corev1.Node) (*Catalogue, field.ErrorList) {
 		}
 	}
 	c.profiles = profilesOf(nodes)
-	return c, c.misnamed()
+	return c, c.nameFaults()
 }
 
-func (c *Catalogue) misnamed() field.ErrorList {
+func (c *Index) nameFaults() field.ErrorList {
 	var faults field.ErrorList
 	for name, nodes := range c.names.nodes {
 		if c.names.values[name] != "" {
@@ -59,10 +59,10 @@ func (c *Catalogue) misnamed() field.ErrorList {
 	return faults
 }
 
-// Only returns the set of the one node of the given name, which is empty if there is
+// Named returns the set of the one node of the given name, which is empty if there is
 // none.
-func (c *Catalogue) Only(name string) Set {
-	only := none(len(c.nodes))
+func (c *Index) Named(name string) Set {
+	only := newSet(len(c.nodes))
 	for _, i := range c.names.having(name) {
 		only.add(i)
 	}
@@ -70,25 +70,25 @@ func (c *Catalogue) Only(name string) Set {
 }
 
 // Matching returns the nodes that match one of the terms.
-func (c *Catalogue) Matching(terms []nodeselector.Term) Set {
-	matching := none(len(c.nodes))
+func (c *Index) Matching(terms []nodeselector.Term) Set {
+	matching := newSet(len(c.nodes))
 	for _, t := range terms {
 		of := c.all
 		for _, r := range t {
-			of = of.And(c.meeting(r))
+			of = of.Intersection(c.meeting(r))
 		}
-		matching = matching.Or(of)
+		matching = matching.Union(of)
 	}
 	return matching
 }
 
 // meeting returns the nodes that meet a requirement.
-func (c *Catalogue) meeting(r requirement.Requirement) Set {
+func (c *Index) meeting(r requirement.Requirement) Set {
 	index := c.names
 	if !r.IsField() {
 		index = c.label(r.Key())
 	}
-	meeting := none(len(c.nodes))
+	meeting := newSet(len(c.nodes))
 	values, excluded, listed := r.Listed()
 	switch {
 	case listed:
@@ -98,7 +98,7 @@ func (c *Catalogue) meeting(r requirement.Requirement) Set {
 			}
 		}
 		if excluded {
-			return c.all.Minus(meeting)
+			return c.all.Difference(meeting)
 		}
 		return meeting
 	case r.Matches("", false):
@@ -119,16 +119,16 @@ func (c *Catalogue) meeting(r requirement.Requirement) Set {
 }
 
 // HasLabel reports whether a node has a label with the key.
-func (c *Catalogue) HasLabel(key string) bool { return len(c.label(key).values) > 0 }
+func (c *Index) HasLabel(key string) bool { return len(c.label(key).values) > 0 }
 
-func (c *Catalogue) label(key string) *index {
-	return c.labels.Get([]byte(key), func() *index {
-		return indexOf(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
+func (c *Index) label(key string) *valueIndex {
+	return c.labels.Get([]byte(key), func() *valueIndex {
+		return newValueIndex(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
 	})
 }
 
-// index says which nodes have which value, of one label or as their name.
-type index struct {
+// valueIndex says which nodes have which value, of one label or as their name.
+type valueIndex struct {
 	values []string         // each once
 	number map[string]int32 // of each value
 	of     []int32          // the number of each node's value, or absent
@@ -137,9 +137,9 @@ type index struct {
 
 const absent int32 = -1
 
-// indexOf returns the index of what valueOf returns, which has about that many values.
-func indexOf(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string, bool)) *index {
-	x := &index{number: make(map[string]int32, values), of: make([]int32, len(nodes))}
+// newValueIndex returns the index of what valueOf returns, which has about that many values.
+func newValueIndex(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string, bool)) *valueIndex {
+	x := &valueIndex{number: make(map[string]int32, values), of: make([]int32, len(nodes))}
 	var size []int32
 	for i := range nodes {
 		value, ok := valueOf(&nodes[i])
@@ -186,7 +186,7 @@ func partition(nodes, of, size []int32) [][]int32 {
 }
 
 // having returns the nodes that have the value.
-func (x *index) having(value string) []int32 {
+func (x *valueIndex) having(value string) []int32 {
 	if number, ok := x.number[value]; ok {
 		return x.nodes[number]
 	}

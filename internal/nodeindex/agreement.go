@@ -1,4 +1,4 @@
-package catalogue
+package nodeindex
 
 import (
 	"encoding/binary"
@@ -18,20 +18,20 @@ type Agreement struct {
 
 // group says that all followers agree with each of the leaders, and that nobody else
 // does.
-type group struct{ leaders, followers Members }
+type group struct{ leaders, followers SparseSet }
 
 // Agreement returns who agrees with whom on the keys.
-func (c *Catalogue) Agreement(keys []string) *Agreement {
+func (c *Index) Agreement(keys []string) *Agreement {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	return c.agree.Get([]byte(strings.Join(keys, ",")), func() *Agreement { return c.agreementOn(keys) })
 }
 
-func (c *Catalogue) agreementOn(keys []string) *Agreement {
-	indexes := make([]*index, len(keys))
+func (c *Index) agreementOn(keys []string) *Agreement {
+	indexes := make([]*valueIndex, len(keys))
 	for k, key := range keys {
 		indexes[k] = c.label(key)
 	}
-	a := &Agreement{alone: none(len(c.nodes))}
+	a := &Agreement{alone: newSet(len(c.nodes))}
 	found, nodes := patterns(indexes, len(c.nodes))
 	for p, present := range found {
 		if present == "\x01" {
@@ -54,14 +54,14 @@ func (a *Agreement) group(leaders, followers [][]int32) {
 		if len(followers[g]) == 1 { // itself, as every node agrees with itself
 			a.alone.add(leaders[g][0])
 		} else {
-			a.groups = append(a.groups, group{MembersOf(leaders[g]), MembersOf(followers[g])})
+			a.groups = append(a.groups, group{NewSparseSet(leaders[g]), NewSparseSet(followers[g])})
 		}
 	}
 }
 
 // patterns returns which keys nodes have and which they lack: each combination that
 // occurs, as a byte a key, in the order in which they occur, and the nodes of each.
-func patterns(indexes []*index, n int) (found []string, nodes [][]int32) {
+func patterns(indexes []*valueIndex, n int) (found []string, nodes [][]int32) {
 	number := map[string]int32{}
 	pattern := make([]byte, len(indexes))
 	of, size := make([]int32, n), []int32(nil)
@@ -96,7 +96,7 @@ func hasAll(pattern, other string) bool {
 
 // groupsOn returns, for nodes that have exactly the present keys, groups of equal values,
 // and for each group those of the candidates that have these values.
-func groupsOn(indexes []*index, present string, nodes []int32, candidates [][]int32) (leaders, followers [][]int32) {
+func groupsOn(indexes []*valueIndex, present string, nodes []int32, candidates [][]int32) (leaders, followers [][]int32) {
 	values, number := make([]byte, 0, 4*len(indexes)), map[string]int32{}
 	valuesOf := func(i int32) []byte {
 		values = values[:0]
@@ -139,29 +139,29 @@ func groupsOn(indexes []*index, present string, nodes []int32, candidates [][]in
 	return leaders, followers
 }
 
-// Following returns the nodes that agree with one of the leaders.
-func (a *Agreement) Following(leaders Set) Set {
+// Followers returns the nodes that agree with one of the leaders.
+func (a *Agreement) Followers(leaders Set) Set {
 	following := make(Set, len(leaders))
 	for i := range leaders {
 		following[i] = leaders[i] & a.alone[i]
 	}
 	for _, g := range a.groups {
-		if g.leaders.meet(leaders) {
-			g.followers.joinTo(following)
+		if g.leaders.intersects(leaders) {
+			g.followers.addTo(following)
 		}
 	}
 	return following
 }
 
-// Leading returns the nodes with which one of the followers agrees.
-func (a *Agreement) Leading(followers Set) Set {
+// Leaders returns the nodes with which one of the followers agrees.
+func (a *Agreement) Leaders(followers Set) Set {
 	leading := make(Set, len(followers))
 	for i := range followers {
 		leading[i] = followers[i] & a.alone[i]
 	}
 	for _, g := range a.groups {
-		if g.followers.meet(followers) {
-			g.leaders.joinTo(leading)
+		if g.followers.intersects(followers) {
+			g.leaders.addTo(leading)
 		}
 	}
 	return leading
@@ -182,7 +182,7 @@ func (a *Agreement) Lower(numbers []int32, leaders Set, of []int32, followers Se
 		}
 	}
 	for _, g := range a.groups {
-		if !g.leaders.meet(leaders) {
+		if !g.leaders.intersects(leaders) {
 			continue
 		}
 		greatest := least
@@ -200,17 +200,17 @@ func (a *Agreement) Lower(numbers []int32, leaders Set, of []int32, followers Se
 	}
 }
 
-// Members is a set of nodes of which most words would be zero: only the others are there.
-type Members []chunk
+// SparseSet is a set of nodes of which most words would be zero: only the others are there.
+type SparseSet []chunk
 
 type chunk struct {
 	word int32
 	bits uint64
 }
 
-// MembersOf returns the set of the nodes in a list that is in their order.
-func MembersOf(list []int32) Members {
-	m := make(Members, 0, words(list))
+// NewSparseSet returns the set of the nodes in a list that is in their order.
+func NewSparseSet(list []int32) SparseSet {
+	m := make(SparseSet, 0, words(list))
 	for _, i := range list {
 		if n := len(m); n == 0 || m[n-1].word != i/64 {
 			m = append(m, chunk{word: i / 64})
@@ -231,7 +231,7 @@ func words(list []int32) int {
 }
 
 // All ranges over the nodes in their order.
-func (m Members) All() iter.Seq[int] {
+func (m SparseSet) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for _, c := range m {
 			for word := c.bits; word != 0; word &= word - 1 {
@@ -244,7 +244,7 @@ func (m Members) All() iter.Seq[int] {
 }
 
 // Len returns how many nodes are in m.
-func (m Members) Len() int {
+func (m SparseSet) Len() int {
 	n := 0
 	for _, c := range m {
 		n += bits.OnesCount64(c.bits)
@@ -252,7 +252,7 @@ func (m Members) Len() int {
 	return n
 }
 
-func (m Members) meet(s Set) bool {
+func (m SparseSet) intersects(s Set) bool {
 	for _, c := range m {
 		if s[c.word]&c.bits != 0 {
 			return true
@@ -261,7 +261,7 @@ func (m Members) meet(s Set) bool {
 	return false
 }
 
-func (m Members) joinTo(s Set) {
+func (m SparseSet) addTo(s Set) {
 	for _, c := range m {
 		s[c.word] |= c.bits
 	}

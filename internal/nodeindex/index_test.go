@@ -1,4 +1,4 @@
-package catalogue_test
+package nodeindex_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
-	"github.com/fluid-cloudnative/slipstream/internal/catalogue"
+	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
@@ -51,15 +51,15 @@ func sets(n int) *rapid.Generator[map[int]bool] {
 	})
 }
 
-func build(c *catalogue.Catalogue, all []corev1.Node, of map[int]bool) catalogue.Set {
-	return c.Matching([]nodeselector.Term{nil}).Where(func(i int) bool { return of[i] })
+func build(c *nodeindex.Index, all []corev1.Node, of map[int]bool) nodeindex.Set {
+	return c.Matching([]nodeselector.Term{nil}).Filter(func(i int) bool { return of[i] })
 }
 
 func TestAgreementIsWhatItSays(t *testing.T) {
 	keys := rapid.SliceOfN(rapid.SampledFrom([]string{"host", "rack", "zone", "none"}), 1, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		all := nodes().Draw(t, "nodes")
-		c, _ := catalogue.New(all)
+		c, _ := nodeindex.New(all)
 		on := keys.Draw(t, "keys")
 		agrees := func(b, a int) bool {
 			for _, key := range on {
@@ -82,10 +82,10 @@ func TestAgreementIsWhatItSays(t *testing.T) {
 			}
 		}
 		a := c.Agreement(on)
-		if got := a.Following(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(following)) {
+		if got := a.Followers(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(following)) {
 			t.Fatalf("Following(%v) = %v, want %v", set, slices.Collect(got.All()), members(following))
 		}
-		if got := a.Leading(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(leading)) {
+		if got := a.Leaders(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(leading)) {
 			t.Fatalf("Leading(%v) = %v, want %v", set, slices.Collect(got.All()), members(leading))
 		}
 		if c.Agreement(on) != a {
@@ -102,24 +102,24 @@ func members(of map[int]bool) []int {
 func TestSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := nodes().Draw(t, "nodes")
-		c, _ := catalogue.New(all)
+		c, _ := nodeindex.New(all)
 		a, b := sets(len(all)).Draw(t, "a"), sets(len(all)).Draw(t, "b")
 		s, o := build(c, all, a), build(c, all, b)
 		both, rest := map[int]bool{}, map[int]bool{}
 		for i := range a {
 			both[i], rest[i] = a[i] && b[i], a[i] && !b[i]
 		}
-		check := func(what string, got catalogue.Set, want map[int]bool) {
+		check := func(what string, got nodeindex.Set, want map[int]bool) {
 			if list := members(want); !slices.Equal(slices.Collect(got.All()), list) || got.Len() != len(list) || got.Empty() != (len(list) == 0) {
 				t.Fatalf("%s = %v, want %v", what, slices.Collect(got.All()), list)
 			}
 		}
 		within := len(members(rest)) == 0
-		check("And", s.And(o), both)
-		check("Minus", s.Minus(o), rest)
+		check("And", s.Intersection(o), both)
+		check("Minus", s.Difference(o), rest)
 		check("And, undisturbed", s, a)
-		if s.Within(o) != within || s.Meets(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
-			t.Fatalf("%v, %v: Within %v, Meets %v, Equal %v", a, b, s.Within(o), s.Meets(o), s.Equal(o))
+		if s.SubsetOf(o) != within || s.Intersects(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
+			t.Fatalf("%v, %v: Within %v, Meets %v, Equal %v", a, b, s.SubsetOf(o), s.Intersects(o), s.Equal(o))
 		}
 		for i := range s.All() {
 			if !s.Has(i) {
@@ -147,7 +147,7 @@ func TestMatchingIsTheSchedulersVerdictOnEachNode(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		all := nodes().Draw(t, "nodes")
-		c, _ := catalogue.New(all)
+		c, _ := nodeindex.New(all)
 		var terms []nodeselector.Term
 		for range rapid.IntRange(0, 2).Draw(t, "terms") {
 			term := corev1.NodeSelectorTerm{MatchExpressions: rapid.SliceOfN(expressions, 0, 3).Draw(t, "term")}
@@ -196,7 +196,7 @@ func TestTolerated(t *testing.T) {
 		{corev1.Taint{Key: "k", Value: "v", Effect: corev1.TaintEffectPreferNoSchedule}, corev1.Toleration{Key: "l"}, true},
 	} {
 		plain := corev1.Taint{Key: "other", Effect: noSchedule}
-		c1, _ := catalogue.New([]corev1.Node{
+		c1, _ := nodeindex.New([]corev1.Node{
 			{ObjectMeta: metav1.ObjectMeta{Name: "clean"}},
 			{ObjectMeta: metav1.ObjectMeta{Name: "tainted"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{c.taint}}},
 			{ObjectMeta: metav1.ObjectMeta{Name: "tainted twice"}, Spec: corev1.NodeSpec{Taints: []corev1.Taint{c.taint, plain}}},
@@ -216,7 +216,7 @@ func TestTolerated(t *testing.T) {
 }
 
 func TestUncordoned(t *testing.T) {
-	c, _ := catalogue.New([]corev1.Node{
+	c, _ := nodeindex.New([]corev1.Node{
 		{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: corev1.NodeSpec{Unschedulable: true}},
 		{ObjectMeta: metav1.ObjectMeta{Name: "b"}},
 	})
@@ -264,12 +264,12 @@ func TestSeparating(t *testing.T) {
 		{"the empty value", []corev1.Node{node("a", "type", ""), node("b", "type", "cpu")}, 1, "type", "[]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cat, faults := catalogue.New(c.nodes)
+			cat, faults := nodeindex.New(c.nodes)
 			if len(faults) > 0 {
 				t.Fatal(faults)
 			}
 			l := cat.Labels()
-			key, values, ok := l.Separating(l.All().Where(func(i int) bool { return i < c.want }), l.All())
+			key, values, ok := l.Separating(l.All().Filter(func(i int) bool { return i < c.want }), l.All())
 			if key != c.key || fmt.Sprint(values) != c.value || ok != (c.key != "") {
 				t.Errorf("Separating = %s, %v, %v; want %s, %s", key, values, ok, c.key, c.value)
 			}
@@ -313,7 +313,7 @@ func TestToleratedOnNodesOfManyTaints(t *testing.T) {
 				want = append(want, i)
 			}
 		}
-		c, _ := catalogue.New(all)
+		c, _ := nodeindex.New(all)
 		if got := slices.Collect(c.Tolerated(tolerations).All()); !slices.Equal(got, want) {
 			t.Fatalf("%v by %v: %v, want %v", kinds, tolerations, got, want)
 		}
@@ -330,7 +330,7 @@ func TestDistinctTaintsCostWhatTheyHold(t *testing.T) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		c, _ := catalogue.New(all)
+		c, _ := nodeindex.New(all)
 		tolerated := c.Tolerated(nil)
 		runtime.ReadMemStats(&after)
 		if !tolerated.Empty() {

@@ -1,4 +1,4 @@
-package catalogue
+package nodeindex
 
 import (
 	"cmp"
@@ -29,7 +29,7 @@ type Labels struct {
 type label struct{ key, value string }
 
 // Labels returns the names and labels of all nodes.
-func (c *Catalogue) Labels() *Labels {
+func (c *Index) Labels() *Labels {
 	l := &Labels{all: c.all, names: make([]string, len(c.nodes)), first: make([]int32, 1, len(c.nodes)+1)}
 	total := 0
 	for i := range c.nodes {
@@ -71,7 +71,7 @@ func (l *Labels) Node(i int) map[string]string {
 func (l *Labels) Separating(wanted, nodes Set) (key string, values []string, ok bool) {
 	l.index.Do(l.count)
 	unwanted, seen := make([]bool, len(l.label)), make([]bool, len(l.label))
-	for i := range nodes.Minus(wanted).All() {
+	for i := range nodes.Difference(wanted).All() {
 		for _, id := range l.id[l.first[i]:l.first[i+1]] {
 			unwanted[id] = true
 		}

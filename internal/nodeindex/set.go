@@ -1,4 +1,4 @@
-package catalogue
+package nodeindex
 
 import (
 	"iter"
@@ -10,7 +10,7 @@ import (
 // never written to, so that sets may share memory.
 type Set []uint64
 
-func none(n int) Set { return make(Set, (n+63)/64) }
+func newSet(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
@@ -51,8 +51,8 @@ func (s Set) All() iter.Seq[int] {
 	}
 }
 
-// Within reports whether every node of s is in t.
-func (s Set) Within(t Set) bool {
+// SubsetOf reports whether every node of s is in t.
+func (s Set) SubsetOf(t Set) bool {
 	for i := range s {
 		if s[i]&^t[i] != 0 {
 			return false
@@ -61,8 +61,8 @@ func (s Set) Within(t Set) bool {
 	return true
 }
 
-// Meets reports whether some node is in both.
-func (s Set) Meets(t Set) bool {
+// Intersects reports whether some node is in both.
+func (s Set) Intersects(t Set) bool {
 	for i := range s {
 		if s[i]&t[i] != 0 {
 			return true
@@ -71,13 +71,13 @@ func (s Set) Meets(t Set) bool {
 	return false
 }
 
-// And returns what is in both: s or t itself where one is within the other, so that
+// Intersection returns what is in both: s or t itself where one is within the other, so that
 // equal sets of many operations are one in memory.
-func (s Set) And(t Set) Set {
+func (s Set) Intersection(t Set) Set {
 	switch {
-	case s.Within(t):
+	case s.SubsetOf(t):
 		return s
-	case t.Within(s):
+	case t.SubsetOf(s):
 		return t
 	}
 	both := make(Set, len(s))
@@ -87,12 +87,12 @@ func (s Set) And(t Set) Set {
 	return both
 }
 
-// Or returns what is in either: s or t itself where one is within the other.
-func (s Set) Or(t Set) Set {
+// Union returns what is in either: s or t itself where one is within the other.
+func (s Set) Union(t Set) Set {
 	switch {
-	case s.Within(t):
+	case s.SubsetOf(t):
 		return t
-	case t.Within(s):
+	case t.SubsetOf(s):
 		return s
 	}
 	either := slices.Clone(s)
@@ -100,8 +100,8 @@ func (s Set) Or(t Set) Set {
 	return either
 }
 
-// Minus returns what is in s and not in t.
-func (s Set) Minus(t Set) Set {
+// Difference returns what is in s and not in t.
+func (s Set) Difference(t Set) Set {
 	rest := make(Set, len(s))
 	for i := range s {
 		rest[i] = s[i] &^ t[i]
@@ -110,7 +110,7 @@ func (s Set) Minus(t Set) Set {
 }
 
 // Equal reports whether s and t have the same nodes.
-func (s Set) Equal(t Set) bool { return s.Within(t) && t.Within(s) }
+func (s Set) Equal(t Set) bool { return s.SubsetOf(t) && t.SubsetOf(s) }
 
 func (s Set) include(t Set) {
 	for i := range s {
@@ -118,8 +118,8 @@ func (s Set) include(t Set) {
 	}
 }
 
-// Where returns the nodes of s that ok holds of.
-func (s Set) Where(ok func(i int) bool) Set {
+// Filter returns the nodes of s that ok holds of.
+func (s Set) Filter(ok func(i int) bool) Set {
 	where := make(Set, len(s))
 	for i := range s.All() {
 		if ok(i) {

@@ -1,4 +1,4 @@
-package catalogue
+package nodeindex
 
 import (
 	"encoding/binary"
@@ -55,7 +55,7 @@ func profilesOf(nodes []corev1.Node) []profile {
 
 // Tolerated returns the nodes whose taints the tolerations tolerate, as kube-scheduler
 // sees them: those with effect NoSchedule and NoExecute.
-func (c *Catalogue) Tolerated(tolerations []corev1.Toleration) Set {
+func (c *Index) Tolerated(tolerations []corev1.Toleration) Set {
 	tolerated := slices.Clone(c.all)
 	for _, p := range c.profiles {
 		if !toleratesAll(tolerations, p.taints) {
@@ -69,12 +69,12 @@ func (c *Catalogue) Tolerated(tolerations []corev1.Toleration) Set {
 
 // Uncordoned returns the nodes that are schedulable. For kube-scheduler
 // spec.unschedulable is as good as a taint, which a pod may tolerate.
-func (c *Catalogue) Uncordoned(tolerations []corev1.Toleration) Set {
+func (c *Index) Uncordoned(tolerations []corev1.Toleration) Set {
 	cordon := []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}
 	if toleratesAll(tolerations, cordon) {
 		return c.all
 	}
-	return c.all.Minus(c.cordoned)
+	return c.all.Difference(c.cordoned)
 }
 
 func toleratesAll(tolerations []corev1.Toleration, taints []corev1.Taint) bool {

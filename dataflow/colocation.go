@@ -7,38 +7,38 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// following is what an operation must follow: where its source in the flow has one of
+// colocation is what an operation must follow: where its source in the flow has one of
 // the labels, it must run where the label has the same value.
-type following struct {
+type colocation struct {
 	source int32    // the index of the source, or none
 	keys   []string // what the operation requires and the source exposes
 }
 
 // sameNode reports whether that is the very node of the source, where every node has a
 // hostname of its own.
-func (f following) sameNode() bool { return slices.Contains(f.keys, topology.Hostname) }
+func (f colocation) sameNode() bool { return slices.Contains(f.keys, topology.Hostname) }
 
-// following returns what the operation must follow. There is nothing that it must
+// colocation returns what the operation must follow. There is nothing that it must
 // without policy Require, nor if its source has no one place, or exposes none of the
 // labels, or is not in the flow, so that nothing is known of it.
-func (f *Flow) following(i int32, exposed *exposures) following {
+func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	op := &f.operations[i]
 	ref, ok := op.Source()
 	if !ok || op.RunAfter.Strategy.Policy != affinity.Require {
-		return following{source: none}
+		return colocation{source: none}
 	}
 	source := f.predecessor[i]
 	if op.RunAfter.DependOn != nil {
 		source = f.find(ref)
 	}
 	if source == none {
-		return following{source: none}
+		return colocation{source: none}
 	}
 	keys := exposed.among(op.RunAfter.Strategy.Keys(), source)
 	if len(keys) == 0 {
-		return following{source: none}
+		return colocation{source: none}
 	}
-	return following{source, keys}
+	return colocation{source, keys}
 }
 
 // exposures are the label keys that operations expose, worked out once for all that follow
@@ -78,18 +78,18 @@ func (e *exposures) among(keys []string, i int32) []string {
 	return slices.DeleteFunc(keys, func(key string) bool { return !e.have(i, key) })
 }
 
-// followings returns what every operation must follow, an order in which each comes
+// colocations returns what every operation must follow, an order in which each comes
 // after its source, and the cycles there are. A source need not be an ancestor, though
 // [Flow.Problems] reports any that is not, and so operations may be each other's: those
 // that are follow nothing here.
-func (f *Flow) followings() (all []following, order []int32, circular []*CycleError) {
-	all = make([]following, len(f.operations))
+func (f *Flow) colocations() (all []colocation, order []int32, circular []*CycleError) {
+	all = make([]colocation, len(f.operations))
 	sources, exposed := make([]int32, len(f.operations)), f.exposures()
 	for i := range all {
-		all[i] = f.following(int32(i), exposed)
+		all[i] = f.colocation(int32(i), exposed)
 		sources[i] = all[i].source
 	}
-	order = predecessorsFirst(sources)
+	order = preOrder(sources)
 	if len(order) == len(all) {
 		return all, order, nil
 	}
@@ -101,5 +101,5 @@ func (f *Flow) followings() (all []following, order []int32, circular []*CycleEr
 		}
 		circular = append(circular, &CycleError{Operations: refs, ofSources: true})
 	}
-	return all, predecessorsFirst(sources), circular
+	return all, preOrder(sources), circular
 }
