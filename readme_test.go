@@ -1,6 +1,8 @@
 package slipstream_test
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,11 +10,13 @@ import (
 	"strings"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/util/yaml"
+
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 )
 
-// The manifests of the README are read without a fault, and make a flow without a problem.
+// The manifests of the README have no faults, and their flow has no problems.
 func TestReadmeManifestsAreSound(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -23,12 +27,18 @@ func TestReadmeManifestsAreSound(t *testing.T) {
 		t.Error("the README shows no manifest")
 	}
 	for _, block := range blocks {
-		read, err := manifest.Read("README.md", strings.NewReader(block[1]))
-		if err != nil {
-			t.Error(err)
-		}
 		var ops []dataflow.Operation
-		for _, op := range read.Operations {
+		for decoder := yaml.NewYAMLOrJSONDecoder(strings.NewReader(block[1]), 4096); ; {
+			var object map[string]any
+			if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			op, err := manifest.Decode(object)
+			if err != nil {
+				t.Fatal(err)
+			}
 			ops = append(ops, op.Operation)
 		}
 		if problems := dataflow.Check(ops...); len(ops) < 2 || problems != nil {
@@ -37,7 +47,7 @@ func TestReadmeManifestsAreSound(t *testing.T) {
 	}
 }
 
-// Every Go snippet of the README stands, line for line, in an Example that runs.
+// Every Go snippet of the README is, line for line, in an Example that runs.
 func TestReadmeSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -60,7 +70,7 @@ func TestReadmeSnippetsAreExamples(t *testing.T) {
 	}
 }
 
-// What the README shows of plan's tables is what plan prints: its golden files have it, up to what the README leaves out (…).
+// The README's tables are in plan's golden files, except for the parts that it leaves out (…).
 func TestReadmeTablesAreWhatPlanPrints(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

@@ -8,203 +8,178 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// ConflictError says that no node can satisfy both what an operation asks of its
-// node itself and what it must inherit, although some could satisfy the former
-// (law C1).
+// ConflictError is the error that no node can meet both the own constraints of an operation and
+// the labels that it inherits, although some node could meet the own constraints (law C1).
 type ConflictError struct {
-	// Source names the operation that is followed, and SpecPath is the path of
-	// what holds the affinity and the node selector of the follower, such as
-	// "spec". They are for the message, and empty if the caller knew neither.
+	// Source names the operation whose labels are inherited, and SpecPath is the path of the
+	// object that holds the affinity and the node selector of the inheriting operation, such
+	// as "spec". Both are for the message, and empty if the caller does not know them.
 	Source, SpecPath string
 
-	// Foreseen is set if the two exclude each other by what they ask for themselves,
-	// before either ran; nil if the conflict is with what was observed. Only one of
-	// Foreseen and Refusals is there.
-	Foreseen *Foreseen
-
-	// Refusals says, for each way of meeting the operation's own demands, what
-	// refuses an inherited label: one entry for each such term of the node
-	// affinity, or a single one if the labels are refused whatever the term.
+	// Refusals holds one refusal for each term of the required node affinity that some node
+	// could match, or a single one if a label is refused in every term.
 	Refusals []Refusal
 }
 
-// Foreseen is a conflict between what two operations ask for, which must run on one node, or
-// on nodes with the same labels: as one of them follows the other, directly or through
-// others, or both follow a third. If both are the same operation, what it asks for is
-// impossible by itself.
-type Foreseen struct {
-	Follower    string // names the operation that cannot follow
-	There, Here string // what the operation that it follows asks for, and what it asks for itself
-
-	// Several says that it takes more than the two: There is what the operation that is
-	// followed and others that must run where it does ask for together.
-	Several bool
-}
-
-// Refusal is a demand of an operation that an inherited label does not meet.
+// Refusal is a constraint that an inherited label does not meet.
 type Refusal struct {
-	Key, Value string // the inherited label
+	Key   string `json:"key"`   // the key of the inherited label
+	Value string `json:"value"` // its value
 
-	// Term is the index among nodeSelectorTerms of the term that refuses it,
-	// ByNodeSelector, or ByLabelSyntax.
-	Term int
+	// By says what refuses the label.
+	By RefusedBy `json:"by"`
 
-	// Expression is what refuses it. It is zero if Term is ByLabelSyntax.
-	Expression corev1.NodeSelectorRequirement
+	// Term is the index of the term in nodeSelectorTerms if By is ByTerm, else 0.
+	Term int `json:"term"`
+
+	// Expression is the requirement that refuses the label: an expression of the term, or
+	// the entry of the node selector, written with operator In. It is zero if By is
+	// ByLabelSyntax.
+	Expression corev1.NodeSelectorRequirement `json:"expression"`
 }
 
-// The values of Refusal.Term that are not the index of a term.
+// RefusedBy says what refuses an inherited label.
+type RefusedBy string
+
 const (
-	ByNodeSelector = -1 // the node selector refuses it; Expression is its entry, written with In
-	ByLabelSyntax  = -2 // no node can have it: the value is not a label value
+	ByTerm         RefusedBy = "Term"         // a term of the required node affinity
+	ByNodeSelector RefusedBy = "NodeSelector" // an entry of the node selector
+	ByLabelSyntax  RefusedBy = "LabelSyntax"  // Kubernetes: the key or the value is malformed, so no node has the label
 )
 
-// Error says who cannot follow whom, and why, such as
+// Error names the source, its labels and the constraints that refuse them: of many refusals the
+// first ones. An example is
 //
-//	cannot follow DataLoad default/loadA: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]
-//
-// or, if it is foreseen,
-//
-//	DataProcess default/convert cannot run where DataLoad default/download does: it requires zone In [a], and that one requires zone In [b]
-//
-// Without a reason it says only who cannot be followed.
+//	cannot follow DataLoad default/load-a: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]
 func (e *ConflictError) Error() string {
-	if e.Foreseen != nil {
-		return e.Foreseen.error(e.Source)
+	source, path := "the source", ""
+	if e.Source != "" {
+		source = message.Printable(e.Source)
 	}
-	following, at := e.Source, e.SpecPath
-	if following == "" {
-		following = "the source"
+	if e.SpecPath != "" {
+		path = message.Printable(e.SpecPath) + "."
 	}
 	if len(e.Refusals) == 0 {
-		return "cannot follow " + following
+		return "cannot follow " + source
 	}
-	if at != "" {
-		at += "."
-	}
-	var labels, demands []string
-	for _, r := range e.Refusals {
-		if l := r.Key + "=" + r.Value; !slices.Contains(labels, l) {
-			labels = append(labels, l)
+	const listed = 4
+	var labels, constraints []string
+	for i, r := range e.Refusals {
+		if i == listed {
+			constraints = append(constraints, fmt.Sprintf("%d more", len(e.Refusals)-listed))
+			break
 		}
-		demands = append(demands, r.demand(at, len(e.Refusals) > 1))
+		if label := message.Printable(r.Key + "=" + r.Value); !slices.Contains(labels, label) {
+			labels = append(labels, label)
+		}
+		constraints = append(constraints, r.constraint(path, len(e.Refusals) > 1))
 	}
-	return fmt.Sprintf("cannot follow %s: it ran where %s, but %s", following, strings.Join(labels, " and "), strings.Join(demands, ", and "))
+	text := fmt.Sprintf("cannot follow %s: it ran where %s, but %s", source, strings.Join(labels, " and "), strings.Join(constraints, ", and "))
+	return message.Cut(text, message.Limit)
 }
 
-// error is the message, with the name of who is followed.
-func (f *Foreseen) error(following string) string {
-	if f.Follower == following {
-		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", following, f.Here)
-	}
-	there := "that one requires "
-	if f.Several {
-		there = "those that must run there require together "
-	}
-	return fmt.Sprintf("%s cannot run where %s does: it requires %s, and %s%s", f.Follower, following, f.Here, there, f.There)
-}
-
-// demand says what r asks for, in the spec at a path. One of several says in which term.
-func (r Refusal) demand(at string, several bool) string {
-	expression, _ := requirement.Parse(r.Expression, nil)
+// constraint says what refuses the label, with a path that starts at the given one. One of
+// several refusals names its term.
+func (r Refusal) constraint(path string, several bool) string {
 	switch {
-	case r.Term == ByLabelSyntax:
-		return fmt.Sprintf("%q is not a label value", r.Value)
-	case r.Term == ByNodeSelector:
-		return at + "nodeSelector requires " + expression.String()
+	case r.By == ByLabelSyntax && !labelsyntax.IsKey(r.Key):
+		return fmt.Sprintf("%q is not a label key", message.Excerpt(r.Key))
+	case r.By == ByLabelSyntax:
+		return fmt.Sprintf("%q is not a label value", message.Excerpt(r.Value))
+	case r.By == ByNodeSelector:
+		return path + "nodeSelector requires " + r.expression()
 	case several:
-		return fmt.Sprintf("term %d of %saffinity requires %s", r.Term, at, expression)
-	default:
-		return at + "affinity requires " + expression.String()
+		return fmt.Sprintf("term %d of %saffinity requires %s", r.Term, path, r.expression())
 	}
+	return path + "affinity requires " + r.expression()
 }
 
-// FindConflict returns why no node can satisfy the node selector, the required node
-// affinity and the inherited labels together, although some can satisfy the first
-// two. It is nil if some node can satisfy all three, and if none can satisfy even
-// the first two, which is not the inherited labels' doing (law C1). Otherwise it is a
-// [*ConflictError].
+func (r Refusal) expression() string {
+	if parsed, faults := requirement.Parse(r.Expression, nil); len(faults) == 0 {
+		return message.Excerpt(parsed.String())
+	}
+	return message.Printable(fmt.Sprint(r.Expression.Key, " ", r.Expression.Operator, " ", r.Expression.Values))
+}
+
+// FindConflict returns a [*ConflictError] if no node can meet the node selector, the required
+// node affinity and the inherited labels together, although some node can meet the first two
+// (law C1). Otherwise it returns nil. Nil and empty arguments constrain nothing. A label with a
+// malformed key or value is on no node. A malformed node selector or term matches no node.
 //
-// [Inherit] looks for conflicts itself; it does not know the node selector.
+// [Inherit] finds the conflicts with the node affinity itself. It has no node selector.
 func FindConflict(nodeSelector map[string]string, own *corev1.Affinity, inherited topology.LabelSet) error {
-	everywhere, refused := refusedByAll(nodeSelector, inherited)
-	terms := []corev1.NodeSelectorTerm{{}} // no required part: one way, which asks for nothing
+	terms := []corev1.NodeSelectorTerm{{}} // without a required part: one term, which every node matches
 	required := nodeselector.Required(own)
 	if required != nil {
 		terms = required.NodeSelectorTerms
 	}
-	if !refused && !anyRefuses(terms, inherited) {
-		return nil // the common case, without parsing what has nothing to do with it
+	always, refused := refusalOfAll(nodeSelector, inherited), false
+	refusals := make([]*Refusal, len(terms))
+	for i := range terms {
+		if refusals[i] = always; always == nil {
+			refusals[i] = refusal(terms, i, inherited)
+		}
+		refused = refused || refusals[i] != nil
 	}
-
+	if !refused {
+		return nil
+	}
 	selector, faults := nodeselector.ParseSelector(nodeSelector)
 	if len(faults) > 0 {
-		return nil // matches no node
+		return nil
 	}
-	var refusals []Refusal
+	conflict := &ConflictError{}
 	for i := range terms {
 		if required != nil && nodeselector.IsEmpty(terms[i]) {
 			continue
 		}
-		parsed, faults := nodeselector.ParseTerm(terms[i], nil)
-		if len(faults) > 0 || !parsed.And(selector).Satisfiable() {
+		term, faults := nodeselector.ParseTerm(terms[i], nil)
+		if len(faults) > 0 || !term.SatisfiableWith(selector) {
 			continue
 		}
-		if refused {
-			return &ConflictError{Refusals: []Refusal{everywhere}}
-		}
-		r := refusal(&terms[i], inherited)
-		if r == nil {
+		if refusals[i] == nil {
 			return nil
 		}
-		r.Term = i
-		refusals = append(refusals, *r)
+		conflict.Refusals = append(conflict.Refusals, *refusals[i])
+		if always != nil {
+			break
+		}
 	}
-	if len(refusals) == 0 {
+	if len(conflict.Refusals) == 0 {
 		return nil
 	}
-	return &ConflictError{Refusals: refusals}
+	return conflict
 }
 
-// refusedByAll returns what refuses an inherited label whatever the term.
-func refusedByAll(nodeSelector map[string]string, inherited topology.LabelSet) (Refusal, bool) {
+// refusalOfAll returns the refusal of an inherited label in every term, or nil.
+func refusalOfAll(nodeSelector map[string]string, inherited topology.LabelSet) *Refusal {
 	for key, value := range inherited.All() {
-		if !labelsyntax.IsValue(value) {
-			return Refusal{Key: key, Value: value, Term: ByLabelSyntax}, true
+		if !labelsyntax.IsKey(key) || !labelsyntax.IsValue(value) {
+			return &Refusal{Key: key, Value: value, By: ByLabelSyntax}
 		}
 		if selected, ok := nodeSelector[key]; ok && selected != value {
-			return Refusal{Key: key, Value: value, Term: ByNodeSelector, Expression: equality(key, selected)}, true
+			return &Refusal{Key: key, Value: value, By: ByNodeSelector, Expression: equality(key, selected)}
 		}
 	}
-	return Refusal{}, false
+	return nil
 }
 
-// anyRefuses reports whether any term refuses an inherited label.
-func anyRefuses(terms []corev1.NodeSelectorTerm, inherited topology.LabelSet) bool {
-	for i := range terms {
-		if refusal(&terms[i], inherited) != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// refusal returns what in term refuses an inherited label, or nil. A malformed
-// expression refuses nothing; it makes its term one that matches no node anyway.
-func refusal(term *corev1.NodeSelectorTerm, inherited topology.LabelSet) *Refusal {
-	for i := range term.MatchExpressions {
-		e := &term.MatchExpressions[i]
+// refusal returns the refusal of an inherited label in the i-th term, or nil. A malformed
+// expression refuses no label: its term matches no node anyway.
+func refusal(terms []corev1.NodeSelectorTerm, i int, inherited topology.LabelSet) *Refusal {
+	for _, e := range terms[i].MatchExpressions {
 		value, ok := inherited.Get(e.Key)
-		if !ok || isEquality(e, e.Key, value) {
+		if !ok {
 			continue
 		}
-		if r, faults := requirement.Parse(*e, nil); len(faults) == 0 && !r.Matches(value, true) {
-			return &Refusal{Key: e.Key, Value: value, Expression: *e.DeepCopy()}
+		if r, faults := requirement.Parse(e, nil); len(faults) == 0 && !r.Matches(value, true) {
+			return &Refusal{Key: e.Key, Value: value, By: ByTerm, Term: i, Expression: *e.DeepCopy()}
 		}
 	}
 	return nil

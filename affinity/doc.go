@@ -1,18 +1,16 @@
-// Package affinity holds the rule: what an operation inherits from the place
-// where its predecessor ran.
+// Package affinity holds the rule by which an operation inherits from the place where another
+// operation, its source, ran.
 //
-// An operation has an affinity of its own and, for each operation that it follows,
-// a [Strategy]: which labels of the predecessor's node it requires, or prefers.
-// [Inherit] combines them:
+// An operation has an affinity of its own and a [Strategy], which names the labels of the
+// source's node that the operation requires or prefers. [Inherit] combines the two:
 //
-//	Require: own affinity AND key In [value], for every followed key that is exposed
-//	Prefer:  own affinity, and a bonus of weight w for key In [value]
+//	Require: own affinity AND key In [value], for every key that the source exposes
+//	Prefer:  own affinity, and a preference for key In [value] with a weight
 //
-// Node affinity is an OR of terms, so a requirement goes into every term. What the
-// operation asked for itself is never dropped or reordered, and what it asked to
-// follow but nobody exposed is reported in [Result].
+// The terms of a required node affinity are ORed, so a requirement is added to every term. Own
+// constraints are never dropped or reordered. Keys that the source does not expose are reported
+// in [Result].
 //
-// What the package promises are the laws R1 and R2, P1 and P2, N1 and N2, I1 to I4, D1
-// and D2, M1, V1, C1 and C2, X1, and B1: those under "Inheriting" in LAWS.md, in the root
-// of the repository.
+// The package obeys the laws R1, R2, P1, P2, N1, N2, I1 to I4, D1, D2, M1, V1, C1, C2, X1 and B1
+// of LAWS.md in the root of the repository.
 package affinity

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -42,8 +43,8 @@ func ExampleInherit() {
 	// kubernetes.io/hostname In [gpu-a1]
 }
 
-// An operation would rather stay in its predecessor's zone. It also asks for a
-// label that the predecessor does not expose, and is told.
+// An operation prefers the zone where its predecessor ran. Its strategy also names a label that the
+// predecessor does not expose.
 func ExampleInherit_prefer() {
 	strategy := affinity.Strategy{
 		Policy: affinity.Prefer,
@@ -93,7 +94,7 @@ func ExampleStrategy_Keys() {
 	// [topology.kubernetes.io/zone example.com/rack]
 }
 
-// What an operation asks for itself may exclude the place where it must follow.
+// The own affinity of an operation may exclude the place where it must run.
 func ExampleConflictError() {
 	own := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
 		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
@@ -119,7 +120,7 @@ func ExampleConflictError() {
 	// cannot follow the source: it ran where topology.kubernetes.io/zone=east-a, but affinity requires topology.kubernetes.io/zone In [west-c]
 }
 
-// Inherit does not know a pod's node selector. FindConflict does.
+// Inherit does not have the node selector of the pod.
 func ExampleFindConflict() {
 	selector := map[string]string{topology.Zone: "west-c"}
 	inherited := topology.NewLabelSet(map[string]string{topology.Zone: "east-a"})
@@ -128,7 +129,7 @@ func ExampleFindConflict() {
 	// cannot follow the source: it ran where topology.kubernetes.io/zone=east-a, but nodeSelector requires topology.kubernetes.io/zone In [west-c]
 }
 
-// A pod's demands are parsed once and matched with every node, as kube-scheduler does it.
+// The constraints of a pod are parsed once and matched with every node, as in kube-scheduler.
 func ExampleCompile() {
 	a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
 		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{{
@@ -143,15 +144,12 @@ func ExampleCompile() {
 		fmt.Println(err)
 		return
 	}
-	for _, node := range []struct {
-		name   string
-		labels map[string]string
-	}{
-		{"cpu-a1", map[string]string{topology.Zone: "east-a"}},
-		{"gpu-a1", map[string]string{topology.Zone: "east-a", "accelerator": "gpu"}},
-		{"gpu-b1", map[string]string{topology.Zone: "east-b", "accelerator": "gpu"}},
+	for _, node := range []corev1.Node{
+		{ObjectMeta: metav1.ObjectMeta{Name: "cpu-a1", Labels: map[string]string{topology.Zone: "east-a"}}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "gpu-a1", Labels: map[string]string{topology.Zone: "east-a", "accelerator": "gpu"}}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "gpu-b1", Labels: map[string]string{topology.Zone: "east-b", "accelerator": "gpu"}}},
 	} {
-		fmt.Println(node.name, matcher.Match(node.name, node.labels), matcher.Score(node.name, node.labels))
+		fmt.Println(node.Name, matcher.Match(&node), matcher.Score(&node))
 	}
 	// Output:
 	// cpu-a1 false 50

@@ -5,99 +5,94 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 // Result is what an operation inherits.
 type Result struct {
-	// Affinity is what the operation's pods get: its own affinity and the
-	// inherited part. Nil if there is neither.
-	Affinity *corev1.Affinity
+	// Affinity is the affinity of the operation's pods: the own affinity and what is
+	// inherited. It is nil if there is neither.
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
 
-	// Inherited holds the labels that were taken over.
-	Inherited topology.LabelSet
+	// Inherited holds the inherited labels.
+	Inherited topology.LabelSet `json:"inherited"`
 
-	// Missing holds the label keys that were asked for and are not exposed, in
-	// the strategy's order. Nil if none is.
-	Missing []string
+	// Missing holds the label keys of the strategy that the source does not expose, in the
+	// order of the strategy. It is nil if there are none.
+	Missing []string `json:"missing,omitempty"`
 }
 
-// Inherit returns the affinity of an operation that follows, by strategy s, an
-// operation that ran on a node with the exposed labels from.
+// Inherit returns the affinity of an operation that has the affinity own, and that inherits by
+// strategy s from an operation that ran on a node with the exposed labels from.
 //
-// The result shares no memory with own, which is never written to and may be nil
-// (law I1). Where nothing is to be added, it equals own (laws N1, N2). Applying
-// the same strategy to the result changes nothing (law I3).
+// Own may be nil. The result shares no memory with it (law I1). If there is nothing to add, it
+// equals own (laws N1, N2). Inheriting by the same strategy again changes nothing (law I3).
+// Prefer adds no preference for a value that no label can have.
 //
-// An invalid strategy is an error that holds every fault as a *field.Error with a
-// path that starts at affinityStrategy (law B1). Requirements that no node can meet
-// together with own, although some can meet own, are a [*ConflictError] (law C1).
-// The Result is then zero.
+// The Result is zero if there is an error. An invalid strategy is an error that holds every fault
+// as a *field.Error with a path that starts at affinityStrategy (law B1). Inherited labels that
+// no node can have together with own, although some node matches own, are a [*ConflictError]
+// (law C1).
 func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, error) {
 	if len(s.Validate(nil)) > 0 {
 		return Result{}, fielderror.Join(s.Validate(field.NewPath("affinityStrategy")))
 	}
-	keys := s.appendKeys(make([]string, 0, 8)) // on the stack, unless there are many
-	result := Result{Inherited: from.Only(keys...)}
-	if result.Inherited.Len() < len(keys) {
-		result.Missing = missing(keys, from)
+	keys := s.Keys()
+	result := Result{Affinity: own.DeepCopy(), Inherited: from.Only(keys...)}
+	for _, key := range keys {
+		if _, ok := from.Get(key); !ok {
+			result.Missing = append(result.Missing, key)
+		}
 	}
 	switch s.Policy {
 	case Require:
 		if err := FindConflict(nil, own, result.Inherited); err != nil {
 			return Result{}, err
 		}
-		result.Affinity = requiring(own, keys, result.Inherited)
+		result.Affinity = require(result.Affinity, keys, result.Inherited)
 	case Prefer:
-		result.Affinity = preferring(own, s.prefers(), result.Inherited)
-	default:
-		result.Affinity = own.DeepCopy()
+		result.Affinity = prefer(result.Affinity, s.prefers(), result.Inherited)
 	}
 	return result, nil
 }
 
-// missing returns the keys that are not exposed (law M1).
-func missing(keys []string, from topology.LabelSet) []string {
-	var missing []string
-	for _, key := range keys {
-		if _, ok := from.Get(key); !ok {
-			missing = append(missing, key)
+// require adds to a, which it may write to, the inherited value of every key (law R1): to each
+// term, because terms are ORed. An empty term, and a required part without terms, match no node.
+// They stay as they are, because with an expression they would match some node.
+func require(a *corev1.Affinity, keys []string, inherited topology.LabelSet) *corev1.Affinity {
+	required := nodeselector.Required(a)
+	if required == nil && inherited.Len() > 0 {
+		a = withNodeAffinity(a)
+		a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{
+			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: appendMissing(nil, keys, inherited)}},
 		}
 	}
-	return missing
-}
-
-// requiring returns own AND the exposed value of every key (law R1). Terms are
-// ORed, so each of them gets it. An empty term matches no node, and neither does a
-// required part without terms; to add to them would make them match some.
-func requiring(own *corev1.Affinity, keys []string, inherited topology.LabelSet) *corev1.Affinity {
-	result := own.DeepCopy()
-	switch required := nodeselector.Required(result); {
-	case required != nil:
+	if required != nil {
 		for i := range required.NodeSelectorTerms {
-			if term := &required.NodeSelectorTerms[i]; !nodeselector.IsEmpty(*term) {
-				addEqualities(term, keys, inherited)
+			if t := &required.NodeSelectorTerms[i]; !nodeselector.IsEmpty(*t) {
+				t.MatchExpressions = appendMissing(t.MatchExpressions, keys, inherited)
 			}
 		}
-	case inherited.Len() > 0:
-		var only *corev1.NodeSelectorTerm
-		result, only = withOneTerm(result)
-		addEqualities(only, keys, inherited)
 	}
-	return result
+	return a
 }
 
-// preferring returns own and a preference for the exposed value of every key,
-// unless own has it to the letter (laws P2, I3).
-func preferring(own *corev1.Affinity, prefers []PreferredLabel, inherited topology.LabelSet) *corev1.Affinity {
-	result := own.DeepCopy()
-	held := holdingPreferences(own, inherited)
-	added := preferences{most: len(prefers)}
+// prefer adds to a, which it may write to, a preference for the inherited value of every
+// preferred label, unless a has the same preference already (laws P2, I3).
+func prefer(a *corev1.Affinity, prefers []PreferredLabel, inherited topology.LabelSet) *corev1.Affinity {
+	has := heldPreferences(a, inherited)
+	added := make([]corev1.PreferredSchedulingTerm, 0, len(prefers))
 	for _, p := range prefers {
-		if value, ok := inherited.Get(p.Key); ok && !held.has(p, value) {
-			result = added.add(result, p, value)
+		if value, ok := inherited.Get(p.Key); ok && !has[p] && labelsyntax.IsValue(value) {
+			added = append(added, preference(p, value))
 		}
 	}
-	return result
+	if len(added) > 0 {
+		a = withNodeAffinity(a)
+		preferred := &a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
+		*preferred = append(*preferred, added...)
+	}
+	return a
 }

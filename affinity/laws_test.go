@@ -20,8 +20,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// check runs a property over many more inputs than rapid's default. Most have
-// nothing that could go wrong: what a law is about takes several coincidences.
+// check runs a property over more inputs than rapid's default, because the cases that a law is about
+// need several coincidences.
 func check(t *testing.T, property func(t *rapid.T)) {
 	t.Helper()
 	for range 8 {
@@ -29,7 +29,7 @@ func check(t *testing.T, property func(t *rapid.T)) {
 	}
 }
 
-// drawn is one instance of what the laws quantify over.
+// drawn is an input of the laws.
 type drawn struct {
 	own      *corev1.Affinity
 	strategy affinity.Strategy
@@ -43,19 +43,19 @@ func draw(t *rapid.T, policies ...affinity.Policy) drawn {
 		strategy: testgen.ValidStrategy(policies...).Draw(t, "strategy"),
 		from:     testgen.LabelSet().Draw(t, "from"),
 	}
-	if d.own != nil && d.own.NodeAffinity != nil && rapid.Bool().Draw(t, "holds some of it already") {
-		d.holdSome(t)
+	if d.own != nil && d.own.NodeAffinity != nil && rapid.Bool().Draw(t, "has some of it already") {
+		d.addSome(t)
 	}
 	d.nodes = rapid.SliceOfN(testgen.NodeLike(d.from), 20, 20).Draw(t, "nodes")
 	return d
 }
 
-// holdSome puts some of what is to be inherited into own, as an earlier Inherit does.
-func (d drawn) holdSome(t *rapid.T) {
+// addSome adds some of the inherited constraints to own, as an earlier Inherit does.
+func (d drawn) addSome(t *rapid.T) {
 	node := d.own.NodeAffinity
 	if d.strategy.Policy == affinity.Prefer {
 		for _, preference := range d.missingTerms() {
-			if rapid.Bool().Draw(t, "held preference") {
+			if rapid.Bool().Draw(t, "has preference") {
 				node.PreferredDuringSchedulingIgnoredDuringExecution = append(node.PreferredDuringSchedulingIgnoredDuringExecution, preference)
 			}
 		}
@@ -67,15 +67,15 @@ func (d drawn) holdSome(t *rapid.T) {
 	terms := node.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 	for i, term := range terms {
 		for _, e := range d.missingExpressions(term) {
-			if rapid.Bool().Draw(t, "held expression") {
+			if rapid.Bool().Draw(t, "has expression") {
 				terms[i].MatchExpressions = append(terms[i].MatchExpressions, e)
 			}
 		}
 	}
 }
 
-// inherit inherits with a valid strategy. It is not ok if no node can satisfy both
-// sides (law C1): then none of the drawn ones does, and there is no result.
+// inherit inherits with a valid strategy. ok is false if there is a conflict (law C1). It fails the
+// test if a drawn node shows that there is none.
 func (d drawn) inherit(t *rapid.T) (result affinity.Result, ok bool) {
 	result, err := affinity.Inherit(d.own, d.strategy, d.from)
 	if err == nil {
@@ -86,14 +86,14 @@ func (d drawn) inherit(t *rapid.T) (result affinity.Result, ok bool) {
 	}
 	for _, n := range d.nodes {
 		if match(d.own, n) && d.has(n) {
-			t.Fatalf("Inherit says %q, yet node %s with %v satisfies both", err, n.Name, n.Labels)
+			t.Fatalf("Inherit returns %q, but node %s with %v meets all constraints", err, n.Name, n.Labels)
 		}
 	}
 	return affinity.Result{}, false
 }
 
-// followed is K: the keys of the strategy, defaults applied, each once.
-func (d drawn) followed() []string {
+// keys returns K: the keys of the strategy or its default, each once.
+func (d drawn) keys() []string {
 	var keys []string
 	switch s := d.strategy; {
 	case s.Policy == affinity.Require && len(s.Requires) == 0:
@@ -116,7 +116,7 @@ func (d drawn) followed() []string {
 	return unique
 }
 
-// preferred is the list of preferences, the default applied.
+// preferred returns the list of preferences or its default.
 func (d drawn) preferred() []affinity.PreferredLabel {
 	if len(d.strategy.Prefers) == 0 {
 		return []affinity.PreferredLabel{{Key: "kubernetes.io/hostname", Weight: 100}}
@@ -124,9 +124,9 @@ func (d drawn) preferred() []affinity.PreferredLabel {
 	return d.strategy.Prefers
 }
 
-// has reports whether n has the exposed value of every followed key.
+// has reports whether n has the exposed value of every key of the strategy.
 func (d drawn) has(n *corev1.Node) bool {
-	for _, key := range d.followed() {
+	for _, key := range d.keys() {
 		if value, exposed := d.from.Get(key); exposed && !hasLabel(n, key, value) {
 			return false
 		}
@@ -139,7 +139,7 @@ func hasLabel(n *corev1.Node, key, value string) bool {
 	return present && got == value
 }
 
-// missingTerms are the preferences that the law P2 adds, each as a term.
+// missingTerms returns the preferences that are added by law P2.
 func (d drawn) missingTerms() []corev1.PreferredSchedulingTerm {
 	var missing []corev1.PreferredSchedulingTerm
 	for _, p := range d.preferred() {
@@ -148,32 +148,32 @@ func (d drawn) missingTerms() []corev1.PreferredSchedulingTerm {
 			continue
 		}
 		term := corev1.PreferredSchedulingTerm{Weight: p.Weight, Preference: term(in(p.Key, value))}
-		held := slices.ContainsFunc(nodeAffinityOf(d.own).PreferredDuringSchedulingIgnoredDuringExecution, func(own corev1.PreferredSchedulingTerm) bool {
+		has := slices.ContainsFunc(nodeAffinityOf(d.own).PreferredDuringSchedulingIgnoredDuringExecution, func(own corev1.PreferredSchedulingTerm) bool {
 			return encode(own) == encode(term)
 		})
-		if !held {
+		if !has {
 			missing = append(missing, term)
 		}
 	}
 	return missing
 }
 
-// missingExpressions are the inherited expressions that a term does not hold yet.
+// missingExpressions returns the inherited expressions that a term does not have.
 func (d drawn) missingExpressions(term corev1.NodeSelectorTerm) []corev1.NodeSelectorRequirement {
 	var missing []corev1.NodeSelectorRequirement
-	for _, key := range d.followed() {
+	for _, key := range d.keys() {
 		value, exposed := d.from.Get(key)
-		held := slices.ContainsFunc(term.MatchExpressions, func(own corev1.NodeSelectorRequirement) bool {
+		has := slices.ContainsFunc(term.MatchExpressions, func(own corev1.NodeSelectorRequirement) bool {
 			return encode(own) == encode(in(key, value))
 		})
-		if exposed && !held {
+		if exposed && !has {
 			missing = append(missing, in(key, value))
 		}
 	}
 	return missing
 }
 
-// nodeAffinityOf is the node affinity of a, empty if there is none.
+// nodeAffinityOf returns the node affinity of a, or an empty one.
 func nodeAffinityOf(a *corev1.Affinity) *corev1.NodeAffinity {
 	if a == nil || a.NodeAffinity == nil {
 		return &corev1.NodeAffinity{}
@@ -181,7 +181,7 @@ func nodeAffinityOf(a *corev1.Affinity) *corev1.NodeAffinity {
 	return a.NodeAffinity
 }
 
-// podParts are pod affinity and anti-affinity alone.
+// podParts returns the pod affinity and anti-affinity of a.
 func podParts(a *corev1.Affinity) corev1.Affinity {
 	if a == nil {
 		return corev1.Affinity{}
@@ -212,7 +212,7 @@ func TestLawR1RequireMatchesOwnAndInherited(t *testing.T) {
 		d := draw(t, affinity.Require)
 		result, ok := d.inherit(t)
 		for _, n := range d.nodes {
-			// A conflict is as good as a result that matches no node.
+			// A conflict counts as a result that matches no node.
 			got, want := ok && match(result.Affinity, n), match(d.own, n) && d.has(n)
 			if got != want {
 				t.Fatalf("node %s with %v: match is %v, want %v, with %s", n.Name, n.Labels, got, want, encode(result.Affinity))
@@ -240,7 +240,7 @@ func TestLawP1PreferLeavesMatchAndPods(t *testing.T) {
 		d := draw(t, affinity.Prefer)
 		result, ok := d.inherit(t)
 		if !ok {
-			t.Fatal("Prefer forbids no node, so it cannot conflict")
+			t.Fatal("Prefer conflicts")
 		}
 		for _, n := range d.nodes {
 			mustEqual(t, "match", match(d.own, n), match(result.Affinity, n))
@@ -249,8 +249,7 @@ func TestLawP1PreferLeavesMatchAndPods(t *testing.T) {
 	})
 }
 
-// Each preference counts by itself, also where the list has it twice: what own
-// holds is not what an earlier entry of the list has just added.
+// Each entry of the list adds a preference, also if another entry is the same.
 func TestLawP2PreferAddsTheWeights(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Prefer)
@@ -270,12 +269,12 @@ func TestLawP2PreferAddsTheWeights(t *testing.T) {
 	})
 }
 
-func TestLawN1NoPolicyChangesNothing(t *testing.T) {
+func TestLawN1TheEmptyPolicyChangesNothing(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.None)
 		result, ok := d.inherit(t)
 		if !ok {
-			t.Fatal("nothing is inherited, so nothing can conflict")
+			t.Fatal("the empty policy conflicts")
 		}
 		mustEqual(t, "result", affinity.Result{Affinity: d.own}, result)
 	})
@@ -302,19 +301,19 @@ func TestLawN2NothingToAddChangesNothing(t *testing.T) {
 		if result, ok := d.inherit(t); ok && nothing {
 			mustEqual(t, "affinity", d.own, result.Affinity)
 			if d.from.Len() > 0 {
-				reached["held to the letter"]++
+				reached["already there"]++
 			}
 			if d.own == nil {
 				reached["nil"]++
 			}
 		}
 	})
-	if reached["held to the letter"] == 0 || reached["nil"] == 0 {
-		t.Errorf("the generators do not reach what this law is about: %v", reached)
+	if reached["already there"] == 0 || reached["nil"] == 0 {
+		t.Errorf("the generators do not reach the cases of this law: %v", reached)
 	}
 }
 
-func TestLawI1InputsStayAndNoMemoryIsShared(t *testing.T) {
+func TestLawI1InputsAreUnchangedAndNoMemoryIsShared(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t)
 		input := func() any {
@@ -331,19 +330,18 @@ func TestLawI1InputsStayAndNoMemoryIsShared(t *testing.T) {
 		}
 
 		after := output()
-		scribble(reflect.ValueOf(d.own))
-		scribble(reflect.ValueOf(d.strategy.Requires))
-		scribble(reflect.ValueOf(d.strategy.Prefers))
+		overwrite(reflect.ValueOf(d.own))
+		overwrite(reflect.ValueOf(d.strategy.Requires))
+		overwrite(reflect.ValueOf(d.strategy.Prefers))
 		mustEqual(t, "result after writing to the inputs", after, output())
 
 		before = input()
-		scribble(reflect.ValueOf(result.Affinity))
-		scribble(reflect.ValueOf(result.Missing))
+		overwrite(reflect.ValueOf(result.Affinity))
+		overwrite(reflect.ValueOf(result.Missing))
 		mustEqual(t, "inputs after writing to the result", before, input())
 	})
 }
 
-// Two results are as far apart as a result and its inputs.
 func TestLawI1ResultsShareNoMemory(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -353,39 +351,39 @@ func TestLawI1ResultsShareNoMemory(t *testing.T) {
 		}
 		other, _ := d.inherit(t)
 		before := []any{other.Affinity.DeepCopy(), slices.Clone(other.Missing)}
-		scribble(reflect.ValueOf(one.Affinity))
-		scribble(reflect.ValueOf(one.Missing))
+		overwrite(reflect.ValueOf(one.Affinity))
+		overwrite(reflect.ValueOf(one.Missing))
 		mustEqual(t, "the other result", before, []any{other.Affinity, other.Missing})
 	})
 }
 
-// scribble writes to all the memory that can be reached from v: through pointers,
-// into slices up to their capacity, into maps.
-func scribble(v reflect.Value) {
+// overwrite writes to all memory that can be reached from v: through pointers, into slices up to their
+// capacity, and into maps.
+func overwrite(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			scribble(v.Elem())
+			overwrite(v.Elem())
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			scribble(v.Field(i))
+			overwrite(v.Field(i))
 		}
 	case reflect.Slice:
 		whole := v.Slice(0, v.Cap())
 		for i := range whole.Len() {
-			scribble(whole.Index(i))
+			overwrite(whole.Index(i))
 		}
 	case reflect.Map:
 		if !v.IsNil() {
-			v.SetMapIndex(reflect.ValueOf("scribbled"), reflect.ValueOf("over"))
+			v.SetMapIndex(reflect.ValueOf("new key"), reflect.ValueOf("value"))
 		}
 	case reflect.String:
 		v.SetString(v.String() + "!")
 	case reflect.Int32:
 		v.SetInt(v.Int() + 1)
 	default:
-		panic("scribble does not know " + v.Type().String())
+		panic("overwrite does not know " + v.Type().String())
 	}
 }
 
@@ -439,7 +437,7 @@ func TestLawI2OwnExpressionsFirstThenTheStrategysOrder(t *testing.T) {
 	})
 }
 
-func TestLawI3TwiceIsOnce(t *testing.T) {
+func TestLawI3InheritingTwiceIsInheritingOnce(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t)
 		once, ok := d.inherit(t)
@@ -449,18 +447,18 @@ func TestLawI3TwiceIsOnce(t *testing.T) {
 		d.own = once.Affinity
 		twice, ok := d.inherit(t)
 		if !ok {
-			t.Fatal("the second time conflicts, the first did not")
+			t.Fatal("only the second time conflicts")
 		}
 		mustEqual(t, "result of the second time", once, twice)
 	})
 }
 
-func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
+func TestLawI4RequiringInStepsIsRequiringAtOnce(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t, affinity.Require)
 		list := rapid.SliceOfN(rapid.SampledFrom(testgen.Keys()), 1, 3)
-		one, two := list.Draw(t, "one list"), list.Draw(t, "the other")
-		// requiring is the required node affinity after one step for each list.
+		one, two := list.Draw(t, "one list"), list.Draw(t, "another list")
+		// requiring returns the required node affinity after one step for each list.
 		requiring := func(steps ...[]string) (a *corev1.Affinity, ok bool) {
 			d := d
 			for _, keys := range steps {
@@ -482,12 +480,12 @@ func TestLawI4OneAfterTheOtherIsBothAtOnce(t *testing.T) {
 		for _, n := range d.nodes {
 			want := bothOK && match(both, n)
 			mustEqual(t, "match, one list after the other", want, oneTwoOK && match(oneTwo, n))
-			mustEqual(t, "match, the other way round", want, twoOneOK && match(twoOne, n))
+			mustEqual(t, "match, the lists in reverse order", want, twoOneOK && match(twoOne, n))
 		}
 	})
 }
 
-func TestLawD1NoListIsHostname(t *testing.T) {
+func TestLawD1TheDefaultIsHostname(t *testing.T) {
 	hostname := map[affinity.Policy]affinity.Strategy{
 		affinity.Require: {Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "kubernetes.io/hostname"}}},
 		affinity.Prefer:  {Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "kubernetes.io/hostname", Weight: 100}}},
@@ -509,7 +507,7 @@ func TestLawD1NoListIsHostname(t *testing.T) {
 	})
 }
 
-func TestLawD2OnlyThePolicysListCounts(t *testing.T) {
+func TestLawD2OnlyTheListOfThePolicyHasAnEffect(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		d := draw(t)
 		want, wantOK := d.inherit(t)
@@ -537,7 +535,7 @@ func TestLawM1MissingAndInherited(t *testing.T) {
 		}
 		var missing []string
 		inherited := map[string]string{}
-		for _, key := range d.followed() {
+		for _, key := range d.keys() {
 			if value, exposed := d.from.Get(key); exposed {
 				inherited[key] = value
 			} else {
@@ -546,11 +544,11 @@ func TestLawM1MissingAndInherited(t *testing.T) {
 		}
 		mustEqual(t, "missing", missing, result.Missing)
 		mustEqual(t, "inherited", inherited, maps.Collect(result.Inherited.All()))
-		mustEqual(t, "keys", d.followed(), d.strategy.Keys())
+		mustEqual(t, "keys", d.keys(), d.strategy.Keys())
 	})
 }
 
-func TestLawB1ExactlyTheFaultyStrategiesAreRejected(t *testing.T) {
+func TestLawB1ExactlyInvalidStrategiesAreRejected(t *testing.T) {
 	check(t, func(t *rapid.T) {
 		s := testgen.Strategy().Draw(t, "strategy")
 		want := sets.New[string]()

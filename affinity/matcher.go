@@ -10,34 +10,34 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
-// Matcher is a node selector and a node affinity, parsed once to be matched with
-// many nodes. Its verdict and its score on those two are kube-scheduler's (law X1).
-// Taints and cordons are not looked at; the Forecast of package dataflow does that. It is
-// immutable and safe for use by many goroutines at once.
+// Matcher is a node selector and a node affinity, parsed once to be matched with many nodes. Its
+// verdict and its score are those of kube-scheduler (law X1). Taints, cordons and resources have
+// no effect; they have in the Forecast of package dataflow. A Matcher is immutable and safe for
+// use by many goroutines at once. A nil Matcher, and the zero value, match every node.
 type Matcher struct {
-	selector  nodeselector.Term
-	required  []nodeselector.Term // ORed, if confined
-	confined  bool                // there is a required part, if only an empty one
-	preferred []preference
+	selector   nodeselector.Term
+	required   []nodeselector.Term // ORed, if restricted
+	restricted bool                // there is a required part, possibly without terms
+	preferred  []weightedTerm
 }
 
-type preference struct {
+type weightedTerm struct {
 	nodeselector.Term
 	weight int64
 }
 
-// Compile parses what a pod asks of a node's name and labels. Taints and cordons are not
-// looked at; the Forecast of package dataflow does that.
+// Compile returns the Matcher of a node selector and a node affinity. It accepts what the
+// validation of kube-apiserver accepts, also requirements that no node can match: Gt and Lt with a
+// value that is a label value but not an integer, and in a preference every operator with a value
+// that is not a label value.
 //
-// Nil and empty node selectors match every node, and so does an affinity without a
-// required node affinity, nil included. A required node affinity without terms matches
-// no node, nor does an empty term. Preferences of weight 0 are ignored.
+// A nil or empty node selector matches every node, and so does a nil affinity and one without a
+// required node affinity. A required node affinity without terms matches no node, and neither
+// does an empty term. Preferences of weight 0 are ignored.
 //
-// Every malformed requirement is reported, as a *field.Error whose path starts at
-// nodeSelector, or in the node affinity (at
-// requiredDuringSchedulingIgnoredDuringExecution or its sibling). There is no Matcher
-// then. The scheduler would pass over a malformed term, but never meets one: the API
-// server lets none through.
+// The error holds every fault as a *field.Error. Its path starts at nodeSelector, or at
+// requiredDuringSchedulingIgnoredDuringExecution or
+// preferredDuringSchedulingIgnoredDuringExecution in the node affinity. The Matcher is nil then.
 func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, error) {
 	m := &Matcher{}
 	var faults, wrong field.ErrorList
@@ -47,7 +47,7 @@ func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, erro
 		faults = append(faults, wrong...)
 	}
 	if required := nodeselector.Required(a); required != nil {
-		m.confined = true
+		m.restricted = true
 		m.required, wrong = nodeselector.ParseTerms(required.NodeSelectorTerms, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
 		faults = append(faults, wrong...)
 	}
@@ -57,56 +57,71 @@ func Compile(nodeSelector map[string]string, a *corev1.Affinity) (*Matcher, erro
 	return m, nil
 }
 
-// parsePreferences returns the preferences that can add to a score, and every fault in them.
-func parsePreferences(terms []corev1.PreferredSchedulingTerm) ([]preference, field.ErrorList) {
-	parsed := make([]preference, 0, len(terms))
+// parsePreferences returns the preferences that can add to a score, and their faults.
+func parsePreferences(terms []corev1.PreferredSchedulingTerm) ([]weightedTerm, field.ErrorList) {
+	parsed := make([]weightedTerm, 0, len(terms))
 	var faults field.ErrorList
 	for i := range terms {
 		if terms[i].Weight == 0 || nodeselector.IsEmpty(terms[i].Preference) {
 			continue
 		}
 		path := field.NewPath("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("preference")
-		t, wrong := nodeselector.ParseTerm(terms[i].Preference, path)
-		parsed, faults = append(parsed, preference{t, int64(terms[i].Weight)}), append(faults, wrong...)
+		t, wrong := nodeselector.ParsePreference(terms[i].Preference, path)
+		parsed, faults = append(parsed, weightedTerm{t, int64(terms[i].Weight)}), append(faults, wrong...)
 	}
 	return parsed, faults
 }
 
-// Match reports whether a pod may run on the node, as far as its node selector and
-// required node affinity go. It does not allocate. A node without a name is one of
-// which only the labels are known: it satisfies matchFields.
-func (m *Matcher) Match(nodeName string, labels map[string]string) bool {
-	if !m.selector.Matches(nodeName, labels) {
+// Match reports whether the node matches the node selector and the required node affinity. A nil
+// node has no name and no labels. A node without a name matches every requirement of
+// matchFields, as in kube-scheduler. A nil Matcher matches every node.
+func (m *Matcher) Match(node *corev1.Node) bool {
+	if m == nil {
+		return true
+	}
+	name, labels := nameAndLabels(node)
+	if !m.selector.Matches(name, labels) {
 		return false
 	}
-	if !m.confined {
+	if !m.restricted {
 		return true
 	}
 	for _, t := range m.required {
-		if t.Matches(nodeName, labels) {
+		if t.Matches(name, labels) {
 			return true
 		}
 	}
 	return false
 }
 
-// Score returns the sum of the weights of the preferences that match the node. It
-// does not allocate.
-func (m *Matcher) Score(nodeName string, labels map[string]string) int64 {
+// Score returns the sum of the weights of the preferences that match the node. A nil node has no
+// name and no labels. The score by a nil Matcher is 0.
+func (m *Matcher) Score(node *corev1.Node) int64 {
+	if m == nil {
+		return 0
+	}
+	name, labels := nameAndLabels(node)
 	var score int64
 	for _, p := range m.preferred {
-		if p.Matches(nodeName, labels) {
+		if p.Matches(name, labels) {
 			score += p.weight
 		}
 	}
 	return score
 }
 
-// Satisfiable reports whether any node that Kubernetes allows, that is any name
-// and any set of valid labels, could match. It is exact (law C2).
-func (m *Matcher) Satisfiable() bool {
-	if !m.confined {
-		return true // a node selector names one valid value a key
+func nameAndLabels(node *corev1.Node) (string, map[string]string) {
+	if node == nil {
+		return "", nil
 	}
-	return slices.ContainsFunc(m.required, func(t nodeselector.Term) bool { return t.And(m.selector).Satisfiable() })
+	return node.Name, node.Labels
+}
+
+// Satisfiable reports whether some node that Kubernetes allows, with any name and any labels,
+// could match. It is exact (law C2). A nil Matcher is satisfiable.
+func (m *Matcher) Satisfiable() bool {
+	if m == nil || !m.restricted {
+		return true // each entry of a node selector is on another key
+	}
+	return slices.ContainsFunc(m.required, func(t nodeselector.Term) bool { return t.SatisfiableWith(m.selector) })
 }

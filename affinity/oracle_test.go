@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// The oracle of the laws: match and score as LAWS.md defines them, for what an API
-// server accepts. It is written to be read, and shares nothing with the package.
+// The oracle of the laws: match and score as LAWS.md defines them, for affinities that an API server
+// accepts. It shares no code with the package.
 
 // match is kube-scheduler's verdict on n for a pod whose affinity is a.
 func match(a *corev1.Affinity, n *corev1.Node) bool {
@@ -23,7 +23,7 @@ func match(a *corev1.Affinity, n *corev1.Node) bool {
 	return false
 }
 
-// score is the sum of the weights of the preferred terms that match n.
+// score returns the sum of the weights of the preferred terms that match n.
 func score(a *corev1.Affinity, n *corev1.Node) int {
 	sum := 0
 	if a != nil && a.NodeAffinity != nil {
@@ -42,7 +42,7 @@ func matchTerm(term corev1.NodeSelectorTerm, n *corev1.Node) bool {
 			return false
 		}
 	}
-	for _, e := range term.MatchFields { // metadata.name, the one field there is
+	for _, e := range term.MatchFields { // metadata.name is the only field
 		if !matchRequirement(e, n.Name, true) {
 			return false
 		}

@@ -3,60 +3,58 @@ package affinity
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
-	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Policy says how strictly an operation follows another.
+// Policy says how an operation inherits the labels of another one.
 type Policy string
 
 const (
-	None    Policy = ""        // change nothing
-	Require Policy = "Require" // run only where the followed labels have the same values
-	Prefer  Policy = "Prefer"  // rather run where they have
+	None    Policy = ""        // inherit nothing
+	Require Policy = "Require" // run only on nodes where the labels have the same values
+	Prefer  Policy = "Prefer"  // prefer nodes where the labels have the same values
 )
 
-// Strategy says what an operation takes over from the place where another ran.
-// Its JSON is that of Fluid's AffinityStrategy, less dependOn. The zero value
-// changes nothing.
+// Strategy says which labels an operation inherits from another one. Its JSON form is that of
+// Fluid's AffinityStrategy, without dependOn. The zero value inherits nothing.
 //
-// Only the list that the policy reads has any effect (law D2).
+// Only the list that the policy reads has an effect (law D2).
 type Strategy struct {
 	// Policy is None, Require or Prefer.
 	Policy Policy `json:"policy,omitempty"`
 
-	// Requires names the labels that Require follows. Nil and empty mean the
-	// hostname (law D1).
+	// Requires holds the labels for policy Require. Nil and empty mean the hostname (law
+	// D1).
 	Requires []RequiredLabel `json:"requires,omitempty"`
 
-	// Prefers names the labels that Prefer follows. Nil and empty mean the
-	// hostname with weight 100 (law D1).
+	// Prefers holds the labels for policy Prefer. Nil and empty mean the hostname with
+	// weight 100 (law D1).
 	Prefers []PreferredLabel `json:"prefers,omitempty"`
 }
 
-// RequiredLabel is a label that Require follows.
+// RequiredLabel is a label for policy Require.
 type RequiredLabel struct {
-	Key string `json:"name"` // label key
+	Key string `json:"name"` // the label key
 }
 
-// PreferredLabel is a label that Prefer follows.
+// PreferredLabel is a label for policy Prefer.
 type PreferredLabel struct {
-	Key   string `json:"name"`   // label key
-	Weight int32  `json:"weight"` // from 1 to 100, added to a node's score
+	Key    string `json:"name"`   // the label key
+	Weight int32  `json:"weight"` // from 1 to 100, added to the score of a node
 }
 
-// The bounds of a preference's weight, which are the API server's.
+// The bounds of a weight, as in kube-apiserver.
 const (
 	minWeight = 1
 	maxWeight = 100
 )
 
-// prefers is the list that Prefer reads, defaults applied.
+// prefers returns the list for policy Prefer, or its default.
 func (s Strategy) prefers() []PreferredLabel {
 	if len(s.Prefers) == 0 {
 		return []PreferredLabel{{Key: topology.Hostname, Weight: maxWeight}}
@@ -64,13 +62,10 @@ func (s Strategy) prefers() []PreferredLabel {
 	return s.Prefers
 }
 
-// Keys returns the label keys that s follows, defaults applied: in the order of
-// the list that the policy reads, each once. None, and an unknown policy, follow
-// no key: nil.
-func (s Strategy) Keys() []string { return s.appendKeys(nil) }
-
-// appendKeys appends to keys, which is empty, what Keys returns.
-func (s Strategy) appendKeys(keys []string) []string {
+// Keys returns the label keys of s, or its default: in the order of the list that the policy
+// reads, each once. It is nil for None and for an unknown policy.
+func (s Strategy) Keys() []string {
+	keys := make([]string, 0, len(s.Requires)+len(s.Prefers))
 	switch s.Policy {
 	case Require:
 		for _, r := range s.Requires {
@@ -81,84 +76,50 @@ func (s Strategy) appendKeys(keys []string) []string {
 			keys = append(keys, p.Key)
 		}
 	default:
-		return keys
+		return nil
 	}
 	if len(keys) == 0 {
-		return append(keys, topology.Hostname)
+		return []string{topology.Hostname}
 	}
-	return unique(keys)
+	seen := make(map[string]bool, len(keys))
+	return slices.DeleteFunc(keys, func(key string) bool {
+		repeated := seen[key]
+		seen[key] = true
+		return repeated
+	})
 }
 
-// few items are faster looked through than put in a set.
-const few = 16
-
-// unique drops repeats from keys, in place.
-func unique(keys []string) []string {
-	if len(keys) > few {
-		seen := sets.New[string]()
-		return slices.DeleteFunc(keys, func(key string) bool {
-			repeated := seen.Has(key)
-			seen.Insert(key)
-			return repeated
-		})
-	}
-	kept := keys[:0]
-	for _, key := range keys {
-		if !slices.Contains(kept, key) {
-			kept = append(kept, key)
-		}
-	}
-	return kept
-}
-
-// Validate returns every fault of s, each with its path below path, which may be
-// nil: an unknown policy, and in the list that the policy reads an empty or
-// malformed label key, and a weight outside 1 to 100 (law B1). The list is nil for a
-// valid strategy.
+// Validate returns every fault of s: an unknown policy and, in the list that the policy reads,
+// an empty or malformed label key and a weight outside 1 to 100 (law B1). The list is nil for a
+// valid strategy. The paths of the faults are below path, which may be nil.
 func (s Strategy) Validate(path *field.Path) field.ErrorList {
+	var faults field.ErrorList
 	switch s.Policy {
 	case None:
-		return nil
 	case Require:
-		return s.validateRequires(path)
+		for i, r := range s.Requires {
+			if !labelsyntax.IsKey(r.Key) {
+				faults = append(faults, keyFault(path.Child("requires").Index(i).Child("name"), r.Key))
+			}
+		}
 	case Prefer:
-		return s.validatePrefers(path)
+		for i, p := range s.Prefers {
+			if !labelsyntax.IsKey(p.Key) {
+				faults = append(faults, keyFault(path.Child("prefers").Index(i).Child("name"), p.Key))
+			}
+			if p.Weight < minWeight || p.Weight > maxWeight {
+				path := path.Child("prefers").Index(i).Child("weight")
+				faults = append(faults, field.Invalid(path, p.Weight, validation.InclusiveRangeError(minWeight, maxWeight)))
+			}
+		}
 	default:
-		return field.ErrorList{unknownPolicy(s.Policy, path.Child("policy"))}
-	}
-}
-
-func unknownPolicy(p Policy, path *field.Path) *field.Error {
-	fault := field.NotSupported(path, p, []Policy{Require, Prefer})
-	fault.Detail += ", or nothing to follow no label" + typo.Hint(p, Require, Prefer)
-	return fault
-}
-
-func (s Strategy) validateRequires(path *field.Path) field.ErrorList {
-	var faults field.ErrorList
-	for i, r := range s.Requires {
-		if !labelsyntax.IsKey(r.Key) {
-			faults = append(faults, malformedKey(r.Key, path.Child("requires").Index(i).Child("name")))
-		}
+		faults = append(faults, fielderror.Unsupported(path.Child("policy"), s.Policy, Require, Prefer, None))
 	}
 	return faults
 }
 
-func (s Strategy) validatePrefers(path *field.Path) field.ErrorList {
-	var faults field.ErrorList
-	for i, p := range s.Prefers {
-		if !labelsyntax.IsKey(p.Key) {
-			faults = append(faults, malformedKey(p.Key, path.Child("prefers").Index(i).Child("name")))
-		}
-		if p.Weight < minWeight || p.Weight > maxWeight {
-			path := path.Child("prefers").Index(i).Child("weight")
-			faults = append(faults, field.Invalid(path, p.Weight, validation.InclusiveRangeError(minWeight, maxWeight)))
-		}
-	}
-	return faults
-}
-
-func malformedKey(key string, path *field.Path) *field.Error {
+// keyFault returns the fault of a string that is not a label key.
+func keyFault(path *field.Path, key string) *field.Error {
 	if key == "" {
 		return field.Required(path, "the key of a node label, such as "+topology.Hostname)
 	}

@@ -18,8 +18,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Lists of few keys and of many are made unique in different ways.
-func TestKeysOfAListOfAnyLengthAreUniqueInItsOrder(t *testing.T) {
+func TestKeysAreUniqueInTheOrderOfTheList(t *testing.T) {
 	for _, n := range []int{1, 2, 15, 16, 17, 100} {
 		var s affinity.Strategy
 		var want []string
@@ -27,7 +26,7 @@ func TestKeysOfAListOfAnyLengthAreUniqueInItsOrder(t *testing.T) {
 		for i := range n {
 			number := 7 * i % (n/2 + 1)
 			if i%3 == 2 {
-				number = 7 * (i / 2) % (n/2 + 1) // again, between others
+				number = 7 * (i / 2) % (n/2 + 1) // repeated
 			}
 			key := fmt.Sprintf("key-%d", number)
 			s.Requires = append(s.Requires, affinity.RequiredLabel{Key: key})
@@ -47,15 +46,14 @@ func TestValidatePathMayBeNil(t *testing.T) {
 	mustEqual(t, "faults of the zero strategy", field.ErrorList(nil), affinity.Strategy{}.Validate(nil))
 }
 
-func TestKeysOfAnUnknownPolicyAreNone(t *testing.T) {
+func TestKeysOfAnUnknownPolicyAreNil(t *testing.T) {
 	s := require("tier")
 	s.Policy = "Required"
 	mustEqual(t, "keys", []string(nil), s.Keys())
 	mustEqual(t, "keys of the zero strategy", []string(nil), affinity.Strategy{}.Keys())
 }
 
-// Fluid's AffinityStrategy, from a manifest and back.
-func TestStrategyIsFluidsJSON(t *testing.T) {
+func TestStrategyHasTheJSONFormOfFluid(t *testing.T) {
 	for want, s := range map[string]affinity.Strategy{
 		`{}`: {},
 		`{"policy":"Require","requires":[{"name":"tier"}]}`:            require("tier"),
@@ -65,39 +63,39 @@ func TestStrategyIsFluidsJSON(t *testing.T) {
 	}
 }
 
-// A policy that Validate accepts, but that Keys or Inherit does not know, would do nothing
-// without a word. Those that are declared are read from the source, so that none is forgotten.
+// The policies are read from the source, so that a new one that Keys or Inherit does not know is
+// noticed.
 func TestEveryPolicyIsAcceptedAndHasAnEffect(t *testing.T) {
 	declared := declaredPolicies(t)
 	for _, known := range []affinity.Policy{affinity.None, affinity.Require, affinity.Prefer} {
 		if !slices.Contains(declared, known) {
-			t.Errorf("policy %q is not found in the source; the test reads %q", known, declared)
+			t.Errorf("policy %q is not found in the source: %q", known, declared)
 		}
 	}
 	here := topology.NewLabelSet(map[string]string{topology.Hostname: "n1", topology.Zone: "east-a"})
 	for _, policy := range declared {
 		s := affinity.Strategy{Policy: policy}
 		if faults := s.Validate(nil); len(faults) > 0 {
-			t.Errorf("policy %q is declared and not valid: %v", policy, faults)
+			t.Errorf("policy %q is not valid: %v", policy, faults)
 		}
 		if policy == affinity.None {
 			continue
 		}
-		mustEqual(t, fmt.Sprintf("keys that %q follows by default", policy), []string{topology.Hostname}, s.Keys())
+		mustEqual(t, fmt.Sprintf("default keys of %q", policy), []string{topology.Hostname}, s.Keys())
 		for _, own := range []*corev1.Affinity{nil, requiring(term(in("example.com/gpu", "a100")))} {
 			got, err := affinity.Inherit(own, s, here)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mustEqual(t, fmt.Sprintf("labels that %q inherits by default", policy), here.Only(topology.Hostname), got.Inherited)
+			mustEqual(t, fmt.Sprintf("labels inherited by %q", policy), here.Only(topology.Hostname), got.Inherited)
 			if encode(got.Affinity) == encode(own) {
-				t.Errorf("policy %q makes nothing of the labels that it inherits: own affinity %s stays as it is", policy, encode(own))
+				t.Errorf("policy %q adds nothing to %s", policy, encode(own))
 			}
 		}
 	}
 }
 
-// declaredPolicies are the values of the package's constants of type Policy.
+// declaredPolicies returns the values of the constants of type Policy.
 func declaredPolicies(t *testing.T) []affinity.Policy {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -4,103 +4,161 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
+	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// admission is where an operation can run, as far as it alone is concerned.
+// admission holds the nodes on which an operation can run, without regard to the other
+// operations that still have to be placed.
 type admission struct {
-	selected, matching, tolerated, uncordoned nodeindex.Set // by each test of the scheduler's
+	filtered
+	admitted nodeindex.Set // nodes that pass every filter and the caller's test
 
-	admitted nodeindex.Set // by all tests and the caller's; where it ran, if it did
-	ran      bool
-	on       string // the name of the node where it ran; empty if nobody knows
-	gone     bool   // that node is not there, any more or since nobody knows which it is
+	// possible are the admitted nodes with the inherited labels. If the operation is
+	// settled, it is the node where it ran, if that is known and still exists.
+	possible  nodeindex.Set
+	settled   bool // it completed, or is running on a known node
+	failed    bool
+	inherited inheritance
 }
 
-// admissions returns the admission of every operation, and what is wrong with the
-// operations and options.
+// inheritance holds the labels that an operation must match because its source is settled.
+type inheritance struct {
+	source Ref
+	labels topology.LabelSet
+	nodes  nodeindex.Set // the nodes that have the labels
+	gone   string        // the name of the node where the source runs, if that does not exist
+}
+
+// admissions returns the admission of every operation, and the faults of their own
+// constraints.
 func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admission, []error) {
 	admissions := make([]admission, len(f.operations))
 	var faults []error
 	var identity []byte
 	for i := range f.operations {
-		op := &f.operations[i]
-		identity = appendTolerations(appendAffinity(appendSelector(identity[:0], op), op), op)
-		t := nodes.tested.Get(identity, func() tested { return nodes.admit(op) })
-		for _, fault := range t.faults {
+		op, a, o := &f.operations[i], &admissions[i], options.Seen[f.operations[i].Ref]
+		tolerations := options.tolerations(op)
+		identity = appendRequests(appendTolerations(appendAffinity(appendSelector(appendText(identity[:0], op.NodeName), op), op), tolerations), op)
+		tested := nodes.tested.Get(identity, func() tested { return nodes.test(op, tolerations) })
+		for _, fault := range tested.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
-		admissions[i] = t.admission
-		if name, ran := options.Ran[op.Ref]; ran {
-			admissions[i].ran, admissions[i].on, admissions[i].admitted = true, name, nodes.catalogue.Named(name)
-			admissions[i].gone = admissions[i].admitted.Empty()
-		} else if options.Admit != nil && len(t.faults) == 0 {
-			admissions[i].admitted = admittedBy(options.Admit, op.clone(), t.admitted, nodes.list)
+		a.filtered, a.admitted, a.failed, a.settled = tested.filtered, tested.admitted, o.Phase == Failed, o.settled()
+		switch {
+		case a.settled:
+			a.possible = nodes.index.Named(o.Node)
+		case a.failed:
+			a.possible = nodes.index.None()
+		default:
+			if options.Admit != nil && len(tested.faults) == 0 {
+				a.admitted = admittedBy(options.Admit, op.clone(), a.admitted, nodes.list)
+			}
+			a.inherited = f.inheritance(op, nodes, options.Seen)
+			a.possible = a.admitted.Intersection(a.inherited.nodes)
 		}
 	}
-	return admissions, append(faults, f.unknownRefs(options.Ran)...)
+	return admissions, faults
 }
 
-// unknownRefs returns the operations of ForecastOptions.Ran that are not in the flow.
-func (f *Flow) unknownRefs(ran map[Ref]string) []error {
-	var faults []error
-	for _, ref := range slices.SortedFunc(maps.Keys(ran), func(a, b Ref) int { return strings.Compare(a.String(), b.String()) }) {
-		if f.find(ref) == none {
-			faults = append(faults, f.unknown(ref))
-		}
+// settled reports whether an operation needs no node any more: it completed, or is running
+// on a known node. One that is Executing on an unknown node may not be scheduled yet.
+func (o Observation) settled() bool {
+	return o.Phase == Complete || o.Phase == Executing && o.Node != ""
+}
+
+// inheritance returns what an operation inherits from a settled source by policy Require
+// (law L7): of a complete source the recorded labels, of one that is running the present
+// labels of its node.
+func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observation) inheritance {
+	nothing := inheritance{nodes: nodes.index.All()}
+	source, ok := op.Source()
+	o := seen[source]
+	if !ok || op.RunAfter.Strategy.Policy != affinity.Require || !o.settled() {
+		return nothing
 	}
-	return faults
+	labels := f.recorded(source, seen)
+	if o.Phase == Executing {
+		running, _ := f.Operation(source) // the zero Operation exposes the built-in keys
+		keys := running.ExposedKeys()
+		if !slices.ContainsFunc(op.RunAfter.Strategy.Keys(), func(key string) bool { return slices.Contains(keys, key) }) {
+			return nothing
+		}
+		node, ok := nodes.index.Find(o.Node)
+		if !ok {
+			return inheritance{source: source, nodes: nodes.index.None(), gone: o.Node}
+		}
+		labels = topology.Expose(nodes.list[node].Labels, keys...)
+	}
+	labels = labels.Only(op.RunAfter.Strategy.Keys()...)
+	if labels.Len() == 0 {
+		return nothing
+	}
+	var identity []byte
+	for key, value := range labels.All() {
+		identity = appendText(identity, key, value)
+	}
+	having := nodes.inherited.Get(identity, func() nodeindex.Set { return nodes.index.Labelled(labels.All()) })
+	return inheritance{source: source, labels: labels, nodes: having}
 }
 
-// tested is where operations can run that ask for the same, or why that is not known.
+// tested is the result of the filters for all operations with the same constraints, or the
+// faults of these.
 type tested struct {
-	admission
-	faults field.ErrorList
+	filtered
+	admitted nodeindex.Set
+	faults   field.ErrorList
 }
 
-// admit returns where an operation can run before the caller is asked.
-func (n *NodeIndex) admit(op *Operation) tested {
-	selector, terms, faults := demands(op)
+// test applies the filters to an operation.
+func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested {
+	selector, terms, faults := constraints(op)
 	if len(faults) > 0 {
-		return tested{faults: faults}
+		return tested{admitted: n.index.None(), faults: faults}
 	}
-	tolerations := appendTolerations(nil, op)
-	a := admission{
-		selected: n.selected.Get(appendSelector(nil, op), func() nodeindex.Set {
-			return n.catalogue.Matching([]nodeselector.Term{selector})
-		}),
-		matching:   n.catalogue.Matching(terms), // of which few operations have the same, unless all else is the same too
-		tolerated:  n.tolerated.Get(tolerations, func() nodeindex.Set { return n.catalogue.Tolerated(op.Tolerations) }),
-		uncordoned: n.uncordoned.Get(tolerations, func() nodeindex.Set { return n.catalogue.Uncordoned(op.Tolerations) }),
-	}
-	a.admitted = a.selected.Intersection(a.matching).Intersection(a.tolerated).Intersection(a.uncordoned)
-	return tested{admission: a}
+	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), op.Requests.DeepCopy(), slices.Sorted(maps.Keys(op.Requests))}
+	f := n.filter(p, appendSelector(nil, op), appendTolerations(nil, tolerations))
+	return tested{filtered: f, admitted: f.admitted()}
 }
 
-// demands returns the node selector of an operation as a term, and its required node
-// affinity as terms of which a node must match one: one that asks for nothing if there
-// is no required node affinity. The faults have paths that start below the pod spec.
-func demands(op *Operation) (selector nodeselector.Term, terms []nodeselector.Term, faults field.ErrorList) {
+// tolerations returns those of an operation, and those that the admission plugin
+// ExtendedResourceToleration adds: one for each extended resource that is requested.
+func (o ForecastOptions) tolerations(op *Operation) []corev1.Toleration {
+	tolerations := op.Tolerations
+	if o.ExtendedResourceToleration {
+		for _, name := range slices.Sorted(maps.Keys(op.Requests)) {
+			if nodeindex.IsExtended(name) {
+				tolerations = append(slices.Clip(tolerations), corev1.Toleration{Key: string(name), Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
+			}
+		}
+	}
+	return tolerations
+}
+
+// constraints returns the node selector of an operation as a term, and its required node
+// affinity as ORed terms: the empty term, which every node matches, if there is no required
+// node affinity. The paths of the faults start below the pod spec.
+func constraints(op *Operation) (selector nodeselector.Term, terms []nodeselector.Term, faults field.ErrorList) {
 	selector, faults = nodeselector.ParseSelector(op.NodeSelector)
 	required := nodeselector.Required(op.Affinity)
 	if required == nil {
 		return selector, []nodeselector.Term{{}}, faults
 	}
-	terms, wrong := nodeselector.ParseTerms(required.NodeSelectorTerms,
+	terms, termFaults := nodeselector.ParseTerms(required.NodeSelectorTerms,
 		"affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
-	return selector, terms, append(faults, wrong...)
+	return selector, terms, append(faults, termFaults...)
 }
 
-// malformed returns the error for a fault that demands found.
+// malformed returns the error for a fault that constraints found.
 func (f *Flow) malformed(op *Operation, fault *field.Error) error {
 	at := *fault
-	at.Field = op.Kind.podSpec() + "." + at.Field
+	at.Field = op.Ref.Kind.podSpec() + "." + at.Field
 	return &OperationError{op.Ref, int(f.given[op.Ref]), &at}
 }
 
@@ -108,8 +166,8 @@ func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes no
 	return nodes.Filter(func(i int) bool { return admit(op, &all[i]) })
 }
 
-// What tells the demands of operations from each other is what the tests look at, each string
-// with its length before it and each list with its own.
+// Operations with the same constraints have the same identity: each string is preceded by
+// its length, and each list by its own.
 
 func appendSelector(b []byte, op *Operation) []byte {
 	b = binary.AppendUvarint(b, uint64(len(op.NodeSelector)))
@@ -138,9 +196,18 @@ func appendAffinity(b []byte, op *Operation) []byte {
 	return b
 }
 
-func appendTolerations(b []byte, op *Operation) []byte {
-	for _, t := range op.Tolerations {
+func appendTolerations(b []byte, tolerations []corev1.Toleration) []byte {
+	b = binary.AppendUvarint(b, uint64(len(tolerations)))
+	for _, t := range tolerations {
 		b = appendText(b, t.Key, string(t.Operator), t.Value, string(t.Effect))
+	}
+	return b
+}
+
+func appendRequests(b []byte, op *Operation) []byte {
+	for _, name := range slices.Sorted(maps.Keys(op.Requests)) {
+		q := op.Requests[name]
+		b = appendText(b, string(name), q.String())
 	}
 	return b
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The table of codes in CONTRIBUTING.md is what their doc comments say; -update
-// rewrites it. Each comment tells what the code means, an example, and what to do.
+// The table of codes in CONTRIBUTING.md holds their doc comments; -update rewrites it. Each
+// comment has the meaning of the code, an example, and what to do.
 func TestEveryCodeIsInTheTable(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "code.go", nil, parser.ParseComments)
 	if err != nil {
@@ -29,10 +29,11 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 		}
 		name, doc := spec.Names[0].Name, strings.Join(strings.Fields(spec.Doc.Text()), " ")
 		meaning, ok := strings.CutPrefix(doc, name+": ")
-		if !ok || !strings.Contains(doc, "Example: ") || spec.Values[0].(*ast.BasicLit).Value != `"`+name+`"` {
-			t.Errorf("the comment of %s must start with its name, give an example and be of a constant with that value: %s", name, doc)
+		code := strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`)
+		if !ok || !strings.Contains(doc, "Example: ") || name != "Code"+code {
+			t.Errorf("%s must have the value %q, and a comment that starts with its name and has an example: %s", name, code, doc)
 		}
-		fmt.Fprintf(&table, "| `%s` | %s |\n", name, strings.ToUpper(meaning[:1])+meaning[1:])
+		fmt.Fprintf(&table, "| `%s` | %s |\n", code, strings.ToUpper(meaning[:1])+meaning[1:])
 		return true
 	})
 
@@ -45,13 +46,13 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 	before, rest, _ := strings.Cut(string(text), begin)
 	got, after, ok := strings.Cut(rest, end)
 	if !ok {
-		t.Fatalf("%s has no place for the table", page)
+		t.Fatalf("%s has no section for the table", page)
 	}
 	if got == table.String() {
 		return
 	}
 	if !*update {
-		t.Errorf("%s does not say what the code says; run with -update", page)
+		t.Errorf("the table in %s is out of date; run with -update", page)
 		return
 	}
 	if err := os.WriteFile(page, []byte(before+begin+table.String()+end+after), 0o644); err != nil {

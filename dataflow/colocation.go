@@ -7,20 +7,19 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// colocation is what an operation must follow: where its source in the flow has one of
-// the labels, it must run where the label has the same value.
+// colocation is the constraint that an operation inherits from its source by policy
+// Require: for each key that the node of the source has as a label, the node of the
+// operation has the same value.
 type colocation struct {
 	source int32    // the index of the source, or none
-	keys   []string // what the operation requires and the source exposes
+	keys   []string // the keys that the operation requires and the source exposes
 }
 
-// sameNode reports whether that is the very node of the source, where every node has a
-// hostname of its own.
-func (f colocation) sameNode() bool { return slices.Contains(f.keys, topology.Hostname) }
+// sameNode reports whether both run on one node, if every node has a hostname of its own.
+func (c colocation) sameNode() bool { return slices.Contains(c.keys, topology.Hostname) }
 
-// colocation returns what the operation must follow. There is nothing that it must
-// without policy Require, nor if its source has no one place, or exposes none of the
-// labels, or is not in the flow, so that nothing is known of it.
+// colocation returns the constraint of an operation. Its source is none without policy
+// Require, and if the source is not in the flow or exposes none of the keys.
 func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	op := &f.operations[i]
 	ref, ok := op.Source()
@@ -41,8 +40,8 @@ func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	return colocation{source, keys}
 }
 
-// exposures are the label keys that operations expose, worked out once for all that follow
-// one that names keys of its own.
+// exposures holds the label keys that operations expose. The keys of an operation with
+// custom keys are computed once for all its followers.
 type exposures struct {
 	flow    *Flow
 	builtIn []string
@@ -56,7 +55,7 @@ func (f *Flow) exposures() *exposures {
 // of returns the keys that an operation exposes, sorted.
 func (e *exposures) of(i int32) []string {
 	op := &e.flow.operations[i]
-	if len(op.Exposes) == 0 && op.hasPlace() {
+	if len(op.Exposes) == 0 && op.exposesPlace() {
 		return e.builtIn
 	}
 	keys, ok := e.custom[i]
@@ -73,15 +72,15 @@ func (e *exposures) have(i int32, key string) bool {
 	return ok
 }
 
-// among returns which of the keys an operation exposes. It takes over the slice.
+// among removes from keys those that an operation does not expose.
 func (e *exposures) among(keys []string, i int32) []string {
 	return slices.DeleteFunc(keys, func(key string) bool { return !e.have(i, key) })
 }
 
-// colocations returns what every operation must follow, an order in which each comes
-// after its source, and the cycles there are. A source need not be an ancestor, though
-// [Flow.Problems] reports any that is not, and so operations may be each other's: those
-// that are follow nothing here.
+// colocations returns the constraint of every operation, an order in which each comes
+// after its source, and the cycles of sources. A source need not be an ancestor, although
+// [Flow.Problems] reports one that is not, so sources can form cycles. An operation in a
+// cycle has no constraint here.
 func (f *Flow) colocations() (all []colocation, order []int32, circular []*CycleError) {
 	all = make([]colocation, len(f.operations))
 	sources, exposed := make([]int32, len(f.operations)), f.exposures()
@@ -99,7 +98,7 @@ func (f *Flow) colocations() (all []colocation, order []int32, circular []*Cycle
 			refs[i] = f.operations[op].Ref
 			all[op].source, sources[op] = none, none
 		}
-		circular = append(circular, &CycleError{Operations: refs, ofSources: true})
+		circular = append(circular, &CycleError{Operations: refs, Sources: true})
 	}
 	return all, preOrder(sources), circular
 }

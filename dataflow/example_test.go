@@ -12,7 +12,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Operations may come in any order. Every fault is reported, not just the first.
+// Operations may be given in any order. Every fault is reported.
 func ExampleNew() {
 	load := func(name, after string, strategy affinity.Strategy) dataflow.Operation {
 		return dataflow.Operation{
@@ -30,15 +30,15 @@ func ExampleNew() {
 
 	var of *dataflow.OperationError
 	if errors.As(err, &of) {
-		fmt.Println("mend", of.Err.Field, "of", of.Operation)
+		fmt.Println("fix", of.Err.Field, "of", of.Operation)
 	}
 	// Output:
 	// DataLoad default/c: spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive
 	// cycle of runAfter: DataLoad default/a → DataLoad default/b → DataLoad default/a
-	// mend spec.runAfter.affinityStrategy.prefers[0].weight of DataLoad default/c
+	// fix spec.runAfter.affinityStrategy.prefers[0].weight of DataLoad default/c
 }
 
-// What New accepts may still wait for ever, or do less than it says.
+// A flow that New accepts may still wait forever, or inherit less than its spec says.
 func ExampleFlow_Problems() {
 	flow, err := dataflow.New(dataflow.Operation{
 		Ref: dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"},
@@ -55,7 +55,7 @@ func ExampleFlow_Problems() {
 		fmt.Println(p)
 	}
 	// Output:
-	// Error UnknownPredecessor: DataProcess default/convert: spec.runAfter.name: no DataLoad default/download, so this waits for ever; mend the reference or add the operation
+	// Error UnknownPredecessor: DataProcess default/convert: spec.runAfter.name: no DataLoad default/download exists, so this operation waits without limit; fix the reference or add the operation
 	// Warning IgnoredList: DataProcess default/convert: spec.runAfter.affinityStrategy.requires: policy Prefer does not read requires; move its entries to prefers, or set policy to Require
 }
 
@@ -88,7 +88,7 @@ func ExampleFlow_Resolve() {
 	// Ready with kubernetes.io/hostname=gpu-a1
 }
 
-// A webhook, or a CI job, wants to know all that is wrong with some operations.
+// A webhook or a CI job reports everything that is wrong with operations.
 func ExampleCheck() {
 	disk := affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "example.com/disk"}}}
 	download := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
@@ -126,16 +126,16 @@ func ExampleSplit() {
 	// flow 2 DataLoad default/unrelated
 }
 
-func ExampleFlow_Mermaid() {
+func ExampleMermaid() {
 	download := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
-	flow, _ := dataflow.New(
-		dataflow.Operation{Ref: download},
-		dataflow.Operation{
+	operations := []dataflow.Operation{
+		{Ref: download},
+		{
 			Ref:      dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"},
 			RunAfter: &dataflow.RunAfter{Ref: download, Strategy: affinity.Strategy{Policy: affinity.Require}},
 		},
-	)
-	fmt.Print(flow.Mermaid())
+	}
+	fmt.Print(dataflow.Mermaid(operations, dataflow.Check(operations...)))
 	// Output:
 	// flowchart BT
 	//   op0["DataLoad default/download"]
@@ -147,11 +147,29 @@ func ExampleFlow_Mermaid() {
 	//   classDef stranger stroke-dasharray:4
 }
 
-// training is a flow that strands: download may run anywhere and convert needs a GPU,
-// but convert must run where download ran. On a cluster with GPU and CPU nodes the
-// scheduler, which does not know of convert yet, may well place download on one of the
-// latter. In Tekton, where the pods of a pipeline share a workspace on one node, this is
-// issues 3049, 6586 and 8015.
+// Only an operation that is Ready can start, so a loop over ResolveAll starts none twice.
+func ExampleFlow_ResolveAll() {
+	flow, download, convert := training()
+	seen := map[dataflow.Ref]dataflow.Observation{download: {Phase: dataflow.Executing, Node: "gpu-1"}}
+	for range 2 {
+		for r := range flow.ResolveAll(seen) {
+			fmt.Println(r.Operation.Name, r.State)
+		}
+		seen[download] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.NewLabelSet(map[string]string{topology.Hostname: "gpu-1"})}
+	}
+	fmt.Println(seen[convert].Phase == "")
+	// Output:
+	// download Running
+	// convert Waiting
+	// download Finished
+	// convert Ready
+	// true
+}
+
+// training returns a flow that can strand: download may run on any node, convert needs a
+// GPU and must run where download ran. On a cluster with GPU and CPU nodes the scheduler,
+// which does not know of convert yet, may place download on a CPU node. In Tekton, where the
+// pods of a pipeline share a workspace on one node, this is issues 3049, 6586 and 8015.
 func training() (flow *dataflow.Flow, download, convert dataflow.Ref) {
 	download = dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
 	convert = dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"}
@@ -169,21 +187,26 @@ func training() (flow *dataflow.Flow, download, convert dataflow.Ref) {
 	return flow, download, convert
 }
 
-// cluster is one node without a GPU and two with one.
-func cluster() []corev1.Node {
+// exampleNodes returns one node without a GPU and two with one, and their index.
+func exampleNodes() ([]corev1.Node, *dataflow.NodeIndex) {
 	node := func(name, accelerator string) corev1.Node {
 		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
 			"kubernetes.io/hostname": name, "accelerator": accelerator,
 		}}}
 	}
-	return []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+	nodes := []corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu"), node("gpu-2", "gpu")}
+	index, err := dataflow.IndexNodes(nodes, nil)
+	if err != nil {
+		panic(err)
+	}
+	return nodes, index
 }
 
-// With the nodes at hand, a forecast says where each operation can run such that the
-// flow can complete, and what would strand it.
+// A forecast says where each operation can run such that the flow can complete, and which
+// nodes would strand it.
 func ExampleFlow_Forecast() {
-	flow, download, _ := training()
-	nodes := cluster()
+	flow, download, convert := training()
+	_, nodes := exampleNodes()
 	forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
 	if err != nil {
 		fmt.Println(err)
@@ -192,46 +215,82 @@ func ExampleFlow_Forecast() {
 	fmt.Println("completable:", forecast.Completable())
 	fmt.Println("download can run on", forecast.Nodes(download))
 	for _, s := range forecast.Strands(download) {
-		fmt.Println("on", s.Node, "it dooms", s.Blocks)
+		fmt.Println("on", s.Node, "it blocks", s.Blocks)
 	}
-	narrowed, _ := forecast.Affinity(download)
-	fmt.Println("so it gets", narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions)
 
-	// Had it run on the CPU node already:
-	forecast, _ = flow.Forecast(nodes, dataflow.ForecastOptions{Ran: map[dataflow.Ref]string{download: "cpu-1"}})
-	for _, ref := range forecast.Impossible() {
-		fmt.Println(ref, "fails:", forecast.Reason(ref))
+	// If it has already run on the CPU node:
+	forecast, err = flow.Forecast(nodes, dataflow.ForecastOptions{Seen: map[dataflow.Ref]dataflow.Observation{
+		download: {Phase: dataflow.Complete, Node: "cpu-1", Labels: topology.NewLabelSet(map[string]string{topology.Hostname: "cpu-1"})},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	fmt.Println("completable:", forecast.Completable())
+	fmt.Println(forecast.Reason(convert))
 	// Output:
 	// completable: true
 	// download can run on [gpu-1 gpu-2]
-	// on cpu-1 it dooms DataProcess default/convert
-	// so it gets [{accelerator In [gpu]}]
-	// DataLoad default/download fails: it ran on cpu-1; DataProcess default/convert cannot follow it there: cpu-1 does not match its node selector
+	// on cpu-1 it blocks DataProcess default/convert
+	// completable: false
+	// no node admits it: of 3 nodes: 2 without kubernetes.io/hostname=cpu-1, which it inherits from DataLoad default/download; 1 not matched by its node selector
 }
 
-// Whoever runs the operations of a flow with the affinities of its forecast strands none of
-// them, wherever the scheduler puts each (law L3).
+// Many flows on the same nodes share one index of them.
+func ExampleIndexNodes() {
+	_, nodes := exampleNodes()
+	for _, accelerator := range []string{"gpu", "none", "tpu"} {
+		serve := dataflow.Operation{
+			Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "serve-" + accelerator},
+			NodeSelector: map[string]string{"accelerator": accelerator},
+		}
+		flow, err := dataflow.New(serve)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(serve.Ref.Name, forecast.Completable(), forecast.Nodes(serve.Ref))
+	}
+	// Output:
+	// serve-gpu true [gpu-1 gpu-2]
+	// serve-none true [cpu-1]
+	// serve-tpu false []
+}
+
 func ExampleForecast_Affinity() {
-	flow, _, _ := training()
-	nodes := cluster()
+	flow, download, _ := training()
+	_, nodes := exampleNodes()
 	forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	var narrowed []dataflow.Operation
-	for op := range flow.Operations() {
-		if op.Affinity, err = forecast.Affinity(op.Ref); err != nil {
-			fmt.Println(err) // the flow cannot complete on these nodes
-			return
-		}
-		narrowed = append(narrowed, op)
+	narrowed, err := forecast.Affinity(download)
+	if err != nil {
+		fmt.Println(err) // the flow cannot complete on these nodes
+		return
 	}
-	if flow, err = dataflow.New(narrowed...); err != nil {
+	fmt.Println(narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions)
+	// Output:
+	// [{accelerator In [gpu]}]
+}
+
+// A flow that is resolved from the forecast's affinities is never stranded, wherever the
+// scheduler places each operation (law L3).
+func ExampleForecast_Flow() {
+	flow, _, _ := training()
+	nodes, index := exampleNodes()
+	forecast, err := flow.Forecast(index, dataflow.ForecastOptions{})
+	if err != nil {
 		fmt.Println(err)
 		return
 	}
+	flow = forecast.Flow()
 	seen := map[dataflow.Ref]dataflow.Observation{}
 	for op := range flow.Operations() {
 		decision, err := flow.Resolve(op.Ref, seen)
@@ -239,11 +298,15 @@ func ExampleForecast_Affinity() {
 			fmt.Println(err)
 			return
 		}
-		pod, _ := affinity.Compile(op.NodeSelector, decision.Affinity)
-		for _, n := range nodes { // the scheduler may take any that matches
-			if pod.Match(n.Name, n.Labels) {
-				fmt.Println(op.Ref, "runs on", n.Name)
-				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(n.Labels, op.Exposes...)}
+		pod, err := affinity.Compile(op.NodeSelector, decision.Affinity)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for i := range nodes { // the scheduler may take any node that matches
+			if pod.Match(&nodes[i]) {
+				fmt.Println(op.Ref, "runs on", nodes[i].Name)
+				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(nodes[i].Labels, op.Exposes...)}
 				break
 			}
 		}
@@ -253,36 +316,7 @@ func ExampleForecast_Affinity() {
 	// DataProcess default/convert runs on gpu-1
 }
 
-// Many flows on the same nodes share one index of them.
-func ExampleFlow_ForecastOn() {
-	node := func(name, accelerator string) corev1.Node {
-		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"accelerator": accelerator}}}
-	}
-	nodes, err := dataflow.IndexNodes([]corev1.Node{node("cpu-1", "none"), node("gpu-1", "gpu")})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	for _, accelerator := range []string{"gpu", "none", "tpu"} {
-		serve := dataflow.Operation{
-			Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "serve-" + accelerator},
-			NodeSelector: map[string]string{"accelerator": accelerator},
-		}
-		flow, _ := dataflow.New(serve)
-		forecast, err := flow.ForecastOn(nodes, dataflow.ForecastOptions{})
-		if err != nil {
-			fmt.Println(err)
-			continue
-		}
-		fmt.Println(serve.Name, forecast.Completable(), forecast.Nodes(serve.Ref))
-	}
-	// Output:
-	// serve-gpu true [gpu-1]
-	// serve-none true [cpu-1]
-	// serve-tpu false []
-}
-
-// Without the nodes, the specs alone tell that download needs a GPU node as well.
+// Without the nodes, the specs alone show that download needs a GPU node as well.
 func ExampleFlow_Lookahead() {
 	flow, download, _ := training()
 	narrowed, err := flow.Lookahead(download)
@@ -293,4 +327,45 @@ func ExampleFlow_Lookahead() {
 	fmt.Println(narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions)
 	// Output:
 	// [{accelerator In [gpu]}]
+}
+
+// A contradiction names the two operations and what they require.
+func ExampleContradictionError() {
+	download := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
+	flow, err := dataflow.New(
+		dataflow.Operation{Ref: download, NodeSelector: map[string]string{"accelerator": "none"}},
+		dataflow.Operation{
+			Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "convert"},
+			NodeSelector: map[string]string{"accelerator": "gpu"},
+			RunAfter:     &dataflow.RunAfter{Ref: download, Strategy: affinity.Strategy{Policy: affinity.Require}},
+		},
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = flow.Lookahead(download)
+	var contradiction *dataflow.ContradictionError
+	if errors.As(err, &contradiction) {
+		fmt.Println(contradiction.Source, "requires", contradiction.SourceRequires)
+		fmt.Println(contradiction.Follower, "requires", contradiction.FollowerRequires)
+	}
+	// Output:
+	// DataLoad default/download requires accelerator In [none]
+	// DataProcess default/convert requires accelerator In [gpu]
+}
+
+// Faults lists the faults of an error, one by one.
+func ExampleFaults() {
+	download := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "download"}
+	_, err := dataflow.New(
+		dataflow.Operation{Ref: download},
+		dataflow.Operation{Ref: download, RunAfter: &dataflow.RunAfter{Ref: download, Strategy: affinity.Strategy{Policy: "require"}}},
+	)
+	for i, fault := range dataflow.Faults(err) {
+		fmt.Println(i, fault)
+	}
+	// Output:
+	// 0 DataLoad default/download: metadata.name: Duplicate value: "DataLoad default/download"
+	// 1 DataLoad default/download: spec.runAfter.affinityStrategy.policy: Unsupported value: "require": supported values: "Require", "Prefer", ""; typo of "Require"?
 }

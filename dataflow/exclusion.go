@@ -4,67 +4,64 @@ import (
 	"math"
 	"slices"
 
-	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
-// exclusion says why no node will do for an operation and those that must follow it: what
-// two of them, or one by itself, ask for.
+// exclusion holds two operations of a subtree whose constraints exclude each other.
 type exclusion struct {
-	following, follower int32
-	there, here         string // what each asks for
-	several             bool   // it takes more than two: there is what several before follower ask for
+	source, follower                 int32  // the same if its constraints are impossible by themselves
+	sourceRequires, followerRequires string // the requirements that exclude each other
+	jointly                          bool   // sourceRequires is a joint requirement of several operations before follower
 }
 
-// conflict says why no node will do for i. It names two operations whose demands exclude
-// each other, of i and those that must follow it; or if it takes more than two, the one
-// that is one too many. It is found once for all that fail for the same reason.
-func (l *lookahead) conflict(i int32) *affinity.ConflictError {
-	meeting := i
+// contradiction returns the error for i, whose subtree has no node: two operations of the
+// subtree whose constraints exclude each other, or if no two do, the operation whose
+// constraints exclude the joint ones of those before it. The exclusion is found once for
+// all ancestors that fail because of it.
+func (l *lookahead) contradiction(i int32) *ContradictionError {
+	at := i
 	if l.conflictAt[i] != none {
-		meeting = l.conflictAt[i]
+		at = l.conflictAt[i]
 	}
-	found, ok := l.exclusions[meeting]
+	found, ok := l.exclusions[at]
 	if !ok {
-		found = l.exclusion(meeting)
-		l.exclusions[meeting] = found
+		found = l.exclusion(at)
+		l.exclusions[at] = found
 	}
-	if found.several && i != meeting { // while between i and them there may be two
-		const near = 64
-		if two := l.conflictingPair(l.candidates(i, near), 0, near); two != nil {
-			found = two
+	if found.jointly && i != at { // between i and them there may be a pair
+		const nearest = 64
+		if pair := l.conflictingPair(l.candidates(i, nearest), 0, nearest); pair != nil {
+			found = pair
 		}
 	}
 	operations := l.flow.operations
-	return &affinity.ConflictError{
-		Source: operations[found.following].Ref.String(),
-		Foreseen: &affinity.Foreseen{
-			Follower: operations[found.follower].Ref.String(), There: found.there, Here: found.here, Several: found.several,
-		},
+	return &ContradictionError{
+		Source: operations[found.source].Ref, Follower: operations[found.follower].Ref,
+		SourceRequires: found.sourceRequires, FollowerRequires: found.followerRequires, Jointly: found.jointly,
 	}
 }
 
-// exclusion looks for what excludes each other among i and those that must follow it, where
-// what each follower passes up can be met.
+// exclusion returns the exclusion in the subtree of i. What each follower of i passes up can
+// be met by itself.
 func (l *lookahead) exclusion(i int32) *exclusion {
 	if len(l.own[i]) == 0 {
 		return l.selfConflict(i)
 	}
-	const near = 1000 // beyond the first that is excluded, two are looked for among so many
+	const nearest = 1000 // the candidates for a pair after the first operation that is excluded
 	line := l.candidates(i, math.MaxInt)
-	together := line.asks[0]
-	for b := 1; b < len(line.asks); b++ {
-		there, here, ok := together.Conflict(line.asks[b])
+	together := line.requires[0]
+	for b := 1; b < len(line.requires); b++ {
+		there, here, ok := together.Conflict(line.requires[b])
 		if !ok {
-			together = together.And(line.asks[b])
+			together = together.And(line.requires[b])
 			continue
 		}
-		if two := l.conflictingPair(line, b, near); two != nil {
+		if two := l.conflictingPair(line, b, nearest); two != nil {
 			return two
 		}
 		return &exclusion{i, line.operations[b], there.String(), here.String(), true}
 	}
-	// They are too many to be joined one by one, but not when they are passed up.
+	// The terms of all together are too many; those that are passed up are not.
 	together = nodeselector.True()
 	for f := 0; ; f++ {
 		follower := l.followers[i][f]
@@ -80,24 +77,24 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 	}
 }
 
-// candidates holds an operation and those that must follow it, the nearest first and otherwise in
-// the flow's order, and what each asks by itself of the node of the first. Those that ask
-// for nothing are left out.
+// candidates holds the operations of a subtree, the nearest first and otherwise in the
+// flow's order, and what each by itself requires of the node of the root. Operations that
+// require nothing are left out.
 type candidates struct {
 	operations []int32
-	asks       []nodeselector.Alternatives
+	requires   []nodeselector.Alternatives
 }
 
-// conflictingPair returns what excludes each other in conflictingPair operations of a line, the second of which is
-// number b, or comes after it among the nearest; nil if there are none. One that is impossible
-// by itself is both of them.
+// conflictingPair returns two candidates that exclude each other, or nil. The second has
+// the index b or a later one among the nearest. An operation that is impossible by itself
+// is both.
 func (l *lookahead) conflictingPair(of candidates, b, nearest int) *exclusion {
-	for c := b; c < len(of.asks) && (c == b || c < nearest); c++ {
-		if len(of.asks[c]) == 0 {
+	for c := b; c < len(of.requires) && (c == b || c < nearest); c++ {
+		if len(of.requires[c]) == 0 {
 			return l.selfConflict(of.operations[c])
 		}
 		for a := range c {
-			if there, here, ok := of.asks[a].Conflict(of.asks[c]); ok {
+			if there, here, ok := of.requires[a].Conflict(of.requires[c]); ok {
 				return &exclusion{of.operations[a], of.operations[c], there.String(), here.String(), false}
 			}
 		}
@@ -105,43 +102,44 @@ func (l *lookahead) conflictingPair(of candidates, b, nearest int) *exclusion {
 	return nil
 }
 
-// selfConflict says that what an operation asks for is impossible by selfConflict.
+// selfConflict returns the exclusion of an operation that is impossible by itself.
 func (l *lookahead) selfConflict(i int32) *exclusion {
-	return &exclusion{following: i, follower: i, here: impossible(&l.flow.operations[i])}
+	return &exclusion{source: i, follower: i, followerRequires: impossible(&l.flow.operations[i])}
 }
 
-// candidates returns the candidates of i, without those who come after so many others.
+// candidates returns the candidates of the subtree of i, of about the given number of
+// operations.
 func (l *lookahead) candidates(i int32, most int) candidates {
-	type asker struct {
+	type member struct {
 		op   int32
-		keys []string // of labels whose values it must share with i, unless they are on one node
-		same bool     // they are
+		keys []string // the labels that it shares with i, unless both run on one node
+		same bool     // both run on one node
 	}
 	var all candidates
 	seen := 0
-	for level := []asker{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
-		var next []asker
+	for level := []member{{i, nil, true}}; len(level) > 0 && seen < most; seen += len(level) {
+		var next []member
 		for _, at := range level {
-			ask := l.own[at.op]
+			requires := l.own[at.op]
 			if !at.same {
-				ask = ask.Project(at.keys)
+				requires = requires.Project(at.keys)
 			}
-			if !ask.IsTrue() {
-				all.operations, all.asks = append(all.operations, at.op), append(all.asks, ask)
+			if !requires.IsTrue() {
+				all.operations, all.requires = append(all.operations, at.op), append(all.requires, requires)
 			}
 			for _, follower := range l.followers[at.op] {
-				switch of := l.following[follower]; {
+				switch of := l.colocations[follower]; {
 				case of.sameNode():
-					next = append(next, asker{follower, at.keys, at.same})
+					next = append(next, member{follower, at.keys, at.same})
 				case at.same:
-					next = append(next, asker{follower, of.keys, false})
+					next = append(next, member{follower, of.keys, false})
 				default:
 					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !slices.Contains(of.keys, key) })
-					next = append(next, asker{follower, shared, false})
+					next = append(next, member{follower, shared, false})
 				}
 			}
 		}
-		slices.SortFunc(next, func(a, b asker) int { return int(a.op) - int(b.op) })
+		slices.SortFunc(next, func(a, b member) int { return int(a.op) - int(b.op) })
 		level = next
 	}
 	return all

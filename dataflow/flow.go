@@ -10,20 +10,23 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 )
 
-// Flow is a set of operations and the order in which they run. It never changes
-// and is safe for use by many goroutines at once (law F8).
+// Flow is a set of operations and the order in which they run. It is immutable and safe
+// for use by many goroutines at once (law F8). A nil Flow has no operations.
 //
-// Operations that have nothing to do with each other may be in one flow.
+// Operations that are not connected may be in one flow.
 type Flow struct {
-	operations  []Operation   // every operation after its predecessor
-	predecessor []int32       // of each operation, the index of its predecessor, or none
-	given       map[Ref]int32 // where each operation stood among those given to New
-	position    []int32       // and where that one is now
-	names       names         // for guesses at what was meant
+	operations  []Operation   // in pre-order: every operation after its predecessor
+	predecessor []int32       // for each operation, the index of its predecessor, or none
+	given       map[Ref]int32 // the index of each operation among those given to New
+	position    []int32       // for each of these indexes, the index in operations
+	names       *names        // for typo hints
 }
 
 // find returns the index of an operation, or none.
 func (f *Flow) find(ref Ref) int32 {
+	if f == nil {
+		return none
+	}
 	if i, ok := f.given[ref]; ok {
 		return f.position[i]
 	}
@@ -33,16 +36,15 @@ func (f *Flow) find(ref Ref) int32 {
 // none is the index of no operation.
 const none int32 = -1
 
-// New checks operations and builds their flow. They are copied, and may come in
-// any order (law F2).
+// New checks operations and builds their flow. It copies them. They may be in any order
+// (law F2), and no operations make an empty flow.
 //
-// It accepts operations that have a supported kind and a valid strategy, no two
-// the same reference, and none in a cycle of runAfter (law F1). A reference to an
-// operation that is not among them is accepted: it may run elsewhere, or be made
-// later.
+// It accepts operations that have a supported kind, a valid strategy and a reference of
+// their own, and are not in a cycle of runAfter (law F1). A reference to an operation
+// that is not given is accepted: the operation may run elsewhere, or be created later.
 //
-// The error holds every fault there is, each as an [*OperationError] or a
-// [*CycleError]; Unwrap() []error lists them.
+// The error holds every fault, each as an [*OperationError] or a [*CycleError];
+// [Faults] lists them.
 func New(operations ...Operation) (*Flow, error) {
 	f, faults := build(operations)
 	if len(faults) > 0 {
@@ -54,7 +56,7 @@ func New(operations ...Operation) (*Flow, error) {
 	return f, nil
 }
 
-// build builds a flow that shares the memory of operations, unless they have faults.
+// build returns a flow that shares memory with operations, or their faults.
 func build(operations []Operation) (*Flow, []error) {
 	index, faults := check(operations)
 	predecessor := predecessors(operations, index)
@@ -74,7 +76,7 @@ func build(operations []Operation) (*Flow, []error) {
 	return arrange(operations, predecessor, order, index), nil
 }
 
-// predecessors returns where the predecessor of each operation stands, or none.
+// predecessors returns the index of the predecessor of each operation, or none.
 func predecessors(operations []Operation, index map[Ref]int32) []int32 {
 	predecessor := make([]int32, len(operations))
 	for i := range operations {
@@ -88,13 +90,14 @@ func predecessors(operations []Operation, index map[Ref]int32) []int32 {
 	return predecessor
 }
 
-// arrange builds the flow of operations in the given order. It takes over given.
+// arrange returns the flow of operations in the given order. It keeps given.
 func arrange(operations []Operation, predecessor, order []int32, given map[Ref]int32) *Flow {
 	f := &Flow{
 		operations:  make([]Operation, len(order)),
 		predecessor: make([]int32, len(order)),
 		given:       given,
 		position:    make([]int32, len(order)),
+		names:       new(names),
 	}
 	for to, from := range order {
 		f.position[from] = int32(to)
@@ -107,16 +110,16 @@ func arrange(operations []Operation, predecessor, order []int32, given map[Ref]i
 	return f
 }
 
-// check returns where each operation stands, and the faults that an operation can
-// have by itself or by having another's reference.
+// check returns the index of each operation, and the faults of single operations and of
+// equal references.
 func check(operations []Operation) (index map[Ref]int32, faults []error) {
 	index = make(map[Ref]int32, len(operations))
 	path := field.NewPath("spec", "runAfter", "affinityStrategy")
 	for i := range operations {
 		op := &operations[i]
 		reject := func(fault *field.Error) { faults = append(faults, &OperationError{op.Ref, i, fault}) }
-		if !slices.Contains(Kinds(), op.Kind) {
-			reject(fielderror.Unsupported(field.NewPath("kind"), op.Kind, Kinds()...))
+		if !slices.Contains(Kinds(), op.Ref.Kind) {
+			reject(fielderror.Unsupported(field.NewPath("kind"), op.Ref.Kind, Kinds()...))
 		}
 		if _, ok := index[op.Ref]; ok {
 			reject(field.Duplicate(field.NewPath("metadata", "name"), op.Ref.String()))
@@ -132,11 +135,14 @@ func check(operations []Operation) (index map[Ref]int32, faults []error) {
 	return index, faults
 }
 
-// Operations ranges over the operations, each after its predecessor, chain by
-// chain; those that have no order among them stay as they were given (law F2).
-// Each is a copy that the caller may change.
+// Operations ranges over the operations in pre-order: each after its predecessor, and
+// otherwise in the order in which they were given (law F2). Each is a copy that the
+// caller may change.
 func (f *Flow) Operations() iter.Seq[Operation] {
 	return func(yield func(Operation) bool) {
+		if f == nil {
+			return
+		}
 		for i := range f.operations {
 			if !yield(f.operations[i].clone()) {
 				return
@@ -145,22 +151,21 @@ func (f *Flow) Operations() iter.Seq[Operation] {
 	}
 }
 
-// Source returns the operation that ref inherits from, and whether there is one
-// (law F3, [Operation.Source]). It need not be in the flow. Of an operation that
-// is not in the flow nothing is known: there is none.
-func (f *Flow) Source(ref Ref) (Ref, bool) {
+// Operation returns a copy of the operation with the given reference. ok is false if the
+// flow has none.
+func (f *Flow) Operation(ref Ref) (op Operation, ok bool) {
 	i := f.find(ref)
 	if i == none {
-		return Ref{}, false
+		return Operation{}, false
 	}
-	return f.operations[i].Source()
+	return f.operations[i].clone(), true
 }
 
 // unknown returns the error for an operation that is not in the flow.
 func (f *Flow) unknown(ref Ref) error {
 	err := &UnknownOperationError{Operation: ref}
-	if meant, ok := f.nearest(ref, ref); ok {
-		err.Nearest = &meant
+	if nearest, ok := f.nearest(ref, ref); ok {
+		err.Nearest = &nearest
 	}
 	return err
 }

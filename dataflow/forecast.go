@@ -7,131 +7,130 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
-// ForecastOptions says what a forecast takes into account beside the flow and the
-// nodes. The zero value is that of a flow that has not started.
+// ForecastOptions holds what a forecast takes into account in addition to the flow and
+// the nodes. The zero value is right for a flow that has not started.
 type ForecastOptions struct {
-	// Ran holds the name of the node on which an operation ran, or is running. The
-	// operation is held to it, whatever has become of the node since (law L7). An empty
-	// name says that nobody knows where it ran: it needs no node, and what it exposed is
-	// not known either, so that nobody has to follow it. That is what Resolve makes of an
-	// operation that is complete without labels.
-	Ran map[Ref]string
+	// Seen holds what is known of operations that have started, as for [Flow.Resolve].
+	// An operation that is Complete needs no node any more, and one that is Executing
+	// on a known node stays there. What the former recorded, and the present labels of
+	// the node of the latter, are what their followers must match (law L7). An
+	// operation that is Executing on an unknown node may not be scheduled yet: it is
+	// placed like one that has not started. A flow with a Failed operation cannot
+	// complete.
+	Seen map[Ref]Observation
 
-	// Admit is the caller's own test of whether an operation may run on a node, such
-	// as whether there is room for it. Only nodes that the operation can run on
-	// otherwise are tested, and no operation in Ran is. It must not write to its
-	// arguments. Nil admits.
-	Admit func(op Operation, node *corev1.Node) bool
+	// Admit is the caller's own test of whether an operation may run on a node. It is
+	// called only for nodes that the operation can run on otherwise, and not for
+	// operations that need no node any more. It must not write to its arguments. Nil
+	// admits every node.
+	Admit func(op Operation, node *corev1.Node) bool `json:"-"`
+
+	// ExtendedResourceToleration says that the admission plugin of this name is enabled:
+	// a pod that requests an extended resource tolerates every taint with the name of
+	// the resource as its key and the effect NoSchedule.
+	ExtendedResourceToleration bool
 }
 
-// NodeIndex are the nodes of a cluster, indexed for the forecasts of many flows. They keep what
-// one flow asks of them for the next that asks the same, so they grow with how much differs,
-// not with the number of flows. They are safe for use by many goroutines at once. The nodes
-// that they were made of must not change as long as they are in use; a forecast, once made,
-// does not need them.
+// NodeIndex is an index of the nodes of a cluster, for the forecasts of many flows. It keeps
+// the result of each distinct question, so its size grows with the number of distinct
+// constraints, not with the number of flows. It is safe for use by many goroutines at
+// once. A nil NodeIndex, and the zero value, have no nodes.
 type NodeIndex struct {
-	list      []corev1.Node
-	catalogue *nodeindex.Index
-	labels    *nodeindex.Labels
+	list     []corev1.Node
+	index    *nodeindex.Index
+	labels   *nodeindex.Labels
+	capacity *nodeindex.Capacity
 
-	tested                          nodeindex.Memo[tested] // by all that an operation asks for
-	selected, tolerated, uncordoned nodeindex.Memo[nodeindex.Set]
+	tested                                     nodeindex.Memo[tested] // by identity
+	selected, tolerated, uncordoned, inherited nodeindex.Memo[nodeindex.Set]
 }
 
-// IndexNodes returns the nodes for [Flow.ForecastOn]. It keeps nodes and does not write to
-// them. That there are none is no fault. The error holds every node without a name of its
-// own, as a *field.Error with a path that starts at nodes.
-func IndexNodes(nodes []corev1.Node) (*NodeIndex, error) {
-	indexed, misnamed := indexNodes(nodes)
-	if err := errors.Join(misnamed...); err != nil {
-		return nil, err
+// IndexNodes returns the index of nodes for [Flow.Forecast]. used holds, by the name of a
+// node, the sum of what the pods that run there request, as kube-scheduler counts it: the
+// requests of each pod are rounded up to whole units, and of cpu to thousandths. The
+// resource pods is their number. The free resources of a node are status.allocatable less
+// that. A node without status.allocatable is not tested for resources. Nil used means that
+// nothing is used; nil and empty nodes make an index without nodes.
+//
+// The index keeps both arguments and does not write to them. They must not change while
+// the index, or a forecast made with it, is in use. The error holds every node that has no
+// name, or the name of another one, as a *field.Error with a path that starts at nodes.
+func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*NodeIndex, error) {
+	index, faults := nodeindex.New(nodes)
+	if len(faults) > 0 {
+		return nil, fielderror.Join(faults)
 	}
-	return indexed, nil
+	return &NodeIndex{list: nodes, index: index, labels: index.Labels(), capacity: nodeindex.NewCapacity(nodes, used)}, nil
 }
 
-func indexNodes(nodes []corev1.Node) (indexed *NodeIndex, misnamed []error) {
-	c, faults := nodeindex.New(nodes)
-	for _, fault := range faults {
-		misnamed = append(misnamed, fault)
-	}
-	return &NodeIndex{list: nodes, catalogue: c, labels: c.Labels()}, misnamed
-}
-
-// Forecast says where operations can run such that the whole flow can complete. It
-// never changes and is safe for use by many goroutines at once. For an operation that
-// is not in the flow there is nothing to say: it has no nodes and no strands.
+// Forecast says where operations can run such that the whole flow can complete. It is
+// immutable and safe for use by many goroutines at once. For an operation that is not in
+// the flow there are no nodes and no strands. A nil Forecast, and the zero value, are the
+// forecast of an empty flow.
 type Forecast struct {
-	flow      *Flow
-	labels    *nodeindex.Labels
-	constraints   []constraint
-	followers [][]int32
-	admission []admission
+	flow        *Flow
+	nodes       *NodeIndex
+	constraints []constraint
+	followers   [][]int32 // for each operation, those with a constraint on it
+	admission   []admission
 
-	// By operation, the nodes on which it and all its followers after it can run, and
-	// those of them where it can follow its source.
+	// For each operation, the nodes on which it and all operations of its subtree can
+	// run, and those of them where it can run after its source.
 	completing, feasible []nodeindex.Set
 	impossible           []int32
-	nowhere              map[int32][]string // the labels that it must follow and that no node has
+	unlabelled           map[int32][]string // the keys of constraints that no node has as a label
 
 	once    sync.Once
-	strands [][]stranding // by operation; found when first asked for
+	strands [][]stranding // for each operation; found when first asked for
 }
 
-// constraint is what an operation must follow, and which nodes agree in that.
+// constraint is a colocation of operations that both still need a node, and the relation
+// of nodes that meet it.
 type constraint struct {
 	colocation
 	agreement *nodeindex.Agreement
 }
 
 // Forecast computes, for every operation, the nodes on which it can run such that all
-// the others can run as well. It is exact (law L1).
+// other operations can run as well. It is exact (law L1).
 //
-// An operation can run on a node that matches its node selector and its required node
-// affinity, whose taints it tolerates, which is not cordoned, and which options admit.
-// With policy Require it must run, for every followed label that its source exposes
-// and that its source's node has, where the label has the same value. A source that is
-// not in the flow, or that has no one place, constrains nothing.
+// An operation can run on a node that kube-scheduler's filters NodeUnschedulable, NodeName,
+// TaintToleration, NodeAffinity and NodeResourcesFit let through, and that options admit
+// (law L9). If the operation has a node name, the kubelet's admission on that node decides
+// instead. With policy Require its node must have, for every key that the operation inherits and
+// that its source's node has as a label, the same value. A source that exposes nothing
+// constrains nothing, and neither does a source outside the flow that has not run.
 //
-// The error holds every fault: a node without a name of its own as a *field.Error with
-// a path that starts at nodes; a malformed node selector or required node affinity as
-// an [*OperationError]; an operation in options.Ran that is not in the flow as an
-// [*UnknownOperationError]; operations that are each other's sources as a
-// [*CycleError]. That there are no nodes is no fault: none is feasible then.
+// The error holds every fault: a malformed node selector or required node affinity as an
+// [*OperationError], and operations that are each other's sources as a [*CycleError].
+// Without nodes, no node is feasible.
 //
-// The cost is that of asking each distinct node selector, affinity and list of
-// tolerations about all nodes once, and of a few operations on sets of nodes for each
-// operation of the flow (law L8).
-func (f *Flow) Forecast(nodes []corev1.Node, options ForecastOptions) (*Forecast, error) {
-	indexed, misnamed := indexNodes(nodes)
-	return f.forecast(indexed, options, misnamed)
-}
-
-// ForecastOn is [Flow.Forecast] on nodes that are indexed already, as for many flows on the
-// same nodes. Nil nodes, and the zero value, are none. It reports the same faults, but for
-// those that [IndexNodes] reports.
-func (f *Flow) ForecastOn(nodes *NodeIndex, options ForecastOptions) (*Forecast, error) {
-	if nodes == nil || nodes.catalogue == nil {
-		nodes, _ = indexNodes(nil)
+// Each distinct combination of an operation's own constraints is evaluated once
+// over the nodes; then a few operations on sets of nodes follow for each operation of the
+// flow (law L8).
+func (f *Flow) Forecast(nodes *NodeIndex, options ForecastOptions) (*Forecast, error) {
+	if f == nil {
+		f = &Flow{}
 	}
-	return f.forecast(nodes, options, nil)
-}
-
-// forecast adds to the faults what else is wrong.
-func (f *Flow) forecast(nodes *NodeIndex, options ForecastOptions, faults []error) (*Forecast, error) {
-	followings, order, circular := f.colocations()
+	if nodes == nil || nodes.index == nil {
+		nodes, _ = IndexNodes(nil, nil)
+	}
+	var faults []error
+	colocations, order, circular := f.colocations()
 	for _, cycle := range circular {
 		faults = append(faults, cycle)
 	}
-	admissions, wrong := f.admissions(nodes, options)
-	if err := errors.Join(append(faults, wrong...)...); err != nil {
+	admissions, malformed := f.admissions(nodes, options)
+	if err := errors.Join(append(faults, malformed...)...); err != nil {
 		return nil, err
 	}
 
-	fc := &Forecast{flow: f, labels: nodes.labels, admission: admissions, nowhere: map[int32][]string{}}
-	fc.constrain(followings, nodes.catalogue)
+	fc := &Forecast{flow: f, nodes: nodes, admission: admissions, unlabelled: map[int32][]string{}}
+	fc.constrain(colocations, nodes.index)
 	fc.bottomUp(order)
 	if fc.impossible = fc.failing(); fc.Completable() {
 		fc.topDown(order)
@@ -139,46 +138,40 @@ func (f *Flow) forecast(nodes *NodeIndex, options ForecastOptions, faults []erro
 	return fc, nil
 }
 
-// constrain keeps of what operations must constrain that which can still make a difference.
-// Where an operation ran on a node that is gone, nothing is known of what it exposed:
-// who has yet to constrain it cannot, and whoever ran has. Where nobody knows which node
-// that was, nothing was recorded, and so nothing is there to constrain.
-func (fc *Forecast) constrain(followings []colocation, c *nodeindex.Index) {
-	fc.constraints, fc.followers = make([]constraint, len(followings)), make([][]int32, len(followings))
-	for i, following := range followings {
-		source := following.source
-		if source == none || fc.admission[i].gone || fc.admission[source].gone && (fc.admission[i].ran || fc.admission[source].on == "") {
+// constrain keeps the constraints between operations that both still need a node.
+func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) {
+	fc.constraints, fc.followers = make([]constraint, len(colocations)), make([][]int32, len(colocations))
+	for i, c := range colocations {
+		if c.source == none || fc.admission[i].settled || fc.admission[c.source].settled {
 			fc.constraints[i].source = none
 			continue
 		}
-		fc.constraints[i] = constraint{following, c.Agreement(following.keys)}
-		for _, key := range following.keys {
-			if fc.labels.Len() > 0 && !fc.admission[i].ran && !c.HasLabel(key) {
-				fc.nowhere[int32(i)] = append(fc.nowhere[int32(i)], key)
+		fc.constraints[i] = constraint{c, index.Agreement(c.keys)}
+		fc.followers[c.source] = append(fc.followers[c.source], int32(i))
+		for _, key := range c.keys {
+			if fc.nodes.labels.Len() > 0 && !index.HasLabel(key) {
+				fc.unlabelled[int32(i)] = append(fc.unlabelled[int32(i)], key)
 			}
 		}
-		fc.followers[source] = append(fc.followers[source], int32(i))
 	}
 }
 
-// bottomUp goes from the last followers to the first sources: an operation can run on
-// a node, and all that follow it after it, if each follower can run, with its own, on
-// some node that agrees.
+// bottomUp computes, from the leaves to the roots, the nodes from which each operation and
+// its whole subtree can be placed: each follower on some node that agrees.
 func (fc *Forecast) bottomUp(order []int32) {
 	fc.completing = make([]nodeindex.Set, len(order))
 	for i := range fc.completing {
-		fc.completing[i] = fc.admission[i].admitted
+		fc.completing[i] = fc.admission[i].possible
 	}
 	for _, i := range slices.Backward(order) {
-		if follows := fc.constraints[i]; follows.source != none {
-			leading := follows.agreement.Leaders(fc.completing[i])
-			fc.completing[follows.source] = fc.completing[follows.source].Intersection(leading)
+		if source := fc.constraints[i].source; source != none {
+			fc.completing[source] = fc.completing[source].Intersection(fc.sourceNodes(i))
 		}
 	}
 }
 
-// topDown goes the other way: of the nodes of lookAhead, those remain on which an
-// operation can follow its source, wherever that can be.
+// topDown keeps, from the roots to the leaves, the nodes that agree with a feasible node of
+// the source.
 func (fc *Forecast) topDown(order []int32) {
 	fc.feasible = make([]nodeindex.Set, len(order))
 	for _, i := range order {
@@ -186,44 +179,64 @@ func (fc *Forecast) topDown(order []int32) {
 	}
 }
 
-// reachable returns the nodes on which an operation may find itself after its source
-// ran on a feasible node, as far as following goes.
-func (fc *Forecast) reachable(i int32) nodeindex.Set {
-	follows := fc.constraints[i]
-	if follows.source == none {
-		return fc.admission[i].admitted
-	}
-	return follows.agreement.Followers(fc.feasible[follows.source])
+// sourceNodes returns the nodes of its source after which a follower can complete.
+func (fc *Forecast) sourceNodes(follower int32) nodeindex.Set {
+	return fc.constraints[follower].agreement.Leaders(fc.completing[follower])
 }
 
-// failing returns the operations of which no node can be completed although every
-// follower, by itself, has one.
+// reachable returns the nodes that agree with a feasible node of the source.
+func (fc *Forecast) reachable(i int32) nodeindex.Set {
+	c := fc.constraints[i]
+	if c.source == none {
+		return fc.admission[i].possible
+	}
+	return c.agreement.Followers(fc.feasible[c.source])
+}
+
+// failing returns the operations that have no completing node although every follower has
+// one.
 func (fc *Forecast) failing() []int32 {
 	var failing []int32
 	for i := range fc.completing {
-		fails := fc.fails(int32(i)) && !slices.ContainsFunc(fc.followers[i], fc.fails)
-		if fails {
+		if fc.fails(int32(i)) && !slices.ContainsFunc(fc.followers[i], fc.fails) {
 			failing = append(failing, int32(i))
 		}
 	}
 	return failing
 }
 
-// fails reports whether there is no node for an operation and those after it. One that
-// ran on a node that is gone needs none, if nobody has to follow it any more.
+// fails reports whether an operation needs a node and has no completing one.
 func (fc *Forecast) fails(i int32) bool {
-	return fc.completing[i].Empty() && !(fc.admission[i].gone && len(fc.followers[i]) == 0)
+	return fc.completing[i].Empty() && !fc.admission[i].settled
 }
 
-// Completable reports whether there is a node for every operation such that the whole
-// flow can complete.
-func (fc *Forecast) Completable() bool { return len(fc.impossible) == 0 }
+// find returns the index of an operation, or none.
+func (fc *Forecast) find(ref Ref) int32 {
+	if fc == nil {
+		return none
+	}
+	return fc.flow.find(ref)
+}
 
-// Impossible returns the operations at which the flow fails, in the flow's order; nil if it
-// is completable. It fails at an operation if no node admits it, or if there is no node from
-// which all that must follow it can. Where one of these fails itself, only that one is
-// returned: it is what has to be mended first.
+// unknown returns the error for an operation that is not in the flow.
+func (fc *Forecast) unknown(ref Ref) error {
+	if fc == nil {
+		return &UnknownOperationError{Operation: ref}
+	}
+	return fc.flow.unknown(ref)
+}
+
+// Completable reports whether some placement of the whole flow exists.
+func (fc *Forecast) Completable() bool { return fc == nil || len(fc.impossible) == 0 }
+
+// Impossible returns the operations at which the flow fails, in the flow's order. It is nil
+// if the flow is completable. The flow fails at an operation if the operation failed, if no
+// node admits it, or if no node that admits it can be followed from. Of an operation and
+// its ancestors, only the one farthest from the root is returned: it has to be fixed first.
 func (fc *Forecast) Impossible() []Ref {
+	if fc == nil {
+		return nil
+	}
 	var refs []Ref
 	for _, i := range fc.impossible {
 		refs = append(refs, fc.flow.operations[i].Ref)
@@ -231,11 +244,12 @@ func (fc *Forecast) Impossible() []Ref {
 	return refs
 }
 
-// Nodes returns the names of the nodes that are feasible for the operation, sorted: each
-// of them, and no other, is where some way of completing the whole flow puts it. Nil if
-// there is none, as for every operation of a flow that is not completable.
+// Nodes returns the names of the nodes that are feasible for the operation, sorted: those
+// where some placement of the whole flow puts it, and no others. It is nil if there are
+// none, as for every operation of a flow that is not completable. For an operation that is
+// running or completed it is the node where it ran, if that is known and exists.
 func (fc *Forecast) Nodes(ref Ref) []string {
-	i := fc.flow.find(ref)
+	i := fc.find(ref)
 	if i == none || !fc.Completable() {
 		return nil
 	}
@@ -245,18 +259,8 @@ func (fc *Forecast) Nodes(ref Ref) []string {
 func (fc *Forecast) names(nodes nodeindex.Set) []string {
 	var names []string
 	for node := range nodes.All() {
-		names = append(names, fc.labels.Name(node))
+		names = append(names, fc.nodes.labels.Name(node))
 	}
 	slices.Sort(names)
 	return names
-}
-
-// Matching returns the names of the nodes that match the operation's own node selector
-// and required node affinity, sorted, whether or not they admit it otherwise.
-func (fc *Forecast) Matching(ref Ref) []string {
-	i := fc.flow.find(ref)
-	if i == none {
-		return nil
-	}
-	return fc.names(fc.admission[i].selected.Intersection(fc.admission[i].matching))
 }

@@ -6,18 +6,13 @@ import (
 	"strings"
 )
 
-// Mermaid returns a picture of the flow, in the language that GitHub draws inside a
-// code block called mermaid. An arrow points from an operation to the one that it
-// runs after, and a dotted one to the one that it inherits from, with the policy and
-// the label keys. Operations with problems are marked with their codes; what is not
-// in the flow is drawn dashed. The same flow gives the same bytes.
-func (f *Flow) Mermaid() string { return Mermaid(f.operations, f.Problems()) }
-
-// Mermaid returns one picture of all the operations, as [Flow.Mermaid] draws them,
-// whether or not [New] accepts them. They are marked with the given problems, such as
-// those of [Check] and [Forecast.Problems]. What has a problem and is not among the
-// operations is drawn too, as it is when one of them refers to it. Without operations
-// and problems the picture is empty.
+// Mermaid returns a picture of operations in the language that GitHub draws inside a code
+// block called mermaid, whether or not [New] accepts them. An arrow points from an
+// operation to the one that it runs after, and a dotted arrow to the one that it inherits
+// from, with the policy and the label keys. Operations with problems are marked with the
+// codes; an operation that is not given, but is referred to or has a problem, is drawn
+// dashed. Without operations and problems the picture is empty. Equal inputs give equal
+// bytes.
 func Mermaid(operations []Operation, problems []Problem) string {
 	p := picture{codes: map[Ref][]Code{}, severity: map[Ref]Severity{}, ids: make(map[Ref]string, len(operations)), drawn: map[string]int{}}
 	p.b.WriteString("flowchart BT\n")

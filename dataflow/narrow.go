@@ -8,65 +8,84 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
-// Affinity returns the affinity of the operation, narrowed to its feasible nodes: of the
-// nodes of the forecast it matches exactly those that are feasible and that the
-// operation's own affinity matches (law L4). Whoever runs each operation with it, and with
-// what it inherits ([Operation] in place of its own affinity, and then [Flow.Resolve]),
-// strands none (law L3).
+// Affinity returns the affinity of the operation, narrowed to its feasible nodes: among the
+// nodes of the forecast that admit the operation by itself, it matches exactly the feasible
+// ones (law L4). A flow whose operations run with these affinities, and with what they
+// inherit, is never stranded (law L3); [Forecast.Flow] returns that flow.
 //
-// It says so in the shortest way there is: by the own affinity itself, if nothing needs
-// narrowing; or else by the values of one label that separate the nodes; or else by their
-// hostnames; or else by their names. It shares no memory with anything else.
+// It is the shortest affinity that does so: the own affinity if nothing needs narrowing,
+// else the values of one label that separate the nodes, as few as possible, else their
+// hostnames, else their names. For an operation that is running or completed it is the own
+// affinity. It shares no memory with anything else.
 //
-// The first call that narrows makes an index of all labels of all nodes. Each costs a step
-// for every label of every node that the own affinity matches, and nothing where there is
-// nothing to narrow.
+// The first call that narrows indexes all labels of all nodes. Each call costs a step for
+// every label of every node that admits the operation.
 //
 // The error is an [*UnknownOperationError] if the flow has no such operation, and a
-// [*StrandedError] if there is no node for it.
+// [*StrandedError] if the flow is not completable.
 func (fc *Forecast) Affinity(ref Ref) (*corev1.Affinity, error) {
-	i := fc.flow.find(ref)
-	if i == none {
-		return nil, fc.flow.unknown(ref)
-	}
-	if !fc.Completable() {
+	i := fc.find(ref)
+	switch {
+	case i == none:
+		return nil, fc.unknown(ref)
+	case !fc.Completable():
 		return nil, &StrandedError{ref, fc.Impossible()}
 	}
-	own, matching := fc.flow.operations[i].Affinity, fc.admission[i].matching
-	wanted := fc.feasible[i].Intersection(matching)
-	switch {
-	case wanted.Empty():
-		return nil, &StrandedError{Operation: ref}
-	case wanted.Equal(matching):
-		return own.DeepCopy(), nil
-	}
-	if key, values, ok := fc.labels.Separating(wanted, matching); ok {
-		separating := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{
-			{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values},
-		}}
-		return nodeselector.Narrow(own, []corev1.NodeSelectorTerm{separating}, always), nil
-	}
-	return fc.narrowedByName(own, wanted), nil
+	return fc.affinity(i), nil
 }
 
-func always(_, _ *corev1.NodeSelectorTerm) bool { return true }
+// Flow returns the flow with the affinities of the forecast in place of the operations' own,
+// to be resolved from. If the flow is not completable, it is the flow of the forecast
+// unchanged. It is nil for a nil Forecast.
+func (fc *Forecast) Flow() *Flow {
+	switch {
+	case fc == nil:
+		return nil
+	case fc.flow == nil, !fc.Completable():
+		return fc.flow
+	}
+	narrowed := *fc.flow
+	narrowed.operations = make([]Operation, len(fc.flow.operations))
+	for i := range narrowed.operations {
+		narrowed.operations[i] = fc.flow.operations[i]
+		narrowed.operations[i].Affinity = fc.affinity(int32(i))
+	}
+	return &narrowed
+}
 
-// narrowedByName returns own with a term for each of the wanted nodes. One requirement on
-// the name has one name only.
-func (fc *Forecast) narrowedByName(own *corev1.Affinity, wanted nodeindex.Set) *corev1.Affinity {
-	labels := map[string]map[string]string{}
-	for i := range wanted.All() {
-		labels[fc.labels.Name(i)] = fc.labels.Node(i)
+// affinity returns the narrowed affinity of an operation of a completable flow.
+func (fc *Forecast) affinity(i int32) *corev1.Affinity {
+	own, admitted, feasible := fc.flow.operations[i].Affinity, fc.admission[i].admitted, fc.feasible[i]
+	if fc.admission[i].settled || feasible.Equal(admitted) {
+		return own.DeepCopy()
 	}
-	var terms []corev1.NodeSelectorTerm
-	for _, name := range fc.names(wanted) {
-		terms = append(terms, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
-			{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}},
-		}})
+	if key, values, ok := fc.nodes.labels.Separating(feasible, admitted); ok {
+		separating := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values},
+		}}}
+		return nodeselector.Narrow(own, func(int) []corev1.NodeSelectorTerm { return separating })
 	}
-	return nodeselector.Narrow(own, terms, func(term, named *corev1.NodeSelectorTerm) bool {
-		name := named.MatchFields[0].Values[0]
-		parsed, _ := nodeselector.ParseTerm(*term, nil)
-		return parsed.Matches(name, labels[name])
-	})
+	return fc.narrowedByName(own, feasible)
+}
+
+// narrowedByName returns own with a term for each node. A requirement on the name can hold
+// one name only. Each name is joined with the first own term that its node matches.
+func (fc *Forecast) narrowedByName(own *corev1.Affinity, nodes nodeindex.Set) *corev1.Affinity {
+	terms := []nodeselector.Term{{}}
+	if required := nodeselector.Required(own); required != nil {
+		terms, _ = nodeselector.ParseTerms(required.NodeSelectorTerms, "")
+	}
+	names := make([][]corev1.NodeSelectorTerm, len(terms))
+	for node := range nodes.All() {
+		name, labels := fc.nodes.labels.Name(node), fc.nodes.labels.Node(node)
+		for t := range terms {
+			if terms[t].Matches(name, labels) {
+				names[t] = append(names[t], corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
+					{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}},
+				}})
+				break
+			}
+		}
+	}
+	return nodeselector.Narrow(own, func(i int) []corev1.NodeSelectorTerm { return names[i] })
 }

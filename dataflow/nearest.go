@@ -10,14 +10,14 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
-// names finds operations by names that resemble theirs. It holds them in three orders,
-// so that a guess costs the same whether there are ten operations or a million, but for
-// the searches in the orders. They are made when the first guess is asked for.
+// names finds operations with similar names. It holds them in three orders, so that a hint
+// takes a few binary searches, however many operations there are. The orders are made for
+// the first hint.
 type names struct {
 	once    sync.Once
 	byName  []int32 // by name, kind, and position in the flow
 	byStart []int32 // by kind, namespace and name
-	byEnd   []int32 // by kind, namespace and the name read from its end
+	byEnd   []int32 // by kind, namespace and the reversed name
 }
 
 func (f *Flow) sortNames() {
@@ -58,10 +58,13 @@ func compareBackwards(a, b string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// nearest guesses which operation other than self was meant by ref: one of the same
-// name, above all of the same namespace and else of the same kind, or else one of the
-// same kind and namespace with a similar name.
+// nearest returns the operation other than self that is most similar to ref: with the same
+// name, first in the same namespace, then of the same kind; else of the same kind and
+// namespace, with a similar name.
 func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
+	if f == nil || f.names == nil {
+		return Ref{}, false
+	}
 	f.names.once.Do(f.sortNames)
 	for _, kind := range Kinds() {
 		other := Ref{kind, ref.Namespace, ref.Name}
@@ -71,7 +74,7 @@ func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
 	}
 	for _, from := range []Ref{{Kind: ref.Kind, Name: ref.Name}, {Name: ref.Name}} {
 		at := f.search(f.names.byName, from, compareNames)
-		for _, i := range f.names.byName[at:min(at+2, len(f.names.byName))] { // one of them may be self
+		for _, i := range f.names.byName[at:min(at+2, len(f.names.byName))] { // one of the two may be self
 			other := f.operations[i].Ref
 			if other.Name == ref.Name && (from.Kind == "" || other.Kind == ref.Kind) && other != self {
 				return other, true
@@ -81,10 +84,10 @@ func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
 	return f.similar(ref, self)
 }
 
-// similar returns the operation other than self that has the kind and the namespace of
-// ref and the name that resembles its name most. Of many such operations it looks at
-// those whose names are next to it in the order of their beginnings, or of their ends:
-// one mistake leaves one of the two as it is.
+// similar returns the operation other than self with the kind and namespace of ref and the
+// most similar name. Of many such operations it compares those next to ref in the order of
+// names and in that of reversed names: a single typo leaves the start or the end of a name
+// unchanged.
 func (f *Flow) similar(ref, self Ref) (Ref, bool) {
 	const all, beside = 32, 8
 	start := f.search(f.names.byStart, Ref{Kind: ref.Kind, Namespace: ref.Namespace}, compareHomes)
@@ -111,13 +114,13 @@ func (f *Flow) similar(ref, self Ref) (Ref, bool) {
 	return Ref{ref.Kind, ref.Namespace, name}, ok
 }
 
-// search returns where ref stands, or would stand, in an order.
+// search returns the position of ref in an order, or where it would be inserted.
 func (f *Flow) search(order []int32, ref Ref, compare func(a, b Ref) int) int {
 	return sort.Search(len(order), func(i int) bool { return compare(f.operations[order[i]].Ref, ref) >= 0 })
 }
 
-// nearestAncestor guesses which ancestor of the i-th operation was meant by ref, in the same
-// way, among the nearest of them.
+// nearestAncestor returns the ancestor of the i-th operation that is most similar to ref,
+// among the nearest 64.
 func (f *Flow) nearestAncestor(ref Ref, i int32) (Ref, bool) {
 	const most = 64
 	var names []string

@@ -15,7 +15,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
-// nearest returns what the flow takes for meant by a reference to nothing in it.
+// nearest returns the operation that the error for an unknown reference names.
 func nearest(t interface{ Fatal(...any) }, f *dataflow.Flow, ref dataflow.Ref) *dataflow.Ref {
 	_, err := f.Resolve(ref, nil)
 	var unknown *dataflow.UnknownOperationError
@@ -53,8 +53,8 @@ func TestNearestPrefersTheSameName(t *testing.T) {
 	}
 }
 
-// Among few operations every name is looked at.
-func TestNearestAmongFewIsExact(t *testing.T) {
+// Among few operations of its kind, the hint is that of package typo for all their names.
+func TestNearestAmongFew(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[ab]{3,8}`), 0, 32, rapid.ID[string]).Draw(t, "names")
 		asked := rapid.StringMatching(`[ab]{3,8}`).Filter(func(name string) bool { return !slices.Contains(names, name) }).Draw(t, "asked")
@@ -71,35 +71,19 @@ func TestNearestAmongFewIsExact(t *testing.T) {
 	})
 }
 
-// Up to 32 are few. Among more, two slips at once, one at either end, may hide what was meant.
-func TestNearestAmongFewIsExactAtTheLimit(t *testing.T) {
-	ops := []dataflow.Operation{load("z-long-name-of-a-model-z")}
-	for i := range 31 {
-		ops = append(ops, load(fmt.Sprintf("m%02d-something-else-%02dm", i, i)))
-	}
-	asked := ref("a-long-name-of-a-model-a")
-	if got := nearest(t, mustFlow(t, ops...), asked); got == nil || *got != ops[0].Ref {
-		t.Errorf("of 32: %v", got)
-	}
-	if got := nearest(t, mustFlow(t, append(ops, load("m99-something-else-99m"))...), asked); got != nil {
-		t.Errorf("of 33: %v", got)
-	}
-}
-
-// An ancestor that resembles what dependOn names was meant rather than a stranger that
-// resembles it more.
-func TestAnAncestorIsTheGuess(t *testing.T) {
+// The hint for a dependOn is a similar ancestor, even if another operation is more similar.
+func TestTheHintIsAnAncestor(t *testing.T) {
 	convert := requireSame(load("convert", "download-1"))
 	convert.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "download-3"}
-	stranger := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "default", Name: "download-3"}}
-	problems := dataflow.Check(load("download-1"), convert, stranger)
+	other := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "default", Name: "download-3"}}
+	problems := dataflow.Check(load("download-1"), convert, other)
 	if len(problems) != 1 || !strings.HasSuffix(problems[0].Message, "; typo of DataLoad default/download-1?") {
 		t.Errorf("%v", problems)
 	}
 }
 
-// One slip of the finger is understood among however many, wherever it is in the name.
-func TestNearestAmongManyFindsASlip(t *testing.T) {
+// A single typo anywhere in a name is found among many operations.
+func TestNearestAmongManyFindsASingleTypo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		random := rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed")))
 		letter := func() byte { return byte('a' + random.Intn(26)) }
@@ -116,39 +100,39 @@ func TestNearestAmongManyFindsASlip(t *testing.T) {
 			meant := ops[random.Intn(len(ops))].Ref
 			at := random.Intn(len(meant.Name) - 1)
 			before, a, b, after := meant.Name[:at], meant.Name[at], meant.Name[at+1], meant.Name[at+2:]
-			for _, slip := range []string{
+			for _, typo := range []string{
 				before + string(b) + string(a) + after,
 				before + string(b) + after,
 				before + string(a) + string(letter()) + string(b) + after,
 				before + string(letter()) + string(b) + after,
 			} {
-				if slip == meant.Name {
+				if typo == meant.Name {
 					continue
 				}
-				if got := nearest(t, f, ref(slip)); got == nil || *got != meant {
-					t.Fatalf("%s is taken for %v, not for %v", slip, got, meant)
+				if got := nearest(t, f, ref(typo)); got == nil || *got != meant {
+					t.Fatalf("the hint for %s is %v, want %v", typo, got, meant)
 				}
 			}
 		}
 	})
 }
 
-// An operation is never told that it was meant itself.
-func TestAnOperationIsNoTypoOfItself(t *testing.T) {
+// The hint for an operation is never the operation itself.
+func TestTheHintIsNotTheOperationItself(t *testing.T) {
 	ops := []dataflow.Operation{load("train-model", "train-modle")}
 	for i := range 100 {
 		ops = append(ops, load(fmt.Sprint("a", i)), load(fmt.Sprint("z", i)))
 	}
 	for _, ops := range [][]dataflow.Operation{ops, ops[:1]} {
 		problems := dataflow.Check(ops...)
-		if len(problems) != 1 || problems[0].Code != dataflow.CodeUnknownPredecessor || problems[0].Message != "no DataLoad default/train-modle, so this waits for ever; mend the reference or add the operation" {
+		if len(problems) != 1 || problems[0].Code != dataflow.CodeUnknownPredecessor || problems[0].Message != "no DataLoad default/train-modle exists, so this operation waits without limit; fix the reference or add the operation" {
 			t.Errorf("%v", problems)
 		}
 	}
 }
 
-// An ancestor is recognized however far up it is.
-func TestAFarAncestorIsRecognized(t *testing.T) {
+// The hint is found however far up the ancestor is.
+func TestTheHintIsAFarAncestor(t *testing.T) {
 	ops := []dataflow.Operation{load("download-model"), load("op-0", "download-model")}
 	for i := range 200 {
 		ops = append(ops, load(fmt.Sprint("op-", i+1), fmt.Sprint("op-", i)))
@@ -162,8 +146,8 @@ func TestAFarAncestorIsRecognized(t *testing.T) {
 	}
 }
 
-// The time for one operation grows with the logarithm of how many there are, although
-// every one of them is mistaken.
+// The time for one operation grows with the logarithm of their number, although all of them
+// have typos.
 func BenchmarkMistakenReferences(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		ops := make([]dataflow.Operation, n)

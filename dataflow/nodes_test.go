@@ -7,7 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
 
@@ -15,40 +17,37 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// said is all that a forecast says.
-func said(f *dataflow.Flow, fc *dataflow.Forecast, err error) string {
+// printed returns everything that a forecast has to say.
+func printed(f *dataflow.Flow, fc *dataflow.Forecast, err error) string {
 	if err != nil {
 		return err.Error()
 	}
 	text := fmt.Sprintln(fc.Completable(), fc.Impossible(), fc.Problems())
 	for op := range f.Operations() {
 		narrowed, err := fc.Affinity(op.Ref)
-		text += fmt.Sprintln(op.Ref, fc.Nodes(op.Ref), fc.Matching(op.Ref), fc.Strands(op.Ref), fc.Reason(op.Ref), narrowed, err)
+		text += fmt.Sprintln(op.Ref, fc.Nodes(op.Ref), fc.Strands(op.Ref), fc.Reason(op.Ref), narrowed, err)
 	}
 	return text
 }
 
-// Whatever was asked of shared nodes before, and by whomever meanwhile, a forecast on them is
-// the one on nodes of its own.
-func TestForecastsShareNodes(t *testing.T) {
+// Forecasts that share an index, at the same time, are equal to those with an index each.
+func TestForecastsShareAnIndex(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		all := append(nodeLists().Draw(t, "nodes"), fleet(3)...)
-		nodes, err := dataflow.IndexNodes(all)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := clusters().Draw(t, "cluster")
+		c.nodes = append(c.nodes, fleet(3)...)
+		index := mustIndex(t, c.nodes, c.used)
 		var wg sync.WaitGroup
 		var differ sync.Map
 		for i, w := range rapid.SliceOfN(worlds(), 1, 8).Draw(t, "worlds") {
-			alone, err := w.flow.Forecast(all, w.options)
-			want := said(w.flow, alone, err)
+			alone, err := w.flow.Forecast(mustIndex(t, c.nodes, c.used), w.options)
+			want := printed(w.flow, alone, err)
 			for range 2 {
 				wg.Add(1)
 				go func() {
 					defer wg.Done()
-					shared, err := w.flow.ForecastOn(nodes, w.options)
-					if got := said(w.flow, shared, err); got != want {
-						differ.Store(i, fmt.Sprintf("on shared nodes\n%s\nalone\n%s", got, want))
+					shared, err := w.flow.Forecast(index, w.options)
+					if got := printed(w.flow, shared, err); got != want {
+						differ.Store(i, fmt.Sprintf("on the shared index\n%s\non its own\n%s", got, want))
 					}
 				}()
 			}
@@ -58,40 +57,48 @@ func TestForecastsShareNodes(t *testing.T) {
 	})
 }
 
-func TestIndexNodesSaysWhatForecastSays(t *testing.T) {
-	nodes := append(fleet(2), fleet(1)...)
-	nodes = append(nodes, corev1.Node{})
-	indexed, err := dataflow.IndexNodes(nodes)
-	_, want := mustFlow(t).Forecast(nodes, dataflow.ForecastOptions{})
-	var fault *field.Error
-	if indexed != nil || err == nil || err.Error() != want.Error() || len(parts(err)) != 2 || !errors.As(err, &fault) {
-		t.Errorf("IndexNodes = %v, %v; want %v", indexed, err, want)
+func TestIndexNodesReportsEveryFault(t *testing.T) {
+	node := func(name string) corev1.Node { return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}} }
+	index, err := dataflow.IndexNodes([]corev1.Node{node(""), node("n"), node("n"), node("")}, nil)
+	var got []string
+	for _, fault := range dataflow.Faults(err) {
+		var of *field.Error
+		if !errors.As(fault, &of) {
+			t.Errorf("%T is not a field error", fault)
+		}
+		got = append(got, fault.Error())
+	}
+	want := []string{
+		"nodes[0].metadata.name: Required value: every node needs a name",
+		"nodes[3].metadata.name: Required value: every node needs a name",
+		`nodes[2].metadata.name: Duplicate value: "n"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || index != nil {
+		t.Errorf("IndexNodes = %v, %s", index, diff)
 	}
 }
 
-func TestForecastOnNoNodes(t *testing.T) {
-	empty, err := dataflow.IndexNodes(nil)
+func TestForecastWithoutNodes(t *testing.T) {
+	empty, err := dataflow.IndexNodes(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := mustFlow(t, load("a"))
-	for what, nodes := range map[string]*dataflow.NodeIndex{"nil": nil, "the zero value": {}, "an empty list": empty} {
-		fc, err := f.ForecastOn(nodes, dataflow.ForecastOptions{})
+	for name, index := range map[string]*dataflow.NodeIndex{"nil": nil, "the zero value": {}, "an empty list": empty} {
+		fc, err := f.Forecast(index, dataflow.ForecastOptions{})
 		if err != nil || fc.Completable() || fc.Reason(ref("a")) != "no node admits it: there are no nodes" {
-			t.Errorf("%s: %v, %v", what, fc, err)
+			t.Errorf("%s: %v, %v", name, fc, err)
 		}
-	}
-	malformed := load("a")
-	malformed.NodeSelector = map[string]string{"not a key": ""}
-	var fault *dataflow.OperationError
-	if fc, err := mustFlow(t, malformed).ForecastOn(empty, dataflow.ForecastOptions{}); fc != nil || !errors.As(err, &fault) {
-		t.Errorf("a malformed operation: %v, %v", fc, err)
+		fc, err = f.Forecast(index, dataflow.ForecastOptions{Seen: map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Complete}}})
+		if err != nil || !fc.Completable() || fc.Nodes(ref("a")) != nil {
+			t.Errorf("%s, after it ran: %v, %v", name, fc, err)
+		}
 	}
 }
 
-// A flow more costs what its operations cost, however many nodes there are: these are
-// indexed once, and what another flow asked of them is kept.
-func TestAFlowMoreOnSharedNodes(t *testing.T) {
+// One more flow costs what its operations cost, however many nodes there are: the nodes are
+// indexed once, and the results for other flows are kept.
+func TestOneMoreFlowOnASharedIndex(t *testing.T) {
 	flow := func(i int) *dataflow.Flow {
 		first, second := load(fmt.Sprint("a-", i)), load(fmt.Sprint("b-", i), fmt.Sprint("a-", i))
 		first.NodeSelector = map[string]string{"kubernetes.io/os": "linux"}
@@ -100,17 +107,14 @@ func TestAFlowMoreOnSharedNodes(t *testing.T) {
 		return mustFlow(t, first, second)
 	}
 	bytes := func(nodes int) uint64 {
-		indexed, err := dataflow.IndexNodes(fleet(nodes))
-		if err != nil {
-			t.Fatal(err)
-		}
+		index := mustIndex(t, fleet(nodes), nil)
 		kept := make([]*dataflow.Forecast, 0, 101)
 		var before, after runtime.MemStats
 		for i := range cap(kept) {
 			if i == 1 {
 				runtime.ReadMemStats(&before)
 			}
-			fc, err := flow(i).ForecastOn(indexed, dataflow.ForecastOptions{})
+			fc, err := flow(i).Forecast(index, dataflow.ForecastOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -121,26 +125,23 @@ func TestAFlowMoreOnSharedNodes(t *testing.T) {
 		return (after.TotalAlloc - before.TotalAlloc) / 100
 	}
 	few, many := bytes(64), bytes(6400)
-	t.Logf("bytes a flow: %d on 64 nodes, %d on 6,400", few, many)
+	t.Logf("bytes for one flow: %d on 64 nodes, %d on 6,400", few, many)
 	if many > few+20*6400/8 { // a few sets; an index of one label is thirty times as much
-		t.Error("a flow more indexes the nodes again")
+		t.Error("one more flow indexes the nodes again")
 	}
 }
 
-// The nodes that a forecast was made on are no longer needed: what it says is its own.
+// A forecast does not need its nodes any more.
 func TestAForecastOutlivesItsNodes(t *testing.T) {
 	all := fleet(10)
 	f := mustFlow(t, load("a"))
-	fc, err := f.Forecast(all, dataflow.ForecastOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := said(f, fc, err)
+	fc := mustForecast(t, f, all, dataflow.ForecastOptions{})
+	before := printed(f, fc, nil)
 	for i := range all {
 		all[i].Name = "other"
 		clear(all[i].Labels)
 	}
-	if after := said(f, fc, err); after != before {
+	if after := printed(f, fc, nil); after != before {
 		t.Errorf("before\n%s\nafter\n%s", before, after)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Kind is the kind of an operation.
+// Kind is the kind of an operation in Fluid's API.
 type Kind string
 
 // The kinds of Fluid's API group data.fluid.io that form dataflows.
@@ -24,8 +24,8 @@ const (
 // Kinds returns the supported kinds.
 func Kinds() []Kind { return []Kind{DataLoad, DataMigrate, DataProcess, DataBackup} }
 
-// podSpec returns the path, in a manifest, of what holds the affinity, the node
-// selector and the tolerations of an operation of kind k.
+// podSpec returns the path of the object that holds the affinity, the node selector and
+// the tolerations of an operation of kind k.
 func (k Kind) podSpec() string {
 	if k == DataProcess {
 		return "spec.processor.job.podSpec"
@@ -33,20 +33,19 @@ func (k Kind) podSpec() string {
 	return "spec"
 }
 
-// hasPodSpec reports whether there is such a thing in a manifest of kind k. A DataBackup
-// says nothing of its node: its pod is made without.
+// hasPodSpec reports whether kind k has these fields. A DataBackup has none.
 func (k Kind) hasPodSpec() bool { return k != DataBackup }
 
-// Ref names an operation. It is comparable. Where an operation refers to another,
-// an empty namespace means the referring operation's own; everywhere else it is a
-// namespace like any other.
+// Ref names an operation. It is comparable. In a reference from one operation to
+// another, an empty namespace means the namespace of the referring operation. Everywhere
+// else the empty namespace is a namespace like any other.
 type Ref struct {
 	Kind      Kind   `json:"kind"`
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 }
 
-// String returns "DataLoad default/loadA", without the slash if the namespace is
+// String returns "DataLoad default/load-a", without the slash if the namespace is
 // empty.
 func (r Ref) String() string {
 	if r.Namespace == "" {
@@ -55,81 +54,109 @@ func (r Ref) String() string {
 	return string(r.Kind) + " " + r.Namespace + "/" + r.Name
 }
 
-// from returns r as it is meant in an operation of the given namespace.
-func (r Ref) from(namespace string) Ref {
+// in returns r with an empty namespace replaced by that of the referring operation.
+func (r Ref) in(namespace string) Ref {
 	if r.Namespace == "" {
 		r.Namespace = namespace
 	}
 	return r
 }
 
-// RunAfter says what an operation runs after, and what it inherits from where.
+// RunAfter names the predecessor of an operation, and says what the operation inherits
+// and from which operation.
 type RunAfter struct {
-	Ref                        // the predecessor
-	Strategy affinity.Strategy // what is inherited
-	DependOn *Ref              // from which operation; nil means the predecessor
+	// Ref names the predecessor. An empty namespace means the operation's own.
+	Ref Ref `json:"ref"`
+
+	// Strategy says which labels are inherited. Its zero value inherits nothing.
+	Strategy affinity.Strategy `json:"strategy"`
+
+	// DependOn names the operation to inherit from. Nil means the predecessor. An
+	// empty namespace means the operation's own.
+	DependOn *Ref `json:"dependOn,omitempty"`
 }
 
-// Operation is what matters for the dataflow of one of Fluid's data operations.
-// Beside Ref every field may be left zero.
+// Operation is the part of one of Fluid's data operations that a dataflow depends on.
+// Every field except Ref may be zero. Its JSON form is slipstream's own, not that of
+// Fluid's API; package manifest reads the latter.
 type Operation struct {
-	Ref
+	Ref Ref `json:"ref"`
 
-	// RunAfter is nil for an operation that waits for nothing.
-	RunAfter *RunAfter
+	// RunAfter is nil for an operation without a predecessor.
+	RunAfter *RunAfter `json:"runAfter,omitempty"`
 
-	// Exposes holds the label keys that later operations can follow, beside the
-	// built-in three (topology.ParseKeys reads them from the annotation).
-	Exposes []string
+	// Exposes holds the label keys that later operations can inherit, in addition
+	// to the built-in three ([topology.ParseKeys] reads them from the annotation).
+	Exposes []string `json:"exposes,omitempty"`
 
-	// NodeSelector, Affinity and Tolerations are what the operation asks of a
-	// node itself.
-	NodeSelector map[string]string
-	Affinity     *corev1.Affinity
-	Tolerations  []corev1.Toleration
+	// NodeSelector, Affinity and Tolerations are the operation's own constraints on
+	// its node.
+	NodeSelector map[string]string   `json:"nodeSelector,omitempty"`
+	Affinity     *corev1.Affinity    `json:"affinity,omitempty"`
+	Tolerations  []corev1.Toleration `json:"tolerations,omitempty"`
 
-	// Distributed says that the operation runs as several pods. It then has no
-	// one place: it exposes nothing and inherits nothing.
-	Distributed bool
+	// NodeName binds the operation's pod to the node with this name: the scheduler is
+	// not asked. Empty means that the scheduler places the pod.
+	NodeName string `json:"nodeName,omitempty"`
 
-	// Recurring says that the operation runs again and again, by a schedule. Its
-	// place changes, so it exposes nothing.
-	Recurring bool
+	// Requests are the resources that one pod of the operation requests, as
+	// kube-scheduler counts them. Nil and empty mean none.
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+
+	// Distributed is set if the operation runs as several pods. It then exposes
+	// nothing and inherits nothing.
+	Distributed bool `json:"distributed,omitempty"`
+
+	// Recurring is set if the operation runs on a schedule. Its node can change with
+	// every run, so it exposes nothing.
+	Recurring bool `json:"recurring,omitempty"`
+
+	// OnEvent is set if the operation is to run on an event (policy OnEvent), which no
+	// version of Fluid carries out ([Flow.HostProblems]). It changes nothing else.
+	OnEvent bool `json:"onEvent,omitempty"`
+
+	// NoPodSpec is set for a DataProcess with a job processor that has no pod spec
+	// (processor.job: {}), so that there is nothing to run.
+	NoPodSpec bool `json:"noPodSpec,omitempty"`
+
+	// TTLSecondsAfterFinished is the time after which the host deletes the operation,
+	// counted from its end. Nil means never.
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
-// Predecessor returns the operation that o runs after, and whether there is one.
-func (o Operation) Predecessor() (Ref, bool) {
+// Predecessor returns the operation that o runs after. ok is false if there is none.
+func (o Operation) Predecessor() (ref Ref, ok bool) {
 	if o.RunAfter == nil {
 		return Ref{}, false
 	}
-	return o.RunAfter.from(o.Namespace), true
+	return o.RunAfter.Ref.in(o.Ref.Namespace), true
 }
 
-// Source returns the operation that o inherits from, and whether there is one:
-// what it depends on or else its predecessor, but none without a policy, and none
-// if o is distributed (law F3).
-func (o Operation) Source() (Ref, bool) {
+// Source returns the operation that o inherits from: its dependOn, or else its
+// predecessor. ok is false without a policy, and if o is distributed (law F3).
+func (o Operation) Source() (ref Ref, ok bool) {
 	switch {
 	case o.RunAfter == nil, o.RunAfter.Strategy.Policy == affinity.None, o.Distributed:
 		return Ref{}, false
 	case o.RunAfter.DependOn != nil:
-		return o.RunAfter.DependOn.from(o.Namespace), true
+		return o.RunAfter.DependOn.in(o.Ref.Namespace), true
 	default:
 		return o.Predecessor()
 	}
 }
 
-// ExposedKeys returns the label keys that others can follow to where o ran, sorted, each
-// once: the built-in three and those of Exposes; none (nil) if it has no one place.
+// ExposedKeys returns the label keys that other operations can inherit from o: the
+// built-in three and those of Exposes, sorted, each once. It is nil if o is distributed
+// or recurring.
 func (o Operation) ExposedKeys() []string {
-	if !o.hasPlace() {
+	if !o.exposesPlace() {
 		return nil
 	}
 	return topology.ExposedKeys(o.Exposes...)
 }
 
-// hasPlace reports whether o, once it ran, has one lasting place to be followed to.
-func (o Operation) hasPlace() bool { return !o.Distributed && !o.Recurring }
+// exposesPlace reports whether o, once it ran, exposes labels of the node where it ran.
+func (o Operation) exposesPlace() bool { return !o.Distributed && !o.Recurring }
 
 // clone returns a copy of o that shares no memory with it.
 func (o Operation) clone() Operation {
@@ -147,6 +174,11 @@ func (o Operation) clone() Operation {
 	o.NodeSelector = maps.Clone(o.NodeSelector)
 	o.Affinity = o.Affinity.DeepCopy()
 	o.Tolerations = cloneTolerations(o.Tolerations)
+	o.Requests = o.Requests.DeepCopy()
+	if o.TTLSecondsAfterFinished != nil {
+		ttl := *o.TTLSecondsAfterFinished
+		o.TTLSecondsAfterFinished = &ttl
+	}
 	return o
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// chain is a flow as the laws speak of it: operations by reference, and nothing
-// that the package computes.
+// chain holds operations by reference. Its methods state the laws from the definitions;
+// they call nothing of the package but field accesses.
 type chain map[dataflow.Ref]dataflow.Operation
 
 func newChain(operations []dataflow.Operation) chain {
@@ -21,7 +21,8 @@ func newChain(operations []dataflow.Operation) chain {
 	return c
 }
 
-// predecessor is M12 in one line: no namespace means the operation's own.
+// predecessor returns the operation that op runs after. No namespace means the operation's
+// own.
 func predecessor(op dataflow.Operation) (dataflow.Ref, bool) {
 	if op.RunAfter == nil {
 		return dataflow.Ref{}, false
@@ -31,7 +32,7 @@ func predecessor(op dataflow.Operation) (dataflow.Ref, bool) {
 
 func inNamespaceOf(op dataflow.Operation, ref dataflow.Ref) dataflow.Ref {
 	if ref.Namespace == "" {
-		ref.Namespace = op.Namespace
+		ref.Namespace = op.Ref.Namespace
 	}
 	return ref
 }
@@ -47,8 +48,20 @@ func source(op dataflow.Operation) (dataflow.Ref, bool) {
 	return predecessor(op)
 }
 
-// ancestors returns what op runs after, nearest first. In a cycle it goes round
-// until it has seen every operation once.
+// waitsFor returns the predecessor and the source of op, which may be the same.
+func waitsFor(op dataflow.Operation) []dataflow.Ref {
+	var refs []dataflow.Ref
+	if ref, ok := predecessor(op); ok {
+		refs = append(refs, ref)
+	}
+	if ref, ok := source(op); ok {
+		refs = append(refs, ref)
+	}
+	return refs
+}
+
+// ancestors returns what op runs after, nearest first. In a cycle it stops after every
+// operation was visited once.
 func (c chain) ancestors(op dataflow.Operation) []dataflow.Ref {
 	var refs []dataflow.Ref
 	for len(refs) <= len(c) {
@@ -64,7 +77,30 @@ func (c chain) ancestors(op dataflow.Operation) []dataflow.Ref {
 	return refs
 }
 
-// named is a set of references small enough that they often meet.
+// required returns the keys that op requires (law D1).
+func required(op dataflow.Operation) []string {
+	if op.RunAfter == nil || op.RunAfter.Strategy.Policy != affinity.Require {
+		return nil
+	}
+	if len(op.RunAfter.Strategy.Requires) == 0 {
+		return []string{"kubernetes.io/hostname"}
+	}
+	var keys []string
+	for _, r := range op.RunAfter.Strategy.Requires {
+		keys = append(keys, r.Key)
+	}
+	return keys
+}
+
+// exposes returns the keys that op exposes (laws E1, F5).
+func exposes(op dataflow.Operation) []string {
+	if op.Distributed || op.Recurring {
+		return nil
+	}
+	return append([]string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, op.Exposes...)
+}
+
+// named returns one of a few references, so that drawn references often meet.
 func named(i int) dataflow.Ref {
 	return dataflow.Ref{
 		Kind:      dataflow.Kinds()[i%4],
@@ -73,8 +109,8 @@ func named(i int) dataflow.Ref {
 	}
 }
 
-// refs draws a reference as it stands in a manifest: to one of n operations, at
-// times without the namespace.
+// refs draws a reference as a manifest has it: to one of n operations, sometimes without
+// the namespace.
 func refs(n int) *rapid.Generator[dataflow.Ref] {
 	return rapid.Custom(func(t *rapid.T) dataflow.Ref {
 		ref := named(rapid.IntRange(0, n-1).Draw(t, "operation"))
@@ -103,8 +139,9 @@ func keys() []string {
 	return []string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "example.com/gpu", "example.com/disk"}
 }
 
-// operations draws operations as people may write them: mostly forests, and at
-// times cycles, repeats, strangers, unknown kinds and invalid strategies.
+// operations draws operations as people may write them: mostly forests, sometimes with
+// cycles, repeated references, references to operations that are not given, unknown kinds
+// and invalid strategies. A dependOn may name any operation, so sources may be in cycles.
 func operations() *rapid.Generator[[]dataflow.Operation] {
 	return rapid.Custom(func(t *rapid.T) []dataflow.Operation {
 		n := rapid.IntRange(0, 8).Draw(t, "n")
@@ -121,15 +158,16 @@ func operations() *rapid.Generator[[]dataflow.Operation] {
 			if !sound {
 				before = n + 1
 				op.Ref = named(rapid.IntRange(0, n-1).Draw(t, "ref"))
-				op.Kind = rapid.SampledFrom(append(dataflow.Kinds(), dataflow.Kinds()[0], "Job", "dataLoad", "")).Draw(t, "kind")
+				op.Ref.Kind = rapid.SampledFrom(append(dataflow.Kinds(), dataflow.Kinds()[0], "Job", "dataLoad", "")).Draw(t, "kind")
 			}
-			if before > 0 && rapid.IntRange(0, 4).Draw(t, "follows") > 0 {
+			if before > 0 && rapid.IntRange(0, 4).Draw(t, "runs after another") > 0 {
 				op.RunAfter = &dataflow.RunAfter{Ref: refs(before).Draw(t, "after"), Strategy: strategies().Draw(t, "strategy")}
-				if sound && op.RunAfter.Namespace == "" {
+				if sound && op.RunAfter.Ref.Namespace == "" {
 					op.RunAfter.Ref = named(before - 1)
 				}
 				if rapid.IntRange(0, 2).Draw(t, "depends") == 0 {
-					on := refs(before).Draw(t, "on")
+					among := rapid.SampledFrom([]int{before, n + 1}).Draw(t, "among")
+					on := refs(among).Draw(t, "on")
 					op.RunAfter.DependOn = &on
 				}
 				if !sound && rapid.IntRange(0, 5).Draw(t, "invalid") == 0 {
@@ -146,10 +184,10 @@ func invalidStrategy() affinity.Strategy {
 	return affinity.Strategy{Policy: affinity.Prefer, Prefers: []affinity.PreferredLabel{{Key: "", Weight: 0}}}
 }
 
-// isInvalid holds of invalidStrategy, and of none that strategies draws.
+// isInvalid is true for invalidStrategy, and for no strategy that strategies draws.
 func isInvalid(s affinity.Strategy) bool { return len(s.Prefers) > 0 && s.Prefers[0].Weight == 0 }
 
-// flows draws the flows that New accepts.
+// flows draws operations that New accepts.
 func flows() *rapid.Generator[[]dataflow.Operation] {
 	return operations().Filter(func(ops []dataflow.Operation) bool { return !hasFault(ops) })
 }
@@ -161,7 +199,7 @@ func hasFault(ops []dataflow.Operation) bool {
 		return true
 	}
 	for _, op := range ops {
-		if !supported(op.Kind) || op.RunAfter != nil && isInvalid(op.RunAfter.Strategy) || len(c.ancestors(op)) > len(c) {
+		if !supported(op.Ref.Kind) || op.RunAfter != nil && isInvalid(op.RunAfter.Strategy) || len(c.ancestors(op)) > len(c) {
 			return true
 		}
 	}

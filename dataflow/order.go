@@ -1,13 +1,13 @@
 package dataflow
 
-// The functions of this file see operations as numbers, and a flow as the number
-// of each one's predecessor, or none. None of them recurses: a chain may be a
-// million operations deep (law F9).
+// The functions of this file identify operations by numbers. A flow is a forest: for each
+// operation the number of its predecessor, or none. No function is recursive: a chain may
+// be a million operations deep (law F9).
 
-// preOrder returns all operations that are neither in a cycle nor after
-// one: depth first from the ones without a predecessor, and otherwise by number.
+// preOrder returns the operations in pre-order, siblings by number. Operations in a cycle,
+// and those after one, are left out.
 func preOrder(predecessor []int32) []int32 {
-	// Lists of siblings, linked; index n is the list of those without predecessor.
+	// Linked lists of siblings. List n is that of the roots.
 	n := len(predecessor)
 	firstAfter, nextSibling := make([]int32, n+1), make([]int32, n)
 	for i := range firstAfter {
@@ -22,7 +22,7 @@ func preOrder(predecessor []int32) []int32 {
 	}
 
 	order := make([]int32, 0, n)
-	var later []int32 // siblings to come back to
+	var later []int32 // siblings to visit later
 	for next := firstAfter[n]; ; {
 		for next != none {
 			order = append(order, next)
@@ -38,12 +38,12 @@ func preOrder(predecessor []int32) []int32 {
 	}
 }
 
-// cycles returns every cycle, given the operations that are neither in one nor
-// after one. Each starts with its lowest number, and each of its operations has
-// the next as its predecessor.
+// cycles returns every cycle. free are the operations that are neither in a cycle nor after
+// one. A cycle starts with its lowest number, and the predecessor of each operation is the
+// next one.
 func cycles(predecessor, free []int32) [][]int32 {
 	n := int32(len(predecessor))
-	walk := make([]int32, n) // from which start an operation was first reached
+	walk := make([]int32, n) // the start of the walk that first reached an operation
 	for i := range walk {
 		walk[i] = none
 	}
@@ -76,9 +76,8 @@ func cycleThrough(i int32, predecessor []int32) []int32 {
 	return cycle
 }
 
-// chainBounds returns, for operations in the order of predecessorsFirst, the first of each
-// one's chain, and the last of its descendants, or itself if it has none. Everything
-// between an operation and its last descendant runs after it.
+// chainBounds returns, for operations in pre-order, the root of each one's chain and the
+// index of its last descendant: i to last[i] is the subtree of i.
 func chainBounds(predecessor []int32) (root, last []int32) {
 	root, last = make([]int32, len(predecessor)), make([]int32, len(predecessor))
 	for i, p := range predecessor {

@@ -8,80 +8,228 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/testgen"
+	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// world is what the laws of foresight speak of: operations, by their numbers in the
-// flow's order, and nodes. All that it says it finds by trying every placement.
-type world struct {
-	flow    *dataflow.Flow
-	ops     []dataflow.Operation
-	nodes   []corev1.Node
-	options dataflow.ForecastOptions
-
-	placesOf [][]int // what places and leader found
-	leaderOf []int
-	keysOf   [][]string
+// tester is the part of testing.TB that *rapid.T has as well.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
 }
 
-func newWorld(f *dataflow.Flow, nodes []corev1.Node, options dataflow.ForecastOptions) *world {
-	w := &world{flow: f, ops: slices.Collect(f.Operations()), nodes: nodes, options: options}
-	for op := range w.ops {
-		w.placesOf = append(w.placesOf, w.findPlaces(op))
+// mustForecast returns the forecast of a flow on nodes.
+func mustForecast(t tester, f *dataflow.Flow, nodes []corev1.Node, options dataflow.ForecastOptions) *dataflow.Forecast {
+	t.Helper()
+	fc, err := f.Forecast(mustIndex(t, nodes, nil), options)
+	if err != nil {
+		t.Fatalf("Forecast: %v", err)
 	}
+	return fc
+}
+
+func mustIndex(t tester, nodes []corev1.Node, used map[string]corev1.ResourceList) *dataflow.NodeIndex {
+	t.Helper()
+	index, err := dataflow.IndexNodes(nodes, used)
+	if err != nil {
+		t.Fatalf("IndexNodes: %v", err)
+	}
+	return index
+}
+
+// cluster is nodes, and what pods request there, by the name of the node.
+type cluster struct {
+	nodes []corev1.Node
+	used  map[string]corev1.ResourceList
+}
+
+// world is a flow, a cluster and what happened so far: what the laws L1 to L10 speak of. Its
+// methods state these laws by trying every placement. Operations are numbered in the flow's
+// order.
+type world struct {
+	cluster
+	flow    *dataflow.Flow
+	ops     []dataflow.Operation
+	options dataflow.ForecastOptions
+
+	// By operation: the nodes that admit it by itself; those of them with the labels
+	// that it inherits from a settled source, or for a settled operation the node
+	// where it ran; the source that still needs a node, or -1; and the keys whose
+	// values must agree.
+	admitted, possible [][]int
+	source             []int
+	keys               [][]string
+}
+
+func newWorld(f *dataflow.Flow, c cluster, options dataflow.ForecastOptions) *world {
+	w := &world{cluster: c, flow: f, ops: slices.Collect(f.Operations()), options: options}
 	for op := range w.ops {
-		leader, keys := w.findLeader(op)
-		w.leaderOf, w.keysOf = append(w.leaderOf, leader), append(w.keysOf, keys)
+		var admitted []int
+		for n := range w.nodes {
+			if w.refusedBy(op, n) == "" {
+				admitted = append(admitted, n)
+			}
+		}
+		source, keys := w.findSource(op)
+		w.admitted, w.possible = append(w.admitted, admitted), append(w.possible, w.findPossible(op, admitted))
+		w.source, w.keys = append(w.source, source), append(w.keys, keys)
 	}
 	return w
 }
 
-// places returns the nodes that admit an operation.
-func (w *world) places(op int) []int { return w.placesOf[op] }
-
-// leader returns the operation that op must follow, and on which keys, or -1.
-func (w *world) leader(op int) (int, []string) { return w.leaderOf[op], w.keysOf[op] }
-
-// gone is the node, in a placement, of an operation that ran on a node which is not
-// there any more, or of which nobody knows which it was.
-func (w *world) gone() int { return len(w.nodes) }
-
-func (w *world) findPlaces(op int) []int {
-	name, ran := w.options.Ran[w.ops[op].Ref]
-	var places []int
-	for n := range w.nodes {
-		if ran && w.nodes[n].Name == name || !ran && w.admits(op, n) {
-			places = append(places, n)
-		}
+// forecast returns the forecast of the world's flow.
+func (w *world) forecast(t tester) *dataflow.Forecast {
+	t.Helper()
+	fc, err := w.flow.Forecast(mustIndex(t, w.nodes, w.used), w.options)
+	if err != nil {
+		t.Fatalf("Forecast: %v", err)
 	}
-	if ran && places == nil {
-		return []int{w.gone()}
-	}
-	return places
+	return fc
 }
 
-func (w *world) admits(op, node int) bool {
+func (w *world) observation(op int) dataflow.Observation { return w.options.Seen[w.ops[op].Ref] }
+
+// settled reports whether an operation needs no node any more (law L7).
+func (w *world) settled(op int) bool { return isSettled(w.observation(op)) }
+
+func isSettled(o dataflow.Observation) bool {
+	return o.Phase == "Complete" || o.Phase == "Executing" && o.Node != ""
+}
+
+// unknown is the node, in a placement, of a settled operation whose node is not known or
+// does not exist.
+func (w *world) unknown() int { return len(w.nodes) }
+
+func (w *world) node(name string) int {
+	n := slices.IndexFunc(w.nodes, func(n corev1.Node) bool { return n.Name == name })
+	if n < 0 {
+		return w.unknown()
+	}
+	return n
+}
+
+func (w *world) findPossible(op int, admitted []int) []int {
+	switch {
+	case w.settled(op):
+		return []int{w.node(w.observation(op).Node)}
+	case w.observation(op).Phase == "Failed":
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(admitted), func(n int) bool { return !w.hasInherited(op, n) })
+}
+
+// hasInherited reports whether a node has the labels that an operation must inherit from
+// a settled source: law L7.
+func (w *world) hasInherited(op, node int) bool {
+	from, ok := source(w.ops[op])
+	seen := w.options.Seen[from]
+	if !ok || !isSettled(seen) {
+		return true
+	}
+	exposed := exposes(dataflow.Operation{}) // of an operation outside the flow the built-in keys are known
+	at := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == from })
+	if at >= 0 {
+		exposed = exposes(w.ops[at])
+	}
+	for _, key := range required(w.ops[op]) {
+		var value string
+		var recorded bool
+		switch {
+		case seen.Phase == "Complete":
+			value, recorded = seen.Labels.Get(key)
+			recorded = recorded && exposed != nil
+		case !slices.Contains(exposed, key):
+		case w.node(seen.Node) == w.unknown():
+			return false // no node is the one that has gone
+		default:
+			value, recorded = w.nodes[w.node(seen.Node)].Labels[key]
+		}
+		if got, has := w.nodes[node].Labels[key]; recorded && (!has || got != value) {
+			return false
+		}
+	}
+	return true
+}
+
+// refusedBy returns the first filter by which a node refuses an operation by itself, or "":
+// law L9. For a pod with a node name the kubelet decides, which ignores cordons, taints of
+// effect NoSchedule, and extended resources that the node does not have.
+func (w *world) refusedBy(op, node int) dataflow.Verdict {
 	o, n := w.ops[op], &w.nodes[node]
-	for key, value := range o.NodeSelector {
+	bound := o.NodeName != ""
+	tolerations := slices.Clone(o.Tolerations)
+	if _, requested := o.Requests["example.com/gpu"]; requested && w.options.ExtendedResourceToleration {
+		tolerations = append(tolerations, corev1.Toleration{Key: "example.com/gpu", Operator: "Exists", Effect: "NoSchedule"})
+	}
+	cordon := corev1.Taint{Key: "node.kubernetes.io/unschedulable", Effect: "NoSchedule"}
+	cordoned := n.Spec.Unschedulable || slices.Contains(n.Spec.Taints, cordon)
+	untolerated := slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		return t != cordon && (t.Effect == "NoExecute" || t.Effect == "NoSchedule" && !bound) && !tolerated(t, tolerations)
+	})
+	switch {
+	case !bound && cordoned && !tolerated(cordon, tolerations):
+		return dataflow.VerdictCordon
+	case bound && o.NodeName != n.Name:
+		return dataflow.VerdictNodeName
+	case untolerated:
+		return dataflow.VerdictTaint
+	case !selects(o, n):
+		return dataflow.VerdictSelector
+	case !matches(o.Affinity, n):
+		return dataflow.VerdictAffinity
+	case !w.fits(o, n):
+		return dataflow.VerdictResources
+	case w.options.Admit != nil && !w.options.Admit(o, n):
+		return dataflow.VerdictCaller
+	}
+	return ""
+}
+
+// fits reports whether a node has enough free resources for one more pod. Amounts are
+// counted as kube-scheduler does: CPU in thousandths, others in whole units, rounded up.
+func (w *world) fits(op dataflow.Operation, n *corev1.Node) bool {
+	allocatable, used := n.Status.Allocatable, w.used[n.Name]
+	if len(allocatable) == 0 {
+		return true
+	}
+	requests := corev1.ResourceList{"pods": resource.MustParse("1")}
+	for name, q := range op.Requests {
+		switch _, has := allocatable[name]; {
+		case name == "storage", name == "pods": // not what a pod can request of a node
+		case name == "example.com/gpu" && !has && op.NodeName != "":
+		default:
+			requests[name] = q
+		}
+	}
+	for name := range requests {
+		count := func(list corev1.ResourceList) int64 {
+			q := list[name]
+			if name == "cpu" {
+				return q.MilliValue()
+			}
+			return q.Value()
+		}
+		if count(requests) > 0 && count(used)+count(requests) > count(allocatable) {
+			return false
+		}
+	}
+	return true
+}
+
+// selects reports whether a node matches the node selector of an operation.
+func selects(op dataflow.Operation, n *corev1.Node) bool {
+	for key, value := range op.NodeSelector {
 		if got, ok := n.Labels[key]; !ok || got != value {
 			return false
 		}
 	}
-	taints := slices.Clone(n.Spec.Taints)
-	if n.Spec.Unschedulable {
-		taints = append(taints, corev1.Taint{Key: "node.kubernetes.io/unschedulable", Effect: "NoSchedule"})
-	}
-	for _, taint := range taints {
-		if taint.Effect != "PreferNoSchedule" && !tolerated(taint, o.Tolerations) {
-			return false
-		}
-	}
-	return matches(o.Affinity, n) && (w.options.Admit == nil || w.options.Admit(o, n))
+	return true
 }
 
 func tolerated(taint corev1.Taint, by []corev1.Toleration) bool {
@@ -96,12 +244,13 @@ func tolerated(taint corev1.Taint, by []corev1.Toleration) bool {
 	return false
 }
 
-// matches is the scheduler's verdict on the required node affinity.
+// matches reports whether a node matches the required node affinity, as kube-scheduler
+// decides it.
 func matches(a *corev1.Affinity, n *corev1.Node) bool {
 	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
 		return true
 	}
-	return slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(t corev1.NodeSelectorTerm) bool {
+	return slices.ContainsFunc(terms(a), func(t corev1.NodeSelectorTerm) bool {
 		for _, e := range t.MatchExpressions {
 			if value, present := n.Labels[e.Key]; !meets(e, value, present) {
 				return false
@@ -116,6 +265,11 @@ func matches(a *corev1.Affinity, n *corev1.Node) bool {
 	})
 }
 
+// terms returns the terms of a required node affinity.
+func terms(a *corev1.Affinity) []corev1.NodeSelectorTerm {
+	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+}
+
 func meets(e corev1.NodeSelectorRequirement, value string, present bool) bool {
 	switch e.Operator {
 	case "In":
@@ -127,41 +281,31 @@ func meets(e corev1.NodeSelectorRequirement, value string, present bool) bool {
 	case "DoesNotExist":
 		return !present
 	}
-	bound, _ := strconv.ParseInt(e.Values[0], 10, 64)
+	bound, malformed := strconv.ParseInt(e.Values[0], 10, 64)
 	n, err := strconv.ParseInt(value, 10, 64)
-	return present && err == nil && (e.Operator == "Gt" && n > bound || e.Operator == "Lt" && n < bound)
+	return present && malformed == nil && err == nil && (e.Operator == "Gt" && n > bound || e.Operator == "Lt" && n < bound)
 }
 
-func (w *world) findLeader(op int) (int, []string) {
+func (w *world) findSource(op int) (int, []string) {
 	from, ok := source(w.ops[op])
 	if !ok {
 		return -1, nil
 	}
-	keys := required(w.ops[op])
-	leader := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == from })
-	if leader < 0 || w.ops[leader].Distributed || w.ops[leader].Recurring {
+	source := slices.IndexFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == from })
+	if source < 0 || w.settled(op) || w.settled(source) {
 		return -1, nil
 	}
-	exposed := append([]string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, w.ops[leader].Exposes...)
-	keys = slices.DeleteFunc(keys, func(key string) bool { return !slices.Contains(exposed, key) })
-	if len(keys) == 0 || w.isGone(op) || w.isGone(leader) && (w.ran(op) || w.options.Ran[from] == "") {
-		return -1, nil // what is done is done, and of what nobody knows there is nothing to follow
+	exposed := exposes(w.ops[source])
+	keys := slices.DeleteFunc(required(w.ops[op]), func(key string) bool { return !slices.Contains(exposed, key) })
+	if len(keys) == 0 {
+		return -1, nil
 	}
-	return leader, keys
+	return source, keys
 }
 
-func (w *world) ran(op int) bool { _, ran := w.options.Ran[w.ops[op].Ref]; return ran }
-
-func (w *world) isGone(op int) bool { return w.ran(op) && w.places(op)[0] == w.gone() }
-
-// agrees reports whether op, on node b, follows its leader, on node a. Of a node that is
-// gone nothing is known.
+// agrees reports whether op can run on node b after its source ran on node a.
 func (w *world) agrees(op, a, b int) bool {
-	_, keys := w.leader(op)
-	if a == w.gone() {
-		return false
-	}
-	for _, key := range keys {
+	for _, key := range w.keys[op] {
 		value, ok := w.nodes[a].Labels[key]
 		got, has := w.nodes[b].Labels[key]
 		if ok && (!has || got != value) {
@@ -171,45 +315,39 @@ func (w *world) agrees(op, a, b int) bool {
 	return true
 }
 
-// followers returns those that must follow op, itself first, the nearest first, and
-// otherwise in the flow's order.
-func (w *world) followers(op int) []int {
+// subtree returns op and its followers, direct or not: the nearest first, and otherwise in
+// the flow's order.
+func (w *world) subtree(op int) []int {
 	distance := func(from int) int {
 		for d := 0; from >= 0; d++ {
 			if from == op {
 				return d
 			}
-			from, _ = w.leader(from)
+			from = w.source[from]
 		}
 		return -1
 	}
-	var line []int
+	var subtree []int
 	for d := range len(w.ops) {
 		for i := range w.ops {
 			if distance(i) == d {
-				line = append(line, i)
+				subtree = append(subtree, i)
 			}
 		}
 	}
-	return line
+	return subtree
 }
 
-// all tries every way of giving nodes to some operations, and yields those in which
-// each agrees with its leader, if that is one of them. A placement is indexed by
+// placements tries every choice of nodes for some operations, and yields those in which
+// each operation agrees with its source, if that is one of them. A placement is indexed by
 // operation.
-func (w *world) all(ops []int) func(yield func([]int) bool) {
+func (w *world) placements(ops []int) func(yield func([]int) bool) {
 	return func(yield func([]int) bool) {
 		at := make([]int, len(w.ops))
-		places := make([][]int, len(w.ops))
-		follows := make([]int, len(w.ops))
-		for _, op := range ops {
-			places[op] = w.places(op)
-			follows[op], _ = w.leader(op)
-		}
 		var try func(k int) bool
 		try = func(k int) bool {
 			if k < len(ops) {
-				for _, at[ops[k]] = range places[ops[k]] {
+				for _, at[ops[k]] = range w.possible[ops[k]] {
 					if !try(k + 1) {
 						return false
 					}
@@ -217,7 +355,7 @@ func (w *world) all(ops []int) func(yield func([]int) bool) {
 				return true
 			}
 			for _, op := range ops {
-				if leader := follows[op]; slices.Contains(ops, leader) && !w.agrees(op, at[leader], at[op]) {
+				if source := w.source[op]; slices.Contains(ops, source) && !w.agrees(op, at[source], at[op]) {
 					return true
 				}
 			}
@@ -228,7 +366,7 @@ func (w *world) all(ops []int) func(yield func([]int) bool) {
 }
 
 func (w *world) some(ops []int, such func(at []int) bool) bool {
-	for at := range w.all(ops) {
+	for at := range w.placements(ops) {
 		if such(at) {
 			return true
 		}
@@ -236,14 +374,14 @@ func (w *world) some(ops []int, such func(at []int) bool) bool {
 	return false
 }
 
-// feasible is law L1 for nodes.
+// feasible is law L1 for nodes: by operation and node.
 func (w *world) feasible() (nodes [][]bool, completable bool) {
 	every := make([]int, len(w.ops))
 	for op := range w.ops {
 		every[op] = op
 		nodes = append(nodes, make([]bool, len(w.nodes)+1))
 	}
-	for at := range w.all(every) {
+	for at := range w.placements(every) {
 		completable = true
 		for op, node := range at {
 			nodes[op][node] = true
@@ -254,19 +392,14 @@ func (w *world) feasible() (nodes [][]bool, completable bool) {
 
 // impossible is law L1 for flows without any placement.
 func (w *world) impossible() []dataflow.Ref {
+	fails := func(op int) bool { return !w.some(w.subtree(op), func([]int) bool { return true }) }
 	var refs []dataflow.Ref
-	always := func([]int) bool { return true }
 	for op := range w.ops {
-		if w.some(w.followers(op), always) {
-			continue
-		}
-		fails := false
+		followerFails := false
 		for follower := range w.ops {
-			if leader, _ := w.leader(follower); leader == op && !w.some(w.followers(follower), always) {
-				fails = true
-			}
+			followerFails = followerFails || w.source[follower] == op && fails(follower)
 		}
-		if !fails {
+		if fails(op) && !followerFails {
 			refs = append(refs, w.ops[op].Ref)
 		}
 	}
@@ -276,39 +409,34 @@ func (w *world) impossible() []dataflow.Ref {
 // strands is law L2.
 func (w *world) strands(op int, feasible [][]bool) []dataflow.Strand {
 	var strands []dataflow.Strand
-	for _, node := range w.places(op) {
+	for _, node := range w.possible[op] {
 		if feasible[op][node] {
 			continue
 		}
-		leader, _ := w.leader(op)
-		reached := leader < 0
+		source := w.source[op]
+		reached := source < 0
 		for n := range w.nodes {
-			reached = reached || feasible[leader][n] && w.agrees(op, n, node)
+			reached = reached || feasible[source][n] && w.agrees(op, n, node)
 		}
 		if !reached {
 			continue
 		}
-		line := w.followers(op)
-		n := slices.IndexFunc(line, func(last int) bool {
-			upTo := line[:slices.Index(line, last)+1]
+		subtree := w.subtree(op)
+		n := slices.IndexFunc(subtree, func(last int) bool {
+			upTo := subtree[:slices.Index(subtree, last)+1]
 			return !w.some(upTo, func(at []int) bool { return at[op] == node })
 		})
-		strands = append(strands, dataflow.Strand{Node: w.nodes[node].Name, Blocks: w.ops[line[n]].Ref})
+		strands = append(strands, dataflow.Strand{Node: w.nodes[node].Name, Blocks: w.ops[subtree[n]].Ref})
 	}
 	slices.SortFunc(strands, func(a, b dataflow.Strand) int { return strings.Compare(a.Node, b.Node) })
 	return strands
 }
 
-// check holds a forecast against what trying every placement gives.
-func (w *world) check(t interface {
-	Helper()
-	Fatalf(string, ...any)
-}) (completable bool) {
+// checkNodes compares where a forecast places operations with the result of trying every
+// placement.
+func (w *world) checkNodes(t tester) (completable bool) {
 	t.Helper()
-	fc, err := w.flow.Forecast(w.nodes, w.options)
-	if err != nil {
-		t.Fatalf("Forecast: %v", err)
-	}
+	fc := w.forecast(t)
 	feasible, completable := w.feasible()
 	if fc.Completable() != completable {
 		t.Fatalf("Completable = %v, want %v in\n%v", fc.Completable(), completable, w)
@@ -327,63 +455,111 @@ func (w *world) check(t interface {
 		if got := fc.Nodes(o.Ref); !slices.Equal(got, want) {
 			t.Fatalf("Nodes(%v) = %v, want %v in\n%v", o.Ref, got, want, w)
 		}
-		var strands []dataflow.Strand
-		if completable {
-			strands = w.strands(op, feasible)
-		}
-		if got := fc.Strands(o.Ref); !slices.Equal(got, strands) {
-			t.Fatalf("Strands(%v) = %v, want %v in\n%v", o.Ref, got, strands, w)
+		if (fc.Reason(o.Ref) != "") != slices.Contains(fc.Impossible(), o.Ref) {
+			t.Fatalf("Reason(%v) = %q, and impossible are %v", o.Ref, fc.Reason(o.Ref), fc.Impossible())
 		}
 	}
 	return completable
 }
 
-// String shows a world that a test failed in.
-func (w *world) String() string {
-	text := ""
-	for i, op := range w.ops {
-		leader, keys := w.leader(i)
-		text += fmt.Sprintf("%d %v follows %d on %v, may be on %v\n", i, op.Ref, leader, keys, w.places(i))
+// checkStrands compares the strands of a forecast with the result of trying every placement.
+// It returns those of each operation.
+func (w *world) checkStrands(t tester) [][]dataflow.Strand {
+	t.Helper()
+	fc := w.forecast(t)
+	feasible, completable := w.feasible()
+	all := make([][]dataflow.Strand, len(w.ops))
+	for op, o := range w.ops {
+		if completable {
+			all[op] = w.strands(op, feasible)
+		}
+		if got := fc.Strands(o.Ref); !slices.Equal(got, all[op]) {
+			t.Fatalf("Strands(%v) = %v, want %v in\n%v", o.Ref, got, all[op], w)
+		}
 	}
-	for i, n := range w.nodes {
-		text += fmt.Sprintf("node %d %s %v unschedulable=%v taints=%v\n", i, n.Name, n.Labels, n.Spec.Unschedulable, n.Spec.Taints)
-	}
-	return text
+	return all
 }
 
-// worlds draws flows of up to five operations on up to four nodes, and as many as not
-// of them with operations that have run, on nodes that may be gone, or nobody knows where.
+// String prints a world in which a test failed.
+func (w *world) String() string {
+	var b strings.Builder
+	for i, op := range w.ops {
+		fmt.Fprintf(&b, "%d %v: source %d by %v, admitted on %v, possible on %v, seen %+v\n", i, op.Ref, w.source[i], w.keys[i], w.admitted[i], w.possible[i], w.observation(i))
+	}
+	for i, n := range w.nodes {
+		fmt.Fprintf(&b, "node %d %s %v unschedulable=%v taints=%v\n", i, n.Name, n.Labels, n.Spec.Unschedulable, n.Spec.Taints)
+	}
+	return b.String()
+}
+
+// worlds draws flows of up to five operations on up to four nodes. In one of four worlds
+// some operations have started, and some of them are not in the flow any more.
 func worlds() *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
-		ops := runnable().Filter(func(ops []dataflow.Operation) bool { return len(ops) <= 5 }).Draw(t, "ops")
+		ops := runnable(5).Draw(t, "ops")
 		for i := range ops {
 			ops[i] = placeable(t, ops[i])
 		}
+		c := clusters().Draw(t, "cluster")
 		var options dataflow.ForecastOptions
-		if rapid.IntRange(0, 4).Draw(t, "ran") == 4 {
-			options.Ran = map[dataflow.Ref]string{}
+		if rapid.IntRange(0, 3).Draw(t, "some have started") == 3 {
+			options.Seen = map[dataflow.Ref]dataflow.Observation{}
 			for _, op := range ops {
-				if rapid.IntRange(0, 2).Draw(t, "this ran") == 0 {
-					options.Ran[op.Ref] = rapid.SampledFrom([]string{"node-c", "node-a", "node-d", "node-b", "node-gone", ""}).Draw(t, "on")
+				if o := started(c.nodes).Draw(t, "observation"); o.Phase != "" {
+					options.Seen[op.Ref] = o
 				}
+			}
+			for len(ops) > 1 && rapid.IntRange(0, 2).Draw(t, "deleted") == 2 {
+				ops = ops[1:]
 			}
 		}
 		if rapid.IntRange(0, 2).Draw(t, "admit") == 2 {
 			refused := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
-				return rapid.SampledFrom(ops).Draw(t, "op").Name + rapid.SampledFrom(nodeNames()).Draw(t, "node")
+				return rapid.SampledFrom(ops).Draw(t, "op").Ref.Name + rapid.SampledFrom(nodeNames()).Draw(t, "node")
 			}), 0, 4).Draw(t, "refused")
-			options.Admit = func(op dataflow.Operation, n *corev1.Node) bool { return !slices.Contains(refused, op.Name+n.Name) }
+			options.Admit = func(op dataflow.Operation, n *corev1.Node) bool { return !slices.Contains(refused, op.Ref.Name+n.Name) }
 		}
-		return newWorld(mustFlow(t, ops...), nodeLists().Draw(t, "nodes"), options)
+		options.ExtendedResourceToleration = rapid.IntRange(0, 3).Draw(t, "extended resource toleration") == 3
+		return newWorld(mustFlow(t, ops...), c, options)
 	})
 }
 
-// placeable gives an operation demands on its node.
+// started draws an observation: of an operation that has not started, or one that runs or
+// ran on a node that is there, is gone, or is not known. It recorded the labels that a
+// node has now, others, or nothing.
+func started(nodes []corev1.Node) *rapid.Generator[dataflow.Observation] {
+	return rapid.Custom(func(t *rapid.T) dataflow.Observation {
+		o := dataflow.Observation{Phase: rapid.SampledFrom([]dataflow.Phase{"", "", "Complete", "Complete", "Executing", "Failed"}).Draw(t, "phase")}
+		if o.Phase == "Failed" && rapid.IntRange(0, 3).Draw(t, "not failed") > 0 {
+			o.Phase = "Complete"
+		}
+		o.Node = rapid.SampledFrom(append(nodeNames(), "node-gone", "")).Draw(t, "on")
+		labels := map[string]string{}
+		switch rapid.SampledFrom([]string{"its node's", "any", "none"}).Draw(t, "recorded") {
+		case "its node's":
+			for _, n := range nodes {
+				if n.Name == o.Node {
+					labels = n.Labels
+				}
+			}
+		case "any":
+			labels = nodeLabels().Draw(t, "labels")
+		}
+		o.Labels = topology.NewLabelSet(labels)
+		return o
+	})
+}
+
+// placeable gives an operation constraints on its node.
 func placeable(t *rapid.T, op dataflow.Operation) dataflow.Operation {
-	if op.RunAfter != nil && rapid.IntRange(0, 1).Draw(t, "must follow") == 0 {
+	if op.RunAfter != nil && rapid.Bool().Draw(t, "requires") {
 		op.RunAfter.Strategy.Policy = affinity.Require
 	}
-	switch rapid.IntRange(0, 9).Draw(t, "demands") {
+	switch rapid.IntRange(0, 11).Draw(t, "constraints") {
+	case 10:
+		op.NodeName = rapid.SampledFrom(append(nodeNames(), "node-gone")).Draw(t, "node name")
+	case 11:
+		op.Requests = resources("0", "1", "500m", "2").Draw(t, "requests")
 	case 4:
 		op.Affinity = requiring(rapid.SampledFrom(keys()).Draw(t, "own key"), "1", "node-1", "node-2")
 	case 3:
@@ -402,7 +578,7 @@ func placeable(t *rapid.T, op dataflow.Operation) dataflow.Operation {
 func tolerations() *rapid.Generator[corev1.Toleration] {
 	return rapid.Custom(func(t *rapid.T) corev1.Toleration {
 		return corev1.Toleration{
-			Key:      rapid.SampledFrom([]string{"", "gpu", "node.kubernetes.io/unschedulable"}).Draw(t, "key"),
+			Key:      rapid.SampledFrom([]string{"", "gpu", "example.com/gpu", "node.kubernetes.io/unschedulable"}).Draw(t, "key"),
 			Operator: rapid.SampledFrom([]corev1.TolerationOperator{"Exists", "Equal", "", "Near"}).Draw(t, "operator"),
 			Value:    rapid.SampledFrom([]string{"", "1"}).Draw(t, "value"),
 			Effect:   rapid.SampledFrom([]corev1.TaintEffect{"", "NoSchedule", "NoExecute", "PreferNoSchedule"}).Draw(t, "effect"),
@@ -412,40 +588,66 @@ func tolerations() *rapid.Generator[corev1.Toleration] {
 
 func nodeNames() []string { return []string{"node-c", "node-a", "node-d", "node-b"} }
 
-func nodeLists() *rapid.Generator[[]corev1.Node] {
-	return rapid.Custom(func(t *rapid.T) []corev1.Node {
-		var nodes []corev1.Node
+// nodeLabels draws labels that operations require and expose, and one that no operation
+// names.
+func nodeLabels() *rapid.Generator[map[string]string] {
+	return rapid.MapOfN(rapid.SampledFrom(append(keys(), "tier")), rapid.SampledFrom([]string{"", "1", "2"}), 0, 5)
+}
+
+// resources draws amounts of some resources, among them one that kube-scheduler does not
+// count.
+func resources(amounts ...string) *rapid.Generator[corev1.ResourceList] {
+	return rapid.Map(
+		rapid.MapOfN(rapid.SampledFrom([]corev1.ResourceName{"cpu", "memory", "pods", "example.com/gpu", "storage"}), rapid.SampledFrom(amounts), 1, 3),
+		func(drawn map[corev1.ResourceName]string) corev1.ResourceList {
+			list := corev1.ResourceList{}
+			for name, amount := range drawn {
+				list[name] = resource.MustParse(amount)
+			}
+			return list
+		})
+}
+
+func clusters() *rapid.Generator[cluster] {
+	return rapid.Custom(func(t *rapid.T) cluster {
+		c := cluster{used: map[string]corev1.ResourceList{}}
 		for i, name := range nodeNames()[:rapid.SampledFrom([]int{4, 3, 2, 1, 0, 4, 4, 3}).Draw(t, "nodes")] {
-			n := corev1.Node{ObjectMeta: metav1.ObjectMeta{
-				Name:   name,
-				Labels: rapid.MapOfN(rapid.SampledFrom(append(keys(), "tier")), rapid.SampledFrom([]string{"", "1", "2"}), 0, 5).Draw(t, "labels"),
-			}}
+			n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: nodeLabels().Draw(t, "labels")}}
 			if rapid.IntRange(0, 3).Draw(t, "hostname") > 0 {
 				n.Labels["kubernetes.io/hostname"] = fmt.Sprintf("node-%d", i)
 			}
 			n.Spec.Unschedulable = rapid.IntRange(0, 7).Draw(t, "cordoned") == 7
 			if rapid.IntRange(0, 5).Draw(t, "tainted") == 5 {
-				n.Spec.Taints = []corev1.Taint{{
-					Key:    "gpu",
-					Value:  rapid.SampledFrom([]string{"", "1"}).Draw(t, "taint"),
-					Effect: rapid.SampledFrom([]corev1.TaintEffect{"NoSchedule", "NoExecute", "PreferNoSchedule"}).Draw(t, "effect"),
-				}}
+				n.Spec.Taints = rapid.SliceOfN(taints(), 1, 2).Draw(t, "taints")
 			}
-			nodes = append(nodes, n)
+			if rapid.IntRange(0, 4).Draw(t, "allocatable") == 4 {
+				n.Status.Allocatable = resources("1", "2", "3").Draw(t, "allocatable")
+				c.used[name] = resources("0", "1", "500m").Draw(t, "used")
+			}
+			c.nodes = append(c.nodes, n)
 		}
-		return nodes
+		return c
 	})
 }
 
-// manyWorlds checks more worlds than rapid does by itself: most are dull.
-func manyWorlds(t *testing.T, check func(t *rapid.T, w *world)) {
-	for range 100 {
+func taints() *rapid.Generator[corev1.Taint] {
+	return rapid.Custom(func(t *rapid.T) corev1.Taint {
+		return corev1.Taint{
+			Key:    rapid.SampledFrom([]string{"gpu", "example.com/gpu", "node.kubernetes.io/unschedulable"}).Draw(t, "taint"),
+			Value:  rapid.SampledFrom([]string{"", "1"}).Draw(t, "value"),
+			Effect: rapid.SampledFrom([]corev1.TaintEffect{"NoSchedule", "NoExecute", "PreferNoSchedule"}).Draw(t, "effect"),
+		}
+	})
+}
+
+// manyWorlds checks n hundred worlds: in most of them little can go wrong.
+func manyWorlds(t *testing.T, n int, check func(t *rapid.T, w *world)) {
+	for range n {
 		rapid.Check(t, func(t *rapid.T) { check(t, worlds().Draw(t, "world")) })
 	}
 }
 
-// scale returns how much of something a test does: less with -short, which is for tests
-// that run again and again, as under a mutation tester.
+// scale returns how much a test does: less with -short.
 func scale(full, short int) int {
 	if testing.Short() {
 		return short

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	utilerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -24,20 +23,23 @@ const (
 	exposesField  = "metadata.annotations[" + topology.LabelsAnnotation + "]"
 )
 
-// Problems returns what a person should know before the flow runs, in the flow's
-// order: what [New] accepts, but cannot work or will not do what it says. It is nil
-// for a flow without problems.
+// Problems returns the problems of the flow from the specs alone, in the flow's order: what
+// [New] accepts, but cannot work or does something else than the spec says. It is nil if
+// there are none.
 //
-// An operation that is not in the flow is taken not to exist. The cost is linear in
-// the operations and in what each of them says, but for contradictions, where every
-// ORed term of an operation is held against every one of its source.
+// An operation that is not in the flow is taken not to exist. The cost is linear in the
+// operations and their specs, except for contradictions: every ORed term of an operation is
+// compared with every one of its source.
 func (f *Flow) Problems() []Problem {
-	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures()}
+	if f == nil {
+		return nil
+	}
+	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures(), dictionaries: map[int32]*typo.Dictionary{}}
 	for i := range f.operations {
 		c.op, c.i = &f.operations[i], int32(i)
 		c.checkName()
 		c.checkExposed()
-		c.checkDemands()
+		c.checkConstraints()
 		if c.op.RunAfter != nil {
 			c.checkPredecessor()
 			c.checkStrategy()
@@ -47,27 +49,28 @@ func (f *Flow) Problems() []Problem {
 	return c.problems
 }
 
-// checker goes through a flow, one operation after the other.
+// checker checks one operation of a flow after the other.
 type checker struct {
-	flow     *Flow
-	op       *Operation                          // the one being checked
-	i        int32                               // its index
-	alternatives     map[int32]nodeselector.Alternatives // of the operations that ask for something: how to meet it
-	exposed  *exposures
-	root     []int32 // of each operation, the index of the first of its chain, and
-	last     []int32 // that of its last descendant; made when first needed
-	problems []Problem
+	flow         *Flow
+	op           *Operation                          // the operation that is checked
+	i            int32                               // its index
+	alternatives map[int32]nodeselector.Alternatives // of the operations with constraints
+	exposed      *exposures
+	dictionaries map[int32]*typo.Dictionary // by operation, of the keys that it exposes
+	root         []int32                    // for each operation, the index of the root of its chain
+	last         []int32                    // and of its last descendant; made when first needed
+	problems     []Problem
 }
 
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, fmt.Sprintf(format, args...)})
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, fmt.Sprintf(format, args...), c.flow.basis(c.op, code)})
 }
 
 func (c *checker) checkName() {
-	if !labelsyntax.IsSubdomain(c.op.Name) {
-		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", c.op.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Name), "; "))
+	if !labelsyntax.IsSubdomain(c.op.Ref.Name) {
+		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", c.op.Ref.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Ref.Name), "; "))
 	}
-	if ns := c.op.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
+	if ns := c.op.Ref.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
 		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
 	}
 }
@@ -76,18 +79,24 @@ func (c *checker) checkExposed() {
 	for _, key := range c.op.Exposes {
 		if !labelsyntax.IsKey(key) {
 			c.report(CodeInvalid, SeverityError, exposesField, "%s", labelsyntax.KeyFault(nil, key).ErrorBody())
+		} else if fault := topology.CheckRecordable(nil, key); fault != nil {
+			c.report(CodeUnrecordable, SeverityError, exposesField, "%s", fault.ErrorBody())
 		}
 	}
 }
 
-// checkDemands looks at what the operation asks of its node itself.
-func (c *checker) checkDemands() {
-	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil {
+// checkConstraints checks the operation's own constraints.
+func (c *checker) checkConstraints() {
+	podSpec := c.op.Ref.Kind.podSpec()
+	for _, fault := range validatePlacement(c.op) {
+		c.report(CodeInvalid, SeverityError, podSpec+"."+fault.Field, "%s", fault.ErrorBody())
+	}
+	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" ||
+		c.op.NodeName != "" && !labelsyntax.IsSubdomain(c.op.NodeName) {
 		return
 	}
-	podSpec := c.op.Kind.podSpec()
 	if _, err := affinity.Compile(c.op.NodeSelector, c.op.Affinity); err != nil {
-		for _, err := range err.(utilerrors.Aggregate).Errors() {
+		for _, err := range Faults(err) {
 			var fault *field.Error
 			errors.As(err, &fault)
 			path := fault.Field
@@ -99,23 +108,73 @@ func (c *checker) checkDemands() {
 		return
 	}
 	c.alternatives[c.i], _ = alternatives(c.op)
-	if len(c.alternatives[c.i]) == 0 {
-		c.report(CodeContradiction, SeverityError, podSpec+".affinity", "no node can meet %s; change it, or none will ever be found", impossible(c.op))
+	c.checkTerms()
+	c.checkPreferences()
+	switch withoutName, _ := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity}); {
+	case len(withoutName) == 0:
+		c.report(CodeContradiction, SeverityError, podSpec+".affinity", "no node can meet %s; change it", impossible(c.op))
+	case len(c.alternatives[c.i]) == 0:
+		c.report(CodeNodeNameConflict, SeverityError, podSpec+".nodeName", "nodeName binds the pod to node %q, and its affinity requires another node; remove one of the two", c.op.NodeName)
 	}
 }
 
-// impossible says which demands of an operation, for which there is no node, exclude
-// each other.
+// checkTerms looks for ORed terms that no node can match, if another one can be matched.
+func (c *checker) checkTerms() {
+	required := nodeselector.Required(c.op.Affinity)
+	if required == nil || len(c.alternatives[c.i]) == 0 {
+		return
+	}
+	path := field.NewPath(c.op.Ref.Kind.podSpec()).Child("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	for i, t := range required.NodeSelectorTerms {
+		reason := "it is empty"
+		if !nodeselector.IsEmpty(t) {
+			parsed, _ := nodeselector.ParseTerm(t, nil)
+			impossible := parsed.Impossible()
+			if impossible == nil {
+				continue
+			}
+			reason = "no node can meet " + impossible.String()
+		}
+		c.report(CodeNeverMatches, SeverityWarning, path.Index(i).String(), "this term matches no node: %s; fix or remove it", reason)
+	}
+}
+
+// checkPreferences looks for preferences with a value that an API server accepts and
+// kube-scheduler cannot read.
+func (c *checker) checkPreferences() {
+	if c.op.Affinity == nil || c.op.Affinity.NodeAffinity == nil {
+		return
+	}
+	path := field.NewPath(c.op.Ref.Kind.podSpec()).Child("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+	for i, p := range c.op.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+		t, _ := nodeselector.ParsePreference(p.Preference, nil)
+		for _, r := range t {
+			if r.Never() {
+				c.report(CodeNeverMatches, SeverityWarning, path.Index(i).String(),
+					"kube-scheduler cannot read the value of label %s here, and fails to place the pod if several nodes are left; fix or remove this preference", r.Key())
+				break
+			}
+		}
+	}
+}
+
+// impossible says which of an operation's own constraints exclude each other, if no node
+// can meet them.
 func impossible(op *Operation) string {
-	selector, terms, _ := demands(op)
+	selector, terms, _ := constraints(op)
 	if len(terms) == 0 {
 		return "a required node affinity without terms, or with only empty ones"
 	}
-	ways := make([]string, len(terms))
-	for i, t := range terms {
-		ways[i] = t.And(selector).Impossible().String()
+	var texts []string
+	for _, t := range terms {
+		if text := t.And(selector).Impossible().String(); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+		if len(texts) > listedNames {
+			break
+		}
 	}
-	return strings.Join(slices.Compact(ways), ", nor ")
+	return strings.Join(texts, ", nor ")
 }
 
 func (c *checker) checkPredecessor() {
@@ -123,18 +182,18 @@ func (c *checker) checkPredecessor() {
 	if c.flow.predecessor[c.i] != none || c.flow.find(predecessor) != none {
 		return
 	}
-	meant, ok := c.flow.nearest(predecessor, c.op.Ref)
-	name, hint := reference(predecessor, meant, ok)
-	cure := "mend the reference"
+	nearest, ok := c.flow.nearest(predecessor, c.op.Ref)
+	name, hint := reference(predecessor, nearest, ok)
+	step := "fix the reference"
 	if name == ".name" {
-		cure += " or add the operation"
+		step += " or add the operation"
 	}
-	c.report(CodeUnknownPredecessor, SeverityError, runAfterField+name, "no %s, so this waits for ever; %s%s", predecessor, cure, hint)
+	c.report(CodeUnknownPredecessor, SeverityError, runAfterField+name, "no %s exists, so this operation waits without limit; %s%s", predecessor, step, hint)
 }
 
-// reference returns which field of a reference is to be mended, and a hint at what was
-// meant, if there is something that could be.
-func reference(ref, meant Ref, ok bool) (name, hint string) {
+// reference returns the field of a reference that is wrong, and a hint at the nearest
+// operation, if ok.
+func reference(ref, nearest Ref, ok bool) (name, hint string) {
 	name = ".name"
 	if !slices.Contains(Kinds(), ref.Kind) {
 		name, hint = ".kind", fmt.Sprintf("; its kind must be one of %v", Kinds())
@@ -143,12 +202,12 @@ func reference(ref, meant Ref, ok bool) (name, hint string) {
 		}
 	}
 	if ok {
-		hint += "; typo of " + meant.String() + "?"
+		hint += "; typo of " + nearest.String() + "?"
 	}
 	return name, hint
 }
 
-// checkStrategy looks for what in a strategy has no effect.
+// checkStrategy looks for parts of a strategy without effect.
 func (c *checker) checkStrategy() {
 	s, dependsOn := c.op.RunAfter.Strategy, c.op.RunAfter.DependOn != nil
 	if s.Policy == affinity.None {
@@ -164,11 +223,11 @@ func (c *checker) checkStrategy() {
 		c.report(CodeIgnoredList, SeverityWarning, strategyField+".requires", "policy Prefer does not read requires; move its entries to prefers, or set policy to Require")
 	}
 	if c.op.Distributed {
-		c.report(CodeDistributedTarget, SeverityWarning, strategyField+".policy", "an operation of several pods inherits nothing; remove the policy, or run it as one pod")
+		c.report(CodeDistributedTarget, SeverityWarning, strategyField+".policy", "an operation with several pods inherits nothing; remove the policy, or run it as one pod")
 	}
 }
 
-// checkSource looks at what is to be inherited from where.
+// checkSource checks the source, and what is inherited from it.
 func (c *checker) checkSource() {
 	ref, ok := c.op.Source()
 	if !ok {
@@ -183,40 +242,41 @@ func (c *checker) checkSource() {
 		i = c.flow.find(ref)
 	}
 	if i == none {
-		return // reported as an unknown predecessor, of this operation or of its first ancestor
+		return // reported as the unknown predecessor of this operation or of its root
 	}
 	source := &c.flow.operations[i]
 	switch {
 	case source.Distributed:
 		c.report(CodeDistributedSource, SeverityWarning, strategyField, "%s runs as several pods and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
 	case source.Recurring:
-		c.report(CodeRecurringSource, SeverityWarning, strategyField, "%s runs by a schedule and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
+		c.report(CodeRecurringSource, SeverityWarning, strategyField, "%s runs on a schedule and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy", ref)
 	default:
+		c.checkTTL(i)
 		c.checkKeys(i)
 		if c.op.RunAfter.Strategy.Policy == affinity.Require {
-			c.checkTogether(i)
+			c.checkWithSource(i)
 		}
 	}
 }
 
-// reportNotAncestor says that ref, on which the operation depends, does not come before it.
+// reportNotAncestor reports that ref, the dependOn of the operation, is not an ancestor.
 func (c *checker) reportNotAncestor(ref Ref) {
-	meant, ok := c.flow.nearestAncestor(ref, c.i)
+	nearest, ok := c.flow.nearestAncestor(ref, c.i)
 	if !ok {
-		meant, ok = c.flow.nearest(ref, c.op.Ref)
-		ok = ok && c.isAncestor(meant)
+		nearest, ok = c.flow.nearest(ref, c.op.Ref)
+		ok = ok && c.isAncestor(nearest)
 	}
-	name, hint := reference(ref, meant, ok)
-	what := "this does not run after " + ref.String() + ", neither directly nor through others"
+	name, hint := reference(ref, nearest, ok)
+	what := ref.String() + " is not an ancestor of this operation"
 	if c.flow.find(ref) == none {
-		what = ref.String() + " is not in the flow, so this does not run after it"
+		what = "no " + ref.String() + " exists"
 	}
-	c.report(CodeNotAnAncestor, SeverityError, strategyField+".dependOn"+name, "%s; name an operation that comes before it in its chain%s", what, hint)
+	c.report(CodeNotAnAncestor, SeverityError, strategyField+".dependOn"+name, "%s; name an operation that this one runs after, directly or through others%s", what, hint)
 }
 
-// isAncestor reports whether the operation runs after ref, directly or not. ref need
-// not be in the flow: the first operation of a chain may run after a stranger. Where a
-// cycle was cut open, whoever comes after the cut may come before it as well.
+// isAncestor reports whether ref is an ancestor of the operation. ref need not be in the
+// flow: the root of a chain may run after an unknown operation. If a cycle was cut at the
+// root, every operation of the chain is an ancestor of every other.
 func (c *checker) isAncestor(ref Ref) bool {
 	if c.last == nil {
 		c.root, c.last = chainBounds(c.flow.predecessor)
@@ -233,19 +293,28 @@ func (c *checker) isAncestor(ref Ref) bool {
 	return ok && c.root[i] == root && c.flow.find(before) != none
 }
 
-// checkKeys looks for labels that are to be followed and that the source does not
-// expose. The hostname, which is followed if none is named, always is.
+// checkTTL reports a source with a TTL that is not the predecessor: it may be deleted before
+// the operation starts. A recurring operation is never deleted.
+func (c *checker) checkTTL(source int32) {
+	if ttl := c.flow.operations[source].TTLSecondsAfterFinished; ttl != nil && source != c.flow.predecessor[c.i] {
+		ref := c.flow.operations[source].Ref
+		c.report(CodeExpires, SeverityWarning, strategyField+".dependOn",
+			"%s is deleted %d seconds after it finished, perhaps before this operation starts, which then waits without limit; remove its ttlSecondsAfterFinished, or make it long enough", ref, *ttl)
+	}
+}
+
+// checkKeys looks for label keys of the strategy that the source does not expose.
 func (c *checker) checkKeys(source int32) {
 	s := c.op.RunAfter.Strategy
 	check := func(severity Severity, list string, i int, key string) {
 		if c.exposed.have(source, key) || !labelsyntax.IsKey(key) {
 			return
 		}
-		cure := "; add it to the annotation " + topology.LabelsAnnotation + " there"
-		if hint := typo.KeyHint(key, c.exposed.of(source)...); hint != "" {
-			cure = hint + " If not, add it to the annotation " + topology.LabelsAnnotation + " there"
+		step := "; add it to the annotation " + topology.LabelsAnnotation + " there"
+		if hint := c.hints(source).Hint(key); hint != "" {
+			step = hint + " If not, add it to the annotation " + topology.LabelsAnnotation + " there"
 		}
-		c.report(CodeNotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i), "%s does not expose %s, so it is not inherited%s", c.flow.operations[source].Ref, key, cure)
+		c.report(CodeNotExposed, severity, fmt.Sprintf("%s.%s[%d].name", strategyField, list, i), "%s does not expose %s, so it is not inherited%s", c.flow.operations[source].Ref, key, step)
 	}
 	switch s.Policy {
 	case affinity.Require:
@@ -259,17 +328,30 @@ func (c *checker) checkKeys(source int32) {
 	}
 }
 
-// checkTogether looks for a source that can only run where the operation, which must
-// follow it, cannot. A source that may run on a node without a followed label forces
-// nothing on it.
-func (c *checker) checkTogether(source int32) {
-	there, here := c.alternatives[source], c.alternatives[c.i]
-	if len(there) == 0 || len(here) == 0 {
-		return // nothing asked for, or nothing possible, which is reported by itself
+// hints returns the dictionary of the keys that a source exposes.
+func (c *checker) hints(source int32) *typo.Dictionary {
+	if c.dictionaries[source] == nil {
+		c.dictionaries[source] = typo.NewKeyDictionary(c.exposed.of(source))
 	}
-	keys := c.exposed.among(c.op.RunAfter.Strategy.Keys(), source)
-	if refusing, refused, ok := there.Conflict(here.Project(keys)); ok {
-		c.report(CodeContradiction, SeverityError, strategyField, "this must run where %s ran, but they exclude each other: %s there, and %s here; change one of the two, or follow another label",
-			c.flow.operations[source].Ref, refusing, refused)
+	return c.dictionaries[source]
+}
+
+// checkWithSource looks for a source that can run only where the operation, which must run
+// where it does, cannot. A source that may run on a node without an inherited label
+// constrains nothing.
+func (c *checker) checkWithSource(sourceIndex int32) {
+	there, here := c.alternatives[sourceIndex], c.alternatives[c.i]
+	if len(there) == 0 || len(here) == 0 {
+		return // without constraints, or impossible, which is reported by itself
+	}
+	keys := c.exposed.among(c.op.RunAfter.Strategy.Keys(), sourceIndex)
+	source := &c.flow.operations[sourceIndex]
+	if c.op.NodeName != source.NodeName && c.op.NodeName != "" && source.NodeName != "" && slices.Contains(keys, topology.Hostname) {
+		c.report(CodeNodeNameConflict, SeverityError, c.op.Ref.Kind.podSpec()+".nodeName",
+			"this operation must run on the node of %s, but nodeName is %q here and %q there; remove one of the two, or inherit another label", source.Ref, c.op.NodeName, source.NodeName)
+	} else if sourceRequires, requires, ok := there.Conflict(here.Project(keys)); ok {
+		c.report(CodeContradiction, SeverityError, strategyField,
+			"this operation must run where %s runs, but they exclude each other: %s requires %s, and this operation requires %s; change one of the two, or inherit another label",
+			source.Ref, source.Ref, sourceRequires, requires)
 	}
 }

@@ -48,17 +48,29 @@ func with(op dataflow.Operation, change func(*dataflow.Operation)) dataflow.Oper
 func TestProblemsReadWell(t *testing.T) {
 	distributed := func(op *dataflow.Operation) { op.Distributed = true }
 	recurring := func(op *dataflow.Operation) { op.Recurring = true }
-	exposing := func(keys ...string) dataflow.Operation {
-		return with(load("a"), func(op *dataflow.Operation) { op.Exposes = keys })
-	}
+	exposing := func(keys ...string) dataflow.Operation { return with(load("a"), exposing(keys...)) }
 	dependingOn := func(op dataflow.Operation, ref dataflow.Ref) dataflow.Operation {
 		return with(op, func(op *dataflow.Operation) { op.RunAfter.DependOn = &ref })
 	}
 	own := func(op dataflow.Operation, a *corev1.Affinity) dataflow.Operation {
 		return with(op, func(op *dataflow.Operation) { op.Affinity = a })
 	}
+	greater := func(key, value string) *corev1.Affinity {
+		a := requiring(key, value)
+		terms(a)[0].MatchExpressions[0].Operator = corev1.NodeSelectorOpGt
+		return a
+	}
+	anyOf := func(affinities ...*corev1.Affinity) *corev1.Affinity {
+		all := either()
+		for _, a := range affinities {
+			required := all.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+			required.NodeSelectorTerms = append(required.NodeSelectorTerms, terms(a)...)
+		}
+		return all
+	}
+	expiring := func(op *dataflow.Operation) { ttl := int32(60); op.TTLSecondsAfterFinished = &ttl }
 	near := requiring("zone", "a")
-	near.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions[0].Operator = "Near"
+	terms(near)[0].MatchExpressions[0].Operator = "Near"
 
 	var got bytes.Buffer
 	for _, c := range []struct {
@@ -70,11 +82,11 @@ func TestProblemsReadWell(t *testing.T) {
 		{"no operation", nil},
 		{"a predecessor that is not there", []dataflow.Operation{load("b", "nowhere-to-be-found")}},
 		{"a misspelt predecessor", []dataflow.Operation{load("load-a"), load("b", "loada")}},
-		{"a predecessor of another kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = dataflow.DataMigrate })}},
-		{"a predecessor of a misspelt kind, and name", []dataflow.Operation{load("load-a"), with(load("b", "loada"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Dataload" })}},
-		{"a predecessor of a kind that is no operation", []dataflow.Operation{load("a"), with(load("b", "x"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Job" })}},
-		{"a predecessor of no kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Dataload" })}},
-		{"a predecessor in another namespace", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Namespace = "other" })}},
+		{"a predecessor of another kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = dataflow.DataMigrate })}},
+		{"a predecessor of a misspelt kind, and name", []dataflow.Operation{load("load-a"), with(load("b", "loada"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Dataload" })}},
+		{"a predecessor of a kind that is no operation", []dataflow.Operation{load("a"), with(load("b", "x"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Job" })}},
+		{"a predecessor of no kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Dataload" })}},
+		{"a predecessor in another namespace", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Namespace = "other" })}},
 		{"dependOn a stranger", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x")), load("x")}},
 		{"dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x"))}},
 		{"dependOn what is not there, a misspelt ancestor", []dataflow.Operation{load("load-a"), load("a", "load-a"), dependingOn(following(affinity.Require), ref("laod-a"))}},
@@ -90,7 +102,7 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a misspelt label", []dataflow.Operation{exposing("example.com/disk"), following(affinity.Require, "example.com/disc")}},
 		{"labels with another prefix, or none", []dataflow.Operation{load("a"), following(affinity.Require, "kubernetes.io/zone", "hostname")}},
 		{"a preferred label that is not exposed", []dataflow.Operation{load("a"), following(affinity.Prefer, topology.Zone, "disk")}},
-		{"a label that only an ancestor exposes", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk"), with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Name, op.RunAfter.Name = "c", "b" })}},
+		{"a label that only an ancestor exposes", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk"), with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Ref.Name, op.RunAfter.Ref.Name = "c", "b" })}},
 		{"a distributed source", []dataflow.Operation{with(load("a"), distributed), following(affinity.Require, "disk")}},
 		{"a distributed target", []dataflow.Operation{load("a"), with(following(affinity.Require, "disk"), distributed)}},
 		{"a recurring source", []dataflow.Operation{with(load("a"), recurring), following(affinity.Prefer, "disk")}},
@@ -110,13 +122,26 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an affinity against the source's, but on another label", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require), requiring(topology.Zone, "b"))}},
 		{"an affinity against the source's, but only preferred", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Prefer, topology.Zone), requiring(topology.Zone, "b"))}},
 		{"an affinity with an unknown operator", []dataflow.Operation{own(load("a"), near)}},
-		{"an affinity with an unknown operator, in a process", []dataflow.Operation{with(own(load("a"), near), func(op *dataflow.Operation) { op.Kind = dataflow.DataProcess })}},
+		{"an affinity with an unknown operator, in a process", []dataflow.Operation{with(own(load("a"), near), func(op *dataflow.Operation) { op.Ref.Kind = dataflow.DataProcess })}},
 		{"a malformed node selector", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"zone": "not valid"} })}},
 		{"a malformed key of a node selector", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"not valid": "a"} })}},
 		{"a malformed exposed key", []dataflow.Operation{exposing("not a key")}},
+		{"a key that Fluid cannot record", []dataflow.Operation{exposing(strings.Repeat("k", 40))}},
+		{"an affinity with operator Gt and a word", []dataflow.Operation{own(load("a"), greater("cores", "many"))}},
+		{"an affinity of which one term is impossible", []dataflow.Operation{own(load("a"), anyOf(requiring("zone", "a"), greater("cores", "many"), either(nil)))}},
+		{"an affinity of which one term contradicts itself", []dataflow.Operation{own(load("a"), either([]string{"zone=a", "zone=b"}, []string{"zone=c"}))}},
+		{"an affinity of which every term is impossible", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"b=1", "b=2"}))}},
+		{"an affinity of many impossible terms", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"c=1", "c=2"}, []string{"d=1", "d=2"}, []string{"e=1", "e=2"}))}},
+		{"an invalid node name", []dataflow.Operation{with(load("a"), bound("Node_1"))}},
+		{"a node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("n1"))}},
+		{"a node name that the affinity admits", []dataflow.Operation{with(own(load("a"), onNode("n1")), bound("n1"))}},
+		{"a node name against that of the source", []dataflow.Operation{with(load("a"), bound("n1")), with(following(affinity.Require), bound("n2"))}},
+		{"a node name against that of the source, but on another label", []dataflow.Operation{with(load("a"), bound("n1")), with(following(affinity.Require, topology.Zone), bound("n2"))}},
+		{"a TTL of the predecessor", []dataflow.Operation{with(load("a"), expiring), following(affinity.Require)}},
+		{"a TTL of a source further up", []dataflow.Operation{with(load("a"), expiring), load("b", "a"), dependingOn(with(following(affinity.Require), func(op *dataflow.Operation) { op.Ref.Name, op.RunAfter.Ref.Name = "c", "b" }), ref("a"))}},
 		{"a name in upper case", []dataflow.Operation{load("loadA")}},
-		{"an invalid namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "a.b" })}},
-		{"no namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Namespace = "" })}},
+		{"an invalid namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Ref.Namespace = "a.b" })}},
+		{"no namespace", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.Ref.Namespace = "" })}},
 		{"a cycle", []dataflow.Operation{load("a", "b"), load("b", "a")}},
 		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
 			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: "disk", Weight: 1000}}
@@ -144,12 +169,12 @@ func TestProblemsReadWell(t *testing.T) {
 		}},
 		{"dependOn a sibling, where the first runs after what is not there", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
 		{"an unknown kind in a cycle", []dataflow.Operation{
-			with(load("a", "b"), func(op *dataflow.Operation) { op.Kind, op.RunAfter.Kind = "Job", dataflow.DataLoad }),
-			with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Kind = "Job" }),
+			with(load("a", "b"), func(op *dataflow.Operation) { op.Ref.Kind, op.RunAfter.Ref.Kind = "Job", dataflow.DataLoad }),
+			with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Job" }),
 		}},
 		{"everything for which New rejects, and other mistakes beside it", []dataflow.Operation{
 			load("a", "gone"), load("a"), following("Must"), load("c", "d"), load("d", "c"), load("e", "d"), load("Upper", "c"),
-			with(load("job"), func(op *dataflow.Operation) { op.Kind = "Job" }),
+			with(load("job"), func(op *dataflow.Operation) { op.Ref.Kind = "Job" }),
 		}},
 	} {
 		fmt.Fprintf(&got, "%s\n", c.what)
@@ -184,9 +209,9 @@ func TestFlowsWithoutErrorsRunToTheirEnd(t *testing.T) {
 			for progress := true; progress; {
 				progress = false
 				for r := range f.ResolveAll(seen) {
-					if _, ran := seen[r.Ref]; !ran && r.Err == nil && r.State == dataflow.Ready {
-						op := newChain(ops)[r.Ref]
-						seen[r.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node, op.Exposes...)}
+					if _, ran := seen[r.Operation]; !ran && r.Err == nil && r.State == dataflow.Ready {
+						op := newChain(ops)[r.Operation]
+						seen[r.Operation] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node, op.Exposes...)}
 						progress = true
 					}
 				}
@@ -195,8 +220,8 @@ func TestFlowsWithoutErrorsRunToTheirEnd(t *testing.T) {
 				t.Fatalf("%d of %d operations ran", len(seen), len(ops))
 			}
 			for r := range f.ResolveAll(seen) {
-				if c := newChain(ops); len(r.Missing) > 0 && c[r.Ref].RunAfter.Strategy.Policy == affinity.Require && hasPlace(c, r.Ref) {
-					t.Fatalf("%s misses %v, and nothing was said", r.Ref, r.Missing)
+				if c := newChain(ops); len(r.Missing) > 0 && c[r.Operation].RunAfter.Strategy.Policy == affinity.Require && hasPlace(c, r.Operation) {
+					t.Fatalf("%s misses %v, and nothing was said", r.Operation, r.Missing)
 				}
 			}
 			ended++
@@ -233,7 +258,7 @@ func TestSeededMistakesAreFound(t *testing.T) {
 		seed  func(op, source *dataflow.Operation)
 	}
 	mistakes := []seeded{
-		{dataflow.CodeUnknownPredecessor, "spec.runAfter.name", func(op, _ *dataflow.Operation) { op.RunAfter.Name = "nowhere" }},
+		{dataflow.CodeUnknownPredecessor, "spec.runAfter.name", func(op, _ *dataflow.Operation) { op.RunAfter.Ref.Name = "nowhere" }},
 		{dataflow.CodeNotAnAncestor, "spec.runAfter.affinityStrategy.dependOn.name", func(op, _ *dataflow.Operation) { op.RunAfter.DependOn = &op.Ref }},
 		{dataflow.CodeNotExposed, "spec.runAfter.affinityStrategy.requires[1].name", func(_, source *dataflow.Operation) { source.Exposes = nil }},
 		{dataflow.CodeDistributedSource, "spec.runAfter.affinityStrategy", func(_, source *dataflow.Operation) { source.Distributed = true }},
@@ -250,10 +275,10 @@ func TestSeededMistakesAreFound(t *testing.T) {
 			source.Affinity, op.Affinity = requiring(disk, "fast"), requiring(disk, "slow")
 		}},
 		{dataflow.CodeContradiction, "spec.affinity", func(op, _ *dataflow.Operation) {
-			op.Kind = dataflow.DataLoad
+			op.Ref.Kind = dataflow.DataLoad
 			op.Affinity, op.NodeSelector = requiring("x", "1"), map[string]string{"x": "2"}
 		}},
-		{dataflow.CodeInvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Name = "Upper" }},
+		{dataflow.CodeInvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Ref.Name = "Upper" }},
 		{dataflow.CodeInvalid, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, "a/b/c") }},
 		{dataflow.CodeInvalid, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = "Must" }},
 		{dataflow.CodeCycle, "spec.runAfter", func(op, source *dataflow.Operation) { source.RunAfter = &dataflow.RunAfter{Ref: op.Ref} }},
@@ -374,8 +399,8 @@ func TestMermaid(t *testing.T) {
 	warned := with(load("warned", "a"), func(op *dataflow.Operation) {
 		op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "disk"}}
 	})
-	f := mustFlow(t, load("a"), convert, serve, ignored, warned, odd)
-	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(f.Mermaid()))
+	ops := slices.Collect(mustFlow(t, load("a"), convert, serve, ignored, warned, odd).Operations())
+	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(dataflow.Mermaid(ops, dataflow.Check(ops...))))
 }
 
 // Only what names and label keys are made of is drawn as it is.
@@ -415,7 +440,7 @@ func TestSplit(t *testing.T) {
 	for _, part := range dataflow.Split(load("y", "x"), load("lone"), depends, load("x"), load("a"), load("lone"), stranger, load("c", "nowhere")) {
 		var names []string
 		for _, op := range part {
-			names = append(names, op.Name)
+			names = append(names, op.Ref.Name)
 		}
 		got = append(got, strings.Join(names, " "))
 	}
@@ -495,8 +520,8 @@ func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 		} {
 			op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "a"}}
 			if field == "metadata.name" {
-				op.Name = name
-			} else if op.Namespace = name; name == "" {
+				op.Ref.Name = name
+			} else if op.Ref.Namespace = name; name == "" {
 				faults = nil // one that is not said
 			}
 			problems := dataflow.Check(op)
@@ -512,7 +537,7 @@ func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 func TestProblemsOfASourceFurtherUp(t *testing.T) {
 	exposing := func(op dataflow.Operation, key string) dataflow.Operation {
 		op.Exposes = []string{key}
-		op.Affinity = requiring(topology.Zone, op.Name)
+		op.Affinity = requiring(topology.Zone, op.Ref.Name)
 		return op
 	}
 	a, b := exposing(load("a"), "example.com/of-a"), exposing(load("b", "a"), "example.com/of-b")

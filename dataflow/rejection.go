@@ -10,12 +10,12 @@ import (
 	"github.com/fluid-cloudnative/slipstream/affinity"
 )
 
-// Check returns everything that is wrong with operations: the faults for which [New]
-// rejects them, and the problems of their flow, which is looked at without what is
-// at fault. So one mistake does not hide another.
+// Check returns the problems of operations, whether or not [New] accepts them: the faults
+// for which New rejects them, and the problems of the flow without the faulty parts. So one
+// mistake does not hide another. It is nil if there are none, as for no operations.
 //
-// Neither sees that operations further apart exclude each other: that is what
-// [Flow.LookaheadAll] is for.
+// It compares an operation with its source only. [Flow.LookaheadAll] finds contradictions
+// over several steps.
 func Check(operations ...Operation) []Problem {
 	f, faults := build(operations)
 	if len(faults) == 0 {
@@ -24,9 +24,8 @@ func Check(operations ...Operation) []Problem {
 	return append(rejections(faults), withoutFaults(operations, faults).Problems()...)
 }
 
-// withoutFaults returns the flow of operations without repeated ones and those of unknown
-// kinds, and with each cycle cut open. What else is at fault in a strategy stays where it is,
-// and is no further problem.
+// withoutFaults returns the flow of operations without repeated ones and unknown kinds, and
+// with each cycle cut. Other faults of a strategy stay, and cause no further problem.
 func withoutFaults(operations []Operation, faults []error) *Flow {
 	operations = slices.Clone(operations)
 	drop, cut := make([]bool, len(operations)), []Ref(nil)
@@ -38,7 +37,7 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 			cut = append(cut, cycle.Operations[0])
 		case errors.As(fault, &of) && of.Err.Field == strategyField+".policy":
 			runAfter := *operations[of.Index].RunAfter
-			runAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer} // whichever list it was meant to read
+			runAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer} // either list may be the intended one
 			operations[of.Index].RunAfter = &runAfter
 		case errors.As(fault, &of) && !strings.HasPrefix(of.Err.Field, strategyField):
 			drop[of.Index] = true
@@ -60,7 +59,7 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 	return arrange(kept, predecessor, preOrder(predecessor), index)
 }
 
-// rejections translates the faults for which New rejects operations.
+// rejections returns the problems for the faults for which New rejects operations.
 func rejections(faults []error) []Problem {
 	var problems []Problem
 	for _, fault := range faults {
@@ -68,11 +67,11 @@ func rejections(faults []error) []Problem {
 		var cycle *CycleError
 		switch {
 		case errors.As(fault, &cycle):
-			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, cycle.Error() + "; remove one runAfter"})
+			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, cycle.Error() + "; remove one runAfter", nil})
 		case errors.As(fault, &of) && of.Err.Type == field.ErrorTypeDuplicate:
-			problems = append(problems, Problem{CodeDuplicate, SeverityError, of.Operation, of.Err.Field, "another operation has the same kind, namespace and name; remove or rename one"})
+			problems = append(problems, Problem{CodeDuplicate, SeverityError, of.Operation, of.Err.Field, "another operation has the same kind, namespace and name; remove or rename one", nil})
 		case errors.As(fault, &of):
-			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, of.Err.ErrorBody()})
+			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, of.Err.ErrorBody(), nil})
 		}
 	}
 	return problems

@@ -8,12 +8,12 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Phase is how far an operation has come, in the words of Fluid's status.phase.
-// The zero value is that of an operation that has not been started. Any phase but
-// Complete and Failed, also one that is not named here, says that it has yet to complete.
+// Phase is Fluid's status.phase. The zero value is the phase of an operation that has
+// not started. Every value except Executing, Complete and Failed, known or not, means the
+// same.
 type Phase string
 
-// The phases of an operation that has been started.
+// The phases of an operation.
 const (
 	Pending   Phase = "Pending"
 	Executing Phase = "Executing"
@@ -21,85 +21,99 @@ const (
 	Failed    Phase = "Failed"
 )
 
-// Observation is what is known of an operation. The zero value stands for one of
-// which nothing is known, which is one that has not been started.
+// started reports whether an operation of phase p has started: nothing is decided for it
+// any more.
+func (p Phase) started() bool { return p == Executing || p == Complete || p == Failed }
+
+// Observation is what is known of an operation that has started. The zero value is that
+// of an operation that has not started.
 type Observation struct {
-	Phase  Phase             // status.phase
-	Labels topology.LabelSet // what it exposed of the node where it ran, status.nodeAffinity; without them nothing can be followed
+	// Phase is status.phase.
+	Phase Phase `json:"phase,omitempty"`
+
+	// Labels are the labels of its node that the operation recorded when it completed
+	// (status.nodeAffinity). If they are empty, other operations inherit nothing from
+	// it.
+	Labels topology.LabelSet `json:"labels"`
+
+	// Node is the name of the node where the operation ran or is running. Empty means
+	// that the node is not known.
+	Node string `json:"node,omitempty"`
 }
 
-// State says whether an operation may start.
+// State says what can be decided for an operation now.
 type State string
 
-// The states of an operation.
+// The states of an operation (law F4).
 const (
-	Ready   State = "Ready"   // may start; what it was to follow and could not is in Result.Missing
-	Waiting State = "Waiting" // another must complete first
-	Blocked State = "Blocked" // another failed: it can never start
+	Waiting  State = "Waiting"  // its predecessor or its source has to complete first
+	Ready    State = "Ready"    // it can start
+	Running  State = "Running"  // it is running: nothing is left to decide
+	Finished State = "Finished" // it completed or failed: nothing is left to decide
+	Blocked  State = "Blocked"  // an operation that it waits for failed: it can never start
 )
 
-// Decision says whether an operation may start, and if so, with which affinity.
+// Decision is the state of an operation and, if it is Ready, the affinity of its pods.
 type Decision struct {
-	State State
+	State State `json:"state"`
 
-	// Cause is what is waited for, or what failed: the nearest such ancestor, or
-	// the source. Zero when Ready.
-	Cause Ref
+	// Cause is the operation that is waited for, if the state is Waiting: the
+	// predecessor, or if that is complete the source. If the state is Blocked, it is
+	// the failed operation that is nearest. Else it is zero.
+	Cause Ref `json:"cause"`
 
-	// Result is what the operation inherits, when Ready; else it is zero.
+	// Result is what the operation inherits, if the state is Ready. Else it is zero.
 	affinity.Result
 }
 
-// Resolve says whether the operation may start, given what is known of it and the
-// others, and with which affinity (laws F4, F5).
+// Resolve returns the state of an operation, given what is known of it and of others, and
+// if it is Ready the affinity of its pods (laws F4, F5).
 //
-// It is Blocked if one of its ancestors (the operations it runs after, directly
-// or through others) failed. It is Ready if all its ancestors and its source are
-// complete. Otherwise it is Waiting. An observation counts whether or not its
-// operation is in the flow; no observation means not started. What is known of
-// the operation itself changes nothing.
+// An operation that is Executing is Running, and one that is Complete or Failed is
+// Finished. Any other is Ready if its predecessor and its source are Complete: a complete
+// operation vouches for everything before it. It is Blocked if its predecessor or its
+// source Failed or is itself Blocked. Otherwise it is Waiting. An observation counts
+// whether or not its operation is in the flow. No observation means not started.
 //
-// When Ready, the affinity is what [affinity.Inherit] makes of the operation's own
-// affinity, its strategy, and the labels observed at its source. A distributed
-// source, and a recurring one, expose nothing. If the strategy asks for a label
-// that is not exposed, the operation is Ready without it, and Result.Missing says
-// so.
+// If the operation is Ready, the affinity is that of [affinity.Inherit] for the
+// operation's own affinity, its strategy, and the labels that its source recorded. A
+// distributed and a recurring source expose nothing. If the strategy names a label that
+// was not recorded, the operation is Ready without it, and Result.Missing holds its key.
 //
 // The error is an [*UnknownOperationError] if the flow has no such operation, and an
-// [*affinity.ConflictError] if the operation is ready, but no node can satisfy both
-// what it asks for itself, its node selector included, and what it must inherit. The
-// cost is that of looking at every ancestor; ResolveAll shares it among all
-// operations.
+// [*affinity.ConflictError] if the operation is Ready, but no node can meet both its own
+// constraints, its node selector included, and what it must inherit.
+//
+// The cost is that of visiting the operations that it waits for. ResolveAll shares it
+// among all operations. A nil flow has no operations.
 func (f *Flow) Resolve(ref Ref, seen map[Ref]Observation) (Decision, error) {
 	i := f.find(ref)
 	if i == none {
 		return Decision{}, f.unknown(ref)
 	}
-	a := f.parentage(i, seen)
-	for next := f.predecessor[i]; next != none; next = f.predecessor[next] {
-		a = a.or(f.parentage(next, seen))
-	}
-	return f.decide(i, a, seen)
+	return f.decide(i, seen, func() (Ref, bool) { return f.nearestFailure(i, seen) })
 }
 
-// Resolution is what [Flow.Resolve] says of an operation.
+// Resolution is the result of [Flow.Resolve] for an operation.
 type Resolution struct {
-	Ref
+	Operation Ref
 	Decision
 	Err error
 }
 
-// ResolveAll ranges over what [Flow.Resolve] says of every operation, in the
-// flow's order. It costs a constant for each of them.
+// ResolveAll ranges over the result of [Flow.Resolve] for every operation, in the flow's
+// order. The cost is linear in the flow.
 func (f *Flow) ResolveAll(seen map[Ref]Observation) iter.Seq[Resolution] {
 	return func(yield func(Resolution) bool) {
-		ancestries := make([]ancestry, len(f.operations))
+		if f == nil {
+			return
+		}
+		failures := f.failures(seen)
 		for i := range f.operations {
-			ancestries[i] = f.parentage(int32(i), seen)
-			if p := f.predecessor[i]; p != none {
-				ancestries[i] = ancestries[i].or(ancestries[p])
-			}
-			decision, err := f.decide(int32(i), ancestries[i], seen)
+			decision, err := f.decide(int32(i), seen, func() (Ref, bool) {
+				blocked, ok := failures[int32(i)]
+				return blocked.by, ok
+			})
 			if !yield(Resolution{f.operations[i].Ref, decision, err}) {
 				return
 			}
@@ -107,87 +121,140 @@ func (f *Flow) ResolveAll(seen map[Ref]Observation) iter.Seq[Resolution] {
 	}
 }
 
-// ancestry is what matters of an operation's ancestors. Each is given by the
-// operation that runs right after it, since the ancestor may not be in the flow.
-type ancestry struct {
-	afterFailed     int32 // runs after the nearest ancestor that failed, or none
-	afterIncomplete int32 // runs after the nearest ancestor that is not complete, or none
-}
-
-// parentage returns the ancestry of an operation as far as its predecessor.
-func (f *Flow) parentage(i int32, seen map[Ref]Observation) ancestry {
-	a := ancestry{none, none}
-	if predecessor, ok := f.operations[i].Predecessor(); ok {
-		phase := seen[predecessor].Phase
-		if phase == Failed {
-			a.afterFailed = i
-		}
-		if phase != Complete {
-			a.afterIncomplete = i
-		}
-	}
-	return a
-}
-
-// or returns a, with what a lacks taken from further up.
-func (a ancestry) or(further ancestry) ancestry {
-	if a.afterFailed == none {
-		a.afterFailed = further.afterFailed
-	}
-	if a.afterIncomplete == none {
-		a.afterIncomplete = further.afterIncomplete
-	}
-	return a
-}
-
-// decide is law F4, and F5 for an operation that is ready.
-func (f *Flow) decide(i int32, a ancestry, seen map[Ref]Observation) (Decision, error) {
-	if a.afterFailed != none {
-		failed, _ := f.operations[a.afterFailed].Predecessor()
-		return Decision{State: Blocked, Cause: failed}, nil
-	}
-	if a.afterIncomplete != none {
-		incomplete, _ := f.operations[a.afterIncomplete].Predecessor()
-		return Decision{State: Waiting, Cause: incomplete}, nil
-	}
+// decide is law F4, and F5 for an operation that is Ready. failure returns the failed
+// operation that blocks it.
+func (f *Flow) decide(i int32, seen map[Ref]Observation, failure func() (Ref, bool)) (Decision, error) {
 	op := &f.operations[i]
-	source, ok := op.Source()
-	if !ok {
-		return Decision{State: Ready, Result: affinity.Result{Affinity: op.Affinity.DeepCopy()}}, nil
+	switch seen[op.Ref].Phase {
+	case Executing:
+		return Decision{State: Running}, nil
+	case Complete, Failed:
+		return Decision{State: Finished}, nil
 	}
-	if seen[source].Phase != Complete {
-		return Decision{State: Waiting, Cause: source}, nil
+	for _, ref := range op.prerequisites() {
+		if seen[ref].Phase == Complete {
+			continue
+		}
+		if cause, blocked := failure(); blocked {
+			return Decision{State: Blocked, Cause: cause}, nil
+		}
+		return Decision{State: Waiting, Cause: ref}, nil
 	}
-	result, err := inherit(op, source, f.exposed(source, seen))
+	result, err := f.inherit(op, seen)
 	if err != nil {
 		return Decision{}, err
 	}
 	return Decision{State: Ready, Result: result}, nil
 }
 
-// inherit is affinity.Inherit, which knows nothing of the node selector nor of the
-// names of things. Its only error here is a conflict: New has checked the strategy.
-func inherit(op *Operation, source Ref, exposed topology.LabelSet) (affinity.Result, error) {
-	strategy := op.RunAfter.Strategy
+// prerequisites returns the operations that must be complete before o starts: its
+// predecessor, and its source if that is another one.
+func (o *Operation) prerequisites() []Ref {
+	var refs []Ref
+	if predecessor, ok := o.Predecessor(); ok {
+		refs = append(refs, predecessor)
+	}
+	if source, ok := o.Source(); ok && source != refs[0] {
+		refs = append(refs, source)
+	}
+	return refs
+}
+
+// nearestFailure returns the failed operation that blocks i. The search is breadth-first
+// through the operations that i waits for, predecessors before sources.
+func (f *Flow) nearestFailure(i int32, seen map[Ref]Observation) (failed Ref, ok bool) {
+	queue, visited := []int32{i}, map[int32]bool{i: true}
+	for ; len(queue) > 0; queue = queue[1:] {
+		for _, ref := range f.operations[queue[0]].prerequisites() {
+			if seen[ref].Phase == Failed {
+				return ref, true
+			}
+			if j := f.find(ref); j != none && !visited[j] && !seen[ref].Phase.started() {
+				visited[j] = true
+				queue = append(queue, j)
+			}
+		}
+	}
+	return Ref{}, false
+}
+
+// blocked is the failed operation that blocks another, and the distance to it.
+type blocked struct {
+	by       Ref
+	distance int32
+}
+
+// failures returns what nearestFailure returns, for every operation that is Blocked. The
+// search is breadth-first from the failed operations.
+func (f *Flow) failures(seen map[Ref]Observation) map[int32]blocked {
+	anyFailed := false
+	for _, o := range seen {
+		anyFailed = anyFailed || o.Phase == Failed
+	}
+	if !anyFailed {
+		return nil
+	}
+	all := map[int32]blocked{}
+	var queue []int32
+	waiting := make([][]int32, len(f.operations)) // for each operation: those with it as a prerequisite
+	for i := range f.operations {
+		if seen[f.operations[i].Ref].Phase.started() {
+			continue
+		}
+		for _, ref := range f.operations[i].prerequisites() {
+			if _, ok := all[int32(i)]; !ok && seen[ref].Phase == Failed {
+				all[int32(i)] = blocked{ref, 1}
+				queue = append(queue, int32(i))
+			}
+			if j := f.find(ref); j != none && !seen[ref].Phase.started() {
+				waiting[j] = append(waiting[j], int32(i))
+			}
+		}
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		at := all[queue[0]]
+		for _, i := range waiting[queue[0]] {
+			known, ok := all[i]
+			if !ok {
+				queue = append(queue, i)
+			}
+			// Of two at the same distance, the way through the predecessor counts.
+			if !ok || known.distance > at.distance && f.predecessor[i] == queue[0] {
+				all[i] = blocked{at.by, at.distance + 1}
+			}
+		}
+	}
+	return all
+}
+
+// inherit is [affinity.Inherit] for an operation, with its node selector taken into
+// account. Its only error is a conflict: New has checked the strategy.
+func (f *Flow) inherit(op *Operation, seen map[Ref]Observation) (affinity.Result, error) {
+	source, ok := op.Source()
+	if !ok {
+		return affinity.Result{Affinity: op.Affinity.DeepCopy()}, nil
+	}
+	strategy, recorded := op.RunAfter.Strategy, f.recorded(source, seen)
 	var err error
-	if len(op.NodeSelector) > 0 && strategy.Policy == affinity.Require { // above all by what it selects
-		err = affinity.FindConflict(op.NodeSelector, op.Affinity, exposed.Only(strategy.Keys()...))
+	if len(op.NodeSelector) > 0 && strategy.Policy == affinity.Require {
+		err = affinity.FindConflict(op.NodeSelector, op.Affinity, recorded.Only(strategy.Keys()...))
 	}
 	var result affinity.Result
 	if err == nil {
-		result, err = affinity.Inherit(op.Affinity, strategy, exposed)
+		result, err = affinity.Inherit(op.Affinity, strategy, recorded)
 	}
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
-		conflict.Source, conflict.SpecPath = source.String(), op.Kind.podSpec()
+		conflict.Source, conflict.SpecPath = source.String(), op.Ref.Kind.podSpec()
 		return affinity.Result{}, conflict
 	}
 	return result, nil
 }
 
-// exposed returns the labels that others can follow to where the operation ran.
-func (f *Flow) exposed(ref Ref, seen map[Ref]Observation) topology.LabelSet {
-	if i := f.find(ref); i != none && !f.operations[i].hasPlace() {
+// recorded returns the labels that others inherit from an operation: those that were
+// observed, or none if it is distributed or recurring.
+func (f *Flow) recorded(ref Ref, seen map[Ref]Observation) topology.LabelSet {
+	if i := f.find(ref); i != none && !f.operations[i].exposesPlace() {
 		return topology.LabelSet{}
 	}
 	return seen[ref].Labels

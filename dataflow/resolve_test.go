@@ -3,7 +3,9 @@ package dataflow_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,7 +17,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// observations draws what may be known of ops and of strangers, possible or not.
+// observations draws observations of ops, and of operations that are not given. Not all of
+// them can occur in a cluster.
 func observations(ops []dataflow.Operation) *rapid.Generator[map[dataflow.Ref]dataflow.Observation] {
 	return rapid.Custom(func(t *rapid.T) map[dataflow.Ref]dataflow.Observation {
 		mostly := rapid.SampledFrom([]dataflow.Phase{dataflow.Complete, dataflow.Complete, "", dataflow.Failed}).Draw(t, "mostly")
@@ -35,43 +38,130 @@ func observations(ops []dataflow.Operation) *rapid.Generator[map[dataflow.Ref]da
 	})
 }
 
-func TestLawF4ReadyWaitingBlocked(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ops := flows().Draw(t, "ops")
-		seen := observations(ops).Draw(t, "seen")
-		f, c := mustFlow(t, ops...), newChain(ops)
-		for _, op := range ops {
-			got, err := f.Resolve(op.Ref, seen)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := dataflow.Ready
-			var on dataflow.Ref
-			wait := func(other dataflow.Ref) {
-				if want == dataflow.Ready && seen[other].Phase != dataflow.Complete {
-					want, on = dataflow.Waiting, other
-				}
-			}
-			ancestors := c.ancestors(op)
-			for _, ancestor := range ancestors {
-				wait(ancestor)
-			}
-			if source, ok := source(op); ok {
-				wait(source)
-			}
-			for _, ancestor := range slices.Backward(ancestors) {
-				if seen[ancestor].Phase == dataflow.Failed {
-					want, on = dataflow.Blocked, ancestor
-				}
-			}
-			if got.State != want || got.Cause != on {
-				t.Fatalf("%s is %s on %v, want %s on %v", op.Ref, got.State, got.Cause, want, on)
-			}
-			if got.State != dataflow.Ready && !cmp.Equal(got.Result, affinity.Result{}) {
-				t.Fatalf("%s is %s and has a result: %v", op.Ref, got.State, got.Result)
+// states is law F4 by its definition: Blocked is the least fixpoint.
+func (c chain) states(seen map[dataflow.Ref]dataflow.Observation) map[dataflow.Ref]dataflow.State {
+	states := map[dataflow.Ref]dataflow.State{}
+	for ref, op := range c {
+		complete := !slices.ContainsFunc(waitsFor(op), func(ref dataflow.Ref) bool { return seen[ref].Phase != "Complete" })
+		switch phase := seen[ref].Phase; {
+		case phase == "Executing":
+			states[ref] = dataflow.Running
+		case phase == "Complete" || phase == "Failed":
+			states[ref] = dataflow.Finished
+		case complete:
+			states[ref] = dataflow.Ready
+		default:
+			states[ref] = dataflow.Waiting
+		}
+	}
+	for grown := true; grown; {
+		grown = false
+		for ref, op := range c {
+			blocked := slices.ContainsFunc(waitsFor(op), func(ref dataflow.Ref) bool {
+				return seen[ref].Phase == "Failed" || states[ref] == dataflow.Blocked
+			})
+			if blocked && states[ref] == dataflow.Waiting {
+				states[ref], grown = dataflow.Blocked, true
 			}
 		}
-	})
+	}
+	return states
+}
+
+// distances returns, for each Blocked operation, how many steps away each failed operation is
+// through operations that are Blocked.
+func (c chain) distances(states map[dataflow.Ref]dataflow.State, seen map[dataflow.Ref]dataflow.Observation) map[dataflow.Ref]map[dataflow.Ref]int {
+	all := map[dataflow.Ref]map[dataflow.Ref]int{}
+	for ref := range c {
+		all[ref] = map[dataflow.Ref]int{}
+	}
+	for range c { // a shortest way has no more steps than there are operations
+		for ref, op := range c {
+			if states[ref] != dataflow.Blocked {
+				continue
+			}
+			for _, before := range waitsFor(op) {
+				if seen[before].Phase == "Failed" {
+					all[ref][before] = 1
+				}
+				for failed, steps := range all[before] {
+					if known, ok := all[ref][failed]; !ok || steps+1 < known {
+						all[ref][failed] = steps + 1
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+func TestLawF4States(t *testing.T) {
+	counts := map[string]int{}
+	for range scale(10, 1) {
+		rapid.Check(t, func(t *rapid.T) {
+			ops := flows().Draw(t, "ops")
+			seen := observations(ops).Draw(t, "seen")
+			f, c := mustFlow(t, ops...), newChain(ops)
+			states := c.states(seen)
+			distances := c.distances(states, seen)
+			for _, op := range ops {
+				got, err := f.Resolve(op.Ref, seen)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.State != states[op.Ref] {
+					t.Fatalf("%s is %s, want %s", op.Ref, got.State, states[op.Ref])
+				}
+				counts[string(got.State)]++
+				var cause dataflow.Ref
+				switch got.State {
+				case dataflow.Waiting:
+					i := slices.IndexFunc(waitsFor(op), func(ref dataflow.Ref) bool { return seen[ref].Phase != "Complete" })
+					cause = waitsFor(op)[i]
+				case dataflow.Blocked:
+					cause = got.Cause
+					nearest := slices.Min(slices.Collect(maps.Values(distances[op.Ref])))
+					if steps, ok := distances[op.Ref][cause]; !ok || steps != nearest {
+						t.Fatalf("%s is blocked by %s, %d steps away; failed operations are at %v", op.Ref, cause, steps, distances[op.Ref])
+					}
+					if nearest > 1 {
+						counts["Blocked through another operation"]++
+					}
+				}
+				if got.Cause != cause {
+					t.Fatalf("%s is %s on %v, want %v", op.Ref, got.State, got.Cause, cause)
+				}
+				if got.State != dataflow.Ready && !cmp.Equal(got.Result, affinity.Result{}) {
+					t.Fatalf("%s is %s and has a result: %v", op.Ref, got.State, got.Result)
+				}
+			}
+		})
+	}
+	t.Log(counts)
+}
+
+func TestLawF4ResolveAllAgreesWithResolve(t *testing.T) {
+	for range scale(10, 1) {
+		rapid.Check(t, func(t *rapid.T) {
+			ops := flows().Draw(t, "ops")
+			seen := observations(ops).Draw(t, "seen")
+			f := mustFlow(t, ops...)
+			var got, want []dataflow.Resolution
+			for op := range f.Operations() {
+				decision, err := f.Resolve(op.Ref, seen)
+				want = append(want, dataflow.Resolution{Operation: op.Ref, Decision: decision, Err: err})
+			}
+			for r := range f.ResolveAll(seen) {
+				got = append(got, r)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatal(diff)
+			}
+			for range f.ResolveAll(seen) {
+				break
+			}
+		})
+	}
 }
 
 func TestLawF5ReadyInheritsFromTheSource(t *testing.T) {
@@ -109,74 +199,137 @@ func TestLawF5ReadyInheritsFromTheSource(t *testing.T) {
 	})
 }
 
-func TestResolveAllSaysWhatResolveSays(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ops := flows().Draw(t, "ops")
-		seen := observations(ops).Draw(t, "seen")
-		f := mustFlow(t, ops...)
-		var got, want []dataflow.Resolution
-		for op := range f.Operations() {
-			decision, err := f.Resolve(op.Ref, seen)
-			want = append(want, dataflow.Resolution{Ref: op.Ref, Decision: decision, Err: err})
-		}
-		for r := range f.ResolveAll(seen) {
-			got = append(got, r)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Fatal(diff)
-		}
-		for range f.ResolveAll(seen) {
-			break
-		}
-	})
-}
-
 func TestResolve(t *testing.T) {
 	onNode1 := topology.NewLabelSet(map[string]string{topology.Hostname: "node-1"})
-	b := load("b", "a")
-	b.RunAfter.Strategy.Policy = affinity.Require
-	c := load("c", "b")
-	c.RunAfter.Strategy.Policy = affinity.Require
+	b := requireSame(load("b", "a"))
+	c := requireSame(load("c", "b"))
 	c.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}
-	f := mustFlow(t, load("a"), b, c)
+	d := load("d", "c")
 
-	const (
-		no  = dataflow.Phase("")
-		yes = dataflow.Complete
-	)
 	for _, tc := range []struct {
-		a, b  dataflow.Phase
-		wantB string
-		wantC string
+		seen string // the phases of a, b and c
+		want string // the states of a, b, c and d, each with its cause
 	}{
-		{no, no, "Waiting on a", "Waiting on b"},
-		{dataflow.Pending, no, "Waiting on a", "Waiting on b"},
-		{dataflow.Executing, no, "Waiting on a", "Waiting on b"},
-		{yes, no, "Ready", "Waiting on b"},
-		{yes, dataflow.Executing, "Ready", "Waiting on b"},
-		{yes, yes, "Ready", "Ready"},
-		{dataflow.Failed, no, "Blocked on a", "Blocked on a"},
-		{yes, dataflow.Failed, "Ready", "Blocked on b"},
-		{no, yes, "Waiting on a", "Waiting on a"},
+		{", , ", "Ready, Waiting on a, Waiting on b, Waiting on c"},
+		{"Pending, , ", "Ready, Waiting on a, Waiting on b, Waiting on c"},
+		{"Sleeping, , ", "Ready, Waiting on a, Waiting on b, Waiting on c"},
+		{"Executing, , ", "Running, Waiting on a, Waiting on b, Waiting on c"},
+		{"Complete, , ", "Finished, Ready, Waiting on b, Waiting on c"},
+		{"Complete, Executing, ", "Finished, Running, Waiting on b, Waiting on c"},
+		{"Complete, Complete, ", "Finished, Finished, Ready, Waiting on c"},
+		{"Complete, Complete, Executing", "Finished, Finished, Running, Waiting on c"},
+		{"Complete, Complete, Complete", "Finished, Finished, Finished, Ready"},
+		{"Complete, Failed, ", "Finished, Finished, Blocked on b, Blocked on b"},
+		{"Failed, , ", "Finished, Blocked on a, Blocked on a, Blocked on a"},
+		// The operation itself, and a complete operation, count before what comes before them.
+		{", Complete, ", "Ready, Finished, Waiting on a, Waiting on c"},
+		{"Failed, Complete, ", "Finished, Finished, Blocked on a, Blocked on a"},
+		{"Failed, Executing, ", "Finished, Running, Blocked on a, Blocked on a"},
+		{"Failed, Complete, Executing", "Finished, Finished, Running, Waiting on c"},
+		{", , Complete", "Ready, Waiting on a, Finished, Ready"},
+		{"Failed, Failed, Complete", "Finished, Finished, Finished, Ready"},
+		{"Executing, Complete, ", "Running, Finished, Waiting on a, Waiting on c"},
 	} {
-		t.Run(fmt.Sprintf("a %q, b %q", tc.a, tc.b), func(t *testing.T) {
-			seen := map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: tc.a, Labels: onNode1}, ref("b"): {Phase: tc.b, Labels: onNode1}}
-			for name, want := range map[string]string{"b": tc.wantB, "c": tc.wantC} {
-				decision, err := f.Resolve(ref(name), seen)
-				if err != nil {
-					t.Fatal(err)
+		t.Run(tc.seen, func(t *testing.T) {
+			seen := map[dataflow.Ref]dataflow.Observation{}
+			for i, phase := range strings.Split(tc.seen, ", ") {
+				seen[ref(string(rune('a'+i)))] = dataflow.Observation{Phase: dataflow.Phase(phase), Labels: onNode1}
+			}
+			var got []string
+			f := mustFlow(t, load("a"), b, c, d)
+			for r := range f.ResolveAll(seen) {
+				state := string(r.State)
+				if r.Cause != (dataflow.Ref{}) {
+					state += " on " + r.Cause.Name
 				}
-				got := string(decision.State)
-				if decision.State != dataflow.Ready {
-					got += " on " + decision.Cause.Name
-				} else if diff := cmp.Diff(requiring(topology.Hostname, "node-1"), decision.Affinity); diff != "" {
-					t.Errorf("%s: %s", name, diff)
+				if r.Operation.Name == "c" && r.State == dataflow.Ready && !cmp.Equal(r.Affinity, requiring(topology.Hostname, "node-1")) {
+					t.Errorf("c has the affinity %v", r.Affinity)
 				}
-				if got != want {
-					t.Errorf("%s is %s, want %s", name, got, want)
+				if decision, err := f.Resolve(r.Operation, seen); err != nil || !cmp.Equal(decision, r.Decision) {
+					t.Errorf("Resolve(%v) = %v, %v; ResolveAll has %v", r.Operation, decision, err, r.Decision)
 				}
+				got = append(got, state)
+			}
+			if got := strings.Join(got, ", "); got != tc.want {
+				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// An ancestor that was deleted blocks nothing, and what was seen of operations outside the
+// flow counts.
+func TestResolveWithOperationsOutsideTheFlow(t *testing.T) {
+	c := requireSame(load("c", "b"))
+	c.RunAfter.DependOn = &dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}
+	onNode1 := topology.NewLabelSet(map[string]string{topology.Hostname: "node-1"})
+	for name, tc := range map[string]struct {
+		ops  []dataflow.Operation
+		seen map[dataflow.Ref]dataflow.Observation
+		want string
+	}{
+		"nothing is known":             {[]dataflow.Operation{load("b", "a"), load("c", "b")}, nil, "Waiting on b"},
+		"the predecessor is complete":  {[]dataflow.Operation{load("b", "a"), load("c", "b")}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Complete}}, "Ready"},
+		"both are complete":            {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Complete}, ref("a"): {Phase: dataflow.Complete, Labels: onNode1}}, "Ready with kubernetes.io/hostname=node-1"},
+		"the predecessor failed":       {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Failed}, ref("a"): {Phase: dataflow.Complete}}, "Blocked on b"},
+		"the source failed":            {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Blocked on a"},
+		"an ancestor failed":           {[]dataflow.Operation{load("b", "a"), load("c", "b")}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Blocked on a"},
+		"an ancestor of those outside": {[]dataflow.Operation{load("c", "b")}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Waiting on b"},
+	} {
+		d, err := mustFlow(t, tc.ops...).Resolve(ref("c"), tc.seen)
+		got := string(d.State)
+		if d.Cause != (dataflow.Ref{}) {
+			got += " on " + d.Cause.Name
+		}
+		if d.Inherited.Len() > 0 {
+			got += " with " + d.Inherited.String()
+		}
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, tc.want)
+		}
+	}
+}
+
+// Of failed operations at the same distance, the cause is that through the predecessor.
+func TestResolveNamesTheFailureThroughThePredecessor(t *testing.T) {
+	x, y := load("x", "p"), load("y", "q")
+	c := requireSame(load("c", "x"))
+	c.RunAfter.DependOn = &y.Ref
+	e := requireSame(load("e", "y"))
+	e.RunAfter.DependOn = &x.Ref
+	f := mustFlow(t, load("p"), load("q"), x, y, c, e, load("d", "c"))
+	seen := map[dataflow.Ref]dataflow.Observation{ref("p"): {Phase: dataflow.Failed}, ref("q"): {Phase: dataflow.Failed}}
+	want := map[string]string{"x": "p", "y": "q", "c": "p", "e": "q", "d": "p"}
+	for r := range f.ResolveAll(seen) {
+		decision, err := f.Resolve(r.Operation, seen)
+		if name := r.Operation.Name; err != nil || decision.Cause.Name != want[name] || r.Cause != decision.Cause {
+			t.Errorf("%s is blocked by %v, and with all others by %v; want %q", name, decision.Cause, r.Cause, want[name])
+		}
+	}
+}
+
+// Operations that depend on each other wait forever, unless one of them or of what they
+// run after fails.
+func TestResolveInACycleOfSources(t *testing.T) {
+	b, c := requireSame(load("b", "a")), requireSame(load("c", "a"))
+	onB, onC := ref("b"), ref("c")
+	b.RunAfter.DependOn, c.RunAfter.DependOn = &onC, &onB
+	f := mustFlow(t, load("a"), b, c)
+	for _, tc := range []struct {
+		a, b         dataflow.Phase
+		wantB, wantC dataflow.Decision
+	}{
+		{"", "", dataflow.Decision{State: dataflow.Waiting, Cause: ref("a")}, dataflow.Decision{State: dataflow.Waiting, Cause: ref("a")}},
+		{"Complete", "", dataflow.Decision{State: dataflow.Waiting, Cause: onC}, dataflow.Decision{State: dataflow.Waiting, Cause: onB}},
+		{"Failed", "", dataflow.Decision{State: dataflow.Blocked, Cause: ref("a")}, dataflow.Decision{State: dataflow.Blocked, Cause: ref("a")}},
+		{"Complete", "Failed", dataflow.Decision{State: dataflow.Finished}, dataflow.Decision{State: dataflow.Blocked, Cause: onB}},
+	} {
+		seen := map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: tc.a}, onB: {Phase: tc.b}}
+		gotB, _ := f.Resolve(onB, seen)
+		gotC, _ := f.Resolve(onC, seen)
+		if !cmp.Equal(gotB, tc.wantB) || !cmp.Equal(gotC, tc.wantC) {
+			t.Errorf("a %q, b %q: b %v, c %v; want %v and %v", tc.a, tc.b, gotB, gotC, tc.wantB, tc.wantC)
+		}
 	}
 }
 
@@ -194,7 +347,7 @@ func TestResolveOfAnUnknownOperation(t *testing.T) {
 	}
 }
 
-// The race detector is the judge here.
+// This test is for the race detector.
 func TestLawF8FlowIsSafeForManyGoroutines(t *testing.T) {
 	b := load("b", "a")
 	b.RunAfter.Strategy.Policy = affinity.Require
@@ -206,14 +359,14 @@ func TestLawF8FlowIsSafeForManyGoroutines(t *testing.T) {
 		go func() {
 			defer group.Done()
 			for op := range f.Operations() {
-				f.Source(op.Ref)
+				f.Operation(op.Ref)
 				if _, err := f.Resolve(op.Ref, seen); err != nil {
 					t.Error(err)
 				}
 			}
 			for range f.ResolveAll(seen) {
 			}
-			_, _ = f.Resolve(ref("stranger"), seen)
+			_, _ = f.Resolve(ref("unknown"), seen)
 		}()
 	}
 	group.Wait()
@@ -221,14 +374,14 @@ func TestLawF8FlowIsSafeForManyGoroutines(t *testing.T) {
 
 func full2() dataflow.Operation {
 	op := full()
-	op.Name = "full"
+	op.Ref.Name = "full"
 	return op
 }
 
-// chainOf is a chain of n operations, each of which requires its predecessor's node.
+// chainOf returns a chain of n operations, each of which requires its predecessor's node.
 func chainOf(n int) []dataflow.Operation { return shape(n, func(i int) int { return i - 1 }) }
 
-// treeOf is a tree of n operations in which every tenth has ten followers.
+// treeOf returns a tree of n operations in which every tenth has ten followers.
 func treeOf(n int) []dataflow.Operation { return shape(n, func(i int) int { return (i+9)/10 - 1 }) }
 
 func shape(n int, parent func(int) int) []dataflow.Operation {
@@ -259,14 +412,12 @@ func TestLawF9AMillionOperationsAreFine(t *testing.T) {
 	if decision, err := f.Resolve(last, nil); err != nil || decision.State != dataflow.Waiting {
 		t.Fatalf("Resolve = %v, %v", decision, err)
 	}
-	ready := 0
-	for r := range f.ResolveAll(map[dataflow.Ref]dataflow.Observation{ops[0].Ref: {Phase: dataflow.Complete}}) {
-		if r.State == dataflow.Ready {
-			ready++
-		}
+	states := map[dataflow.State]int{}
+	for r := range f.ResolveAll(map[dataflow.Ref]dataflow.Observation{ops[0].Ref: {Phase: dataflow.Failed}}) {
+		states[r.State]++
 	}
-	if ready != 2 {
-		t.Errorf("%d operations are ready, want the first two", ready)
+	if want := map[dataflow.State]int{dataflow.Finished: 1, dataflow.Blocked: million - 1}; !cmp.Equal(states, want) {
+		t.Errorf("the first failed: %v, want %v", states, want)
 	}
 
 	ops[0].RunAfter = &dataflow.RunAfter{Ref: last}
@@ -277,7 +428,7 @@ func TestLawF9AMillionOperationsAreFine(t *testing.T) {
 	}
 }
 
-// Memory is counted here; time, which depends on the machine, in the benchmarks.
+// Only allocations are counted here. Benchmarks measure time.
 func TestLawF9AllocationsAreLinear(t *testing.T) {
 	for name, shape := range map[string]func(int) []dataflow.Operation{"chain": chainOf, "tree": treeOf} {
 		perOperation := func(n int) float64 {
@@ -289,9 +440,9 @@ func TestLawF9AllocationsAreLinear(t *testing.T) {
 				}
 			}) / float64(n)
 		}
-		small, large := perOperation(1_000), perOperation(30_000)
+		small, large := perOperation(1_000), perOperation(10_000)
 		if large > small*1.05 {
-			t.Errorf("%s: %.2f allocations an operation of 1,000, %.2f of 30,000", name, small, large)
+			t.Errorf("%s: %.2f allocations for an operation of 1,000, %.2f of 10,000", name, small, large)
 		}
 	}
 }
@@ -319,7 +470,7 @@ func TestResolveFindsConflicts(t *testing.T) {
 	b := load("b", "a")
 	b.RunAfter.Strategy.Policy = affinity.Require
 	process := b
-	process.Kind = dataflow.DataProcess
+	process.Ref.Kind = dataflow.DataProcess
 	seen := map[dataflow.Ref]dataflow.Observation{
 		ref("a"): {Phase: dataflow.Complete, Labels: topology.NewLabelSet(map[string]string{topology.Hostname: "n1"})},
 	}
@@ -333,14 +484,14 @@ func TestResolveFindsConflicts(t *testing.T) {
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.affinity requires kubernetes.io/hostname In [n2]"},
 		{"its node selector", b, func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Hostname: "n2"} },
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.nodeSelector requires kubernetes.io/hostname In [n2]"},
-		{"its affinity, of which the node selector leaves one term", b, func(op *dataflow.Operation) {
+		{"its affinity, with a node selector that excludes one term", b, func(op *dataflow.Operation) {
 			op.NodeSelector = map[string]string{"disk": "ssd"}
 			op.Affinity = requiring("disk", "hdd")
-			terms := &op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
-			*terms = append(*terms, requiring(topology.Hostname, "n2").NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms...)
-			(*terms)[0].MatchExpressions = append((*terms)[0].MatchExpressions, requiring(topology.Hostname, "n3").NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions...)
+			required := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+			required.NodeSelectorTerms = append(required.NodeSelectorTerms, terms(requiring(topology.Hostname, "n2"))...)
+			required.NodeSelectorTerms[0].MatchExpressions = append(required.NodeSelectorTerms[0].MatchExpressions, terms(requiring(topology.Hostname, "n3"))[0].MatchExpressions...)
 		}, "cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.affinity requires kubernetes.io/hostname In [n2]"},
-		{"a process's affinity, which stands elsewhere", process, func(op *dataflow.Operation) { op.Affinity = requiring(topology.Hostname, "n2") },
+		{"the affinity of a process, in another field", process, func(op *dataflow.Operation) { op.Affinity = requiring(topology.Hostname, "n2") },
 			"cannot follow DataLoad default/a: it ran where kubernetes.io/hostname=n1, but spec.processor.job.podSpec.affinity requires kubernetes.io/hostname In [n2]"},
 		{"only a preference", b, func(op *dataflow.Operation) {
 			op.RunAfter = &dataflow.RunAfter{Ref: ref("a"), Strategy: affinity.Strategy{Policy: affinity.Prefer}}

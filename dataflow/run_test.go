@@ -14,10 +14,9 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// run is a flow that is being run on a few nodes: a state machine whose steps are
-// those of a cluster. Operations start in any order that Resolve allows, on any
-// node that their affinity matches; they complete or fail; labels come and go
-// between nodes all the while.
+// run is a flow that runs on a few nodes: a state machine whose steps are those of a
+// cluster. Operations start in any order that Resolve allows, each on any node that its
+// affinity matches. They complete or fail. Labels of nodes change at any time.
 type run struct {
 	ops   chain
 	flow  *dataflow.Flow
@@ -26,15 +25,15 @@ type run struct {
 	ran   map[dataflow.Ref]placement
 }
 
-// placement is where an operation ran, what the node was like then, and what the
-// operation had been told.
+// placement is the labels of the node where an operation ran, at that time, and the
+// decision with which the operation started.
 type placement struct {
 	node     map[string]string
 	decision dataflow.Decision
 }
 
 func newRun(t *rapid.T) *run {
-	ops := runnable().Draw(t, "ops")
+	ops := runnable(7).Draw(t, "ops")
 	r := &run{
 		ops:  newChain(ops),
 		flow: mustFlow(t, ops...),
@@ -51,12 +50,12 @@ func newRun(t *rapid.T) *run {
 	return r
 }
 
-// runnable draws flows that can be run: predecessors are there, and what an
-// operation depends on is one of its ancestors, near or far.
-func runnable() *rapid.Generator[[]dataflow.Operation] {
+// runnable draws flows of up to n operations that can run to their end: each predecessor
+// is given, and each dependOn names an ancestor.
+func runnable(n int) *rapid.Generator[[]dataflow.Operation] {
 	return rapid.Custom(func(t *rapid.T) []dataflow.Operation {
 		var ops []dataflow.Operation
-		for i := range rapid.IntRange(1, 7).Draw(t, "n") {
+		for i := range rapid.IntRange(1, n).Draw(t, "n") {
 			op := dataflow.Operation{
 				Ref:         named(i),
 				Distributed: rapid.IntRange(0, 6).Draw(t, "distributed") == 0,
@@ -66,7 +65,7 @@ func runnable() *rapid.Generator[[]dataflow.Operation] {
 			if rapid.IntRange(0, 2).Draw(t, "own affinity") == 0 {
 				op.Affinity = requiring(rapid.SampledFrom(keys()[1:]).Draw(t, "own key"), "1", "2")
 			}
-			if i > 0 && rapid.IntRange(0, 7).Draw(t, "follows") > 0 {
+			if i > 0 && rapid.IntRange(0, 7).Draw(t, "runs after another") > 0 {
 				op.RunAfter = &dataflow.RunAfter{
 					Ref:      named(rapid.IntRange(0, i-1).Draw(t, "after")),
 					Strategy: strategies().Draw(t, "strategy"),
@@ -83,14 +82,12 @@ func runnable() *rapid.Generator[[]dataflow.Operation] {
 	})
 }
 
-// admits is the scheduler's verdict, as far as these affinities go: every
-// expression is an In.
+// admits reports whether a node matches an affinity in which every operator is In.
 func admits(a *corev1.Affinity, node map[string]string) bool {
 	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
 		return true
 	}
-	terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
-	return slices.ContainsFunc(terms, func(term corev1.NodeSelectorTerm) bool {
+	return slices.ContainsFunc(terms(a), func(term corev1.NodeSelectorTerm) bool {
 		for _, e := range term.MatchExpressions {
 			if value, ok := node[e.Key]; !ok || !slices.Contains(e.Values, value) {
 				return false
@@ -100,15 +97,20 @@ func admits(a *corev1.Affinity, node map[string]string) bool {
 	})
 }
 
-// start lets an operation run that may, if there is a node for it.
+// start starts an operation that is Ready, if there is a node for it. No operation that has
+// started is Ready again (law F4).
 func (r *run) start(t *rapid.T) {
 	ready := map[dataflow.Ref]dataflow.Decision{}
 	var startable []dataflow.Ref
 	for resolution := range r.flow.ResolveAll(r.seen) {
-		if _, started := r.ran[resolution.Ref]; !started && resolution.Err == nil && resolution.State == dataflow.Ready {
-			ready[resolution.Ref] = resolution.Decision
-			startable = append(startable, resolution.Ref)
+		if resolution.Err != nil || resolution.State != dataflow.Ready {
+			continue
 		}
+		if _, started := r.ran[resolution.Operation]; started {
+			t.Fatalf("%s is Ready again", resolution.Operation)
+		}
+		ready[resolution.Operation] = resolution.Decision
+		startable = append(startable, resolution.Operation)
 	}
 	if len(startable) == 0 {
 		return
@@ -128,13 +130,13 @@ func (r *run) start(t *rapid.T) {
 	r.seen[ref] = dataflow.Observation{Phase: dataflow.Executing}
 }
 
-// finish ends an operation that runs, most of the time well. What it records is
-// what its node was like when it started.
+// finish completes an operation that is running; a few of them fail. It records the labels
+// that its node had when it started.
 func (r *run) finish(t *rapid.T) {
 	var running []dataflow.Ref
-	for ref := range refsOf(r.flow) {
-		if r.seen[ref].Phase == dataflow.Executing {
-			running = append(running, ref)
+	for op := range r.flow.Operations() {
+		if r.seen[op.Ref].Phase == dataflow.Executing {
+			running = append(running, op.Ref)
 		}
 	}
 	if len(running) == 0 {
@@ -148,7 +150,7 @@ func (r *run) finish(t *rapid.T) {
 	r.seen[ref] = o
 }
 
-// relabel changes, adds or removes a label of a node, and so may swap two nodes' zones.
+// relabel changes, adds or removes a label of a node.
 func (r *run) relabel(t *rapid.T) {
 	node := rapid.SampledFrom(r.nodes).Draw(t, "node")
 	key := rapid.SampledFrom(keys()[1:]).Draw(t, "key")
@@ -159,24 +161,10 @@ func (r *run) relabel(t *rapid.T) {
 	}
 }
 
-func refsOf(f *dataflow.Flow) func(yield func(dataflow.Ref) bool) {
-	return func(yield func(dataflow.Ref) bool) {
-		for op := range f.Operations() {
-			if !yield(op.Ref) {
-				return
-			}
-		}
-	}
-}
-
-// exposed is what an operation that ran shows to others (laws E1, F5).
+// exposed returns the labels that an operation exposes after it ran (laws E1, F5).
 func (r *run) exposed(ref dataflow.Ref) map[string]string {
-	op := r.ops[ref]
 	exposed := map[string]string{}
-	if op.Distributed || op.Recurring {
-		return exposed
-	}
-	for _, key := range append([]string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region"}, op.Exposes...) {
+	for _, key := range exposes(r.ops[ref]) {
 		if value, ok := r.ran[ref].node[key]; ok {
 			exposed[key] = value
 		}
@@ -184,42 +172,26 @@ func (r *run) exposed(ref dataflow.Ref) map[string]string {
 	return exposed
 }
 
-// required is the set of keys that op must follow (law D1).
-func required(op dataflow.Operation) []string {
-	if op.RunAfter.Strategy.Policy != affinity.Require {
-		return nil
-	}
-	if len(op.RunAfter.Strategy.Requires) == 0 {
-		return []string{"kubernetes.io/hostname"}
-	}
-	var keys []string
-	for _, r := range op.RunAfter.Strategy.Requires {
-		keys = append(keys, r.Key)
-	}
-	return keys
-}
-
-// steps runs many machines and calls check after every step of each. Most flows
-// have nothing that could go wrong, so it takes more of them than rapid's default.
+// steps runs many machines and calls check after every step of each. In most flows little
+// can go wrong, so it runs more of them than rapid's default.
 func steps(t *testing.T, check func(t *rapid.T, r *run)) {
 	for range 20 {
-		rapid.Check(t, func(t *rapid.T) { newRun(t).repeat(t, check) })
+		rapid.Check(t, func(t *rapid.T) {
+			r := newRun(t)
+			t.Repeat(map[string]func(*rapid.T){
+				"start and finish": func(t *rapid.T) { r.start(t); r.finish(t) },
+				"start":            r.start,
+				"finish":           r.finish,
+				"relabel":          r.relabel,
+				"":                 func(t *rapid.T) { check(t, r) },
+			})
+		})
 	}
-}
-
-func (r *run) repeat(t *rapid.T, check func(t *rapid.T, r *run)) {
-	t.Repeat(map[string]func(*rapid.T){
-		"start and finish": func(t *rapid.T) { r.start(t); r.finish(t) },
-		"start":            r.start,
-		"finish":           r.finish,
-		"relabel":          r.relabel,
-		"":                 func(t *rapid.T) { check(t, r) },
-	})
 }
 
 func TestLawF6CoLocation(t *testing.T) {
 	checked := map[string]int{}
-	defer func() { t.Logf("followed labels checked: %v", checked) }()
+	defer func() { t.Logf("inherited labels checked: %v", checked) }()
 	steps(t, func(t *rapid.T, r *run) {
 		for ref, placed := range r.ran {
 			op := r.ops[ref]
@@ -237,14 +209,14 @@ func TestLawF6CoLocation(t *testing.T) {
 					continue
 				}
 				if got, has := placed.node[key]; got != value || !has {
-					t.Fatalf("%s ran where %s=%q, its source %s where it was %q", ref, key, got, from, value)
+					t.Fatalf("%s ran on a node with %s=%q, its source %s on one with %q", ref, key, got, from, value)
 				}
 				checked["in all"]++
 				if op.Affinity != nil {
-					checked["beside an own affinity"]++
+					checked["in addition to an own affinity"]++
 				}
 				if op.RunAfter.DependOn != nil {
-					checked["of what is depended on"]++
+					checked["of a dependOn"]++
 				}
 			}
 		}
@@ -268,7 +240,7 @@ func TestLawF7OnlyWhatTheSourceExposesIsSeen(t *testing.T) {
 	})
 }
 
-// The other half of F4: what ran, ran after all of its ancestors.
+// Where every operation starts by Resolve, each starts after all of its ancestors.
 func TestLawF4NothingRunsBeforeItsAncestors(t *testing.T) {
 	steps(t, func(t *rapid.T, r *run) {
 		for ref := range r.ran {
@@ -281,10 +253,10 @@ func TestLawF4NothingRunsBeforeItsAncestors(t *testing.T) {
 	})
 }
 
-// A label that C follows through B must be exposed by B itself (requirement M9).
+// A label that C inherits through B must be exposed by B itself.
 func TestLawF7ThroughAnIntermediateOperation(t *testing.T) {
 	const disk = "example.com/disk"
-	follow := func(name, after string, exposes ...string) dataflow.Operation {
+	following := func(name, after string, exposes ...string) dataflow.Operation {
 		op := load(name, after)
 		op.RunAfter.Strategy = affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: disk}}}
 		op.Exposes = exposes
@@ -299,10 +271,10 @@ func TestLawF7ThroughAnIntermediateOperation(t *testing.T) {
 		c    dataflow.Operation
 		want string
 	}{
-		{"B exposes it", follow("b", "a", disk), follow("c", "b"), "example.com/disk=fast"},
-		{"B inherits but does not expose it", follow("b", "a"), follow("c", "b"), ""},
-		{"C depends on A", follow("b", "a"), func() dataflow.Operation {
-			c := follow("c", "b")
+		{"B exposes it", following("b", "a", disk), following("c", "b"), "example.com/disk=fast"},
+		{"B inherits but does not expose it", following("b", "a"), following("c", "b"), ""},
+		{"C depends on A", following("b", "a"), func() dataflow.Operation {
+			c := following("c", "b")
 			c.RunAfter.DependOn = &a.Ref
 			return c
 		}(), "example.com/disk=fast"},

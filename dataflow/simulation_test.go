@@ -3,7 +3,6 @@ package dataflow_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,40 +13,31 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// How often a scheduler that takes any node that fits, as operations come, strands a
-// flow that could have completed, and that forecast affinities keep it from that. The
-// flows are ordinary: chains and trees of three to eight operations that follow each
-// other by hostname, zone or rack, of which a third need a GPU, a disk or an instance
-// type, on six to twenty nodes, some of them tainted.
+// The test counts how often a scheduler that takes any node that fits strands a flow that
+// could have completed, with the operations' own affinities and with those of the forecast.
+// The flows are ordinary: chains and trees of three to eight operations that inherit
+// hostname, zone or rack, a third of them with a constraint on a disk or an accelerator, on
+// six to twenty nodes, some of them tainted.
 func TestLawL3SimulationOfGreedyPlacement(t *testing.T) {
 	flows := scale(10_000, 500)
 	random := rand.New(rand.NewPCG(2026, 11))
-	choose := func(places []int) int { return places[random.IntN(len(places))] }
+	choose := func(nodes []int) int { return nodes[random.IntN(len(nodes))] }
 	completable, stranded, narrowed := 0, 0, 0
 	for range flows {
 		w := ordinary(random, t)
-		fc, err := w.flow.Forecast(w.nodes, w.options)
-		if err != nil {
-			t.Fatal(err)
-		}
+		fc := w.forecast(t)
 		if !fc.Completable() {
 			continue
 		}
 		completable++
-		if w.play(t, w.ops, choose) != nil {
+		if w.play(t, w.flow, choose) != nil {
 			stranded++
 		}
-		foreseen := slices.Clone(w.ops)
-		for i := range foreseen {
-			if foreseen[i].Affinity, err = fc.Affinity(foreseen[i].Ref); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if w.play(t, foreseen, choose) != nil {
+		if w.play(t, fc.Flow(), choose) != nil {
 			narrowed++
 		}
 	}
-	t.Logf("of %d flows %d could complete; placed greedily %d of these (%.1f %%) were stranded, by forecast %d",
+	t.Logf("of %d flows %d could complete; by their own affinities %d of these (%.1f %%) were stranded, by those of the forecast %d",
 		flows, completable, stranded, 100*float64(stranded)/float64(completable), narrowed)
 	if narrowed > 0 || completable < flows/2 || stranded < completable/10 {
 		t.Fail()
@@ -93,5 +83,5 @@ func ordinary(random *rand.Rand, t *testing.T) *world {
 			nodes[i].Spec.Taints = []corev1.Taint{{Key: "gpu", Effect: corev1.TaintEffectNoSchedule}}
 		}
 	}
-	return newWorld(mustFlow(t, ops...), nodes, dataflow.ForecastOptions{})
+	return newWorld(mustFlow(t, ops...), cluster{nodes: nodes}, dataflow.ForecastOptions{})
 }

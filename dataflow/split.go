@@ -1,12 +1,12 @@
 package dataflow
 
-// Split divides operations into those that have to do with each other, through
-// runAfter or dependOn, directly or not: each part is what [New] should get at once,
-// so that what is wrong in one does not hide the others. References to operations
-// that are not given join nothing, but operations that are given twice stay together.
+// Split divides operations into connected parts, by runAfter and dependOn. Each part makes a
+// flow of its own, so faults in one do not hide the others. A reference to an operation that
+// is not given connects nothing. Operations with the same reference are in one part.
 //
-// The parts come in the order of their first operations, and the operations of each
-// in the order in which they were given. The operations are not copied.
+// The parts come in the order of their first operations, and the operations of a part in the
+// order in which they were given. The operations are not copied. It is nil without
+// operations.
 func Split(operations ...Operation) [][]Operation {
 	index := make(map[Ref]int32, len(operations))
 	sets := newDisjointSets(len(operations))
@@ -23,19 +23,19 @@ func Split(operations ...Operation) [][]Operation {
 		if op.RunAfter == nil {
 			continue
 		}
-		if p, ok := index[op.RunAfter.from(op.Namespace)]; ok {
+		if p, ok := index[op.RunAfter.Ref.in(op.Ref.Namespace)]; ok {
 			sets.join(int32(i), p)
 		}
 		if op.RunAfter.DependOn == nil {
 			continue
 		}
-		if d, ok := index[op.RunAfter.DependOn.from(op.Namespace)]; ok {
+		if d, ok := index[op.RunAfter.DependOn.in(op.Ref.Namespace)]; ok {
 			sets.join(int32(i), d)
 		}
 	}
 
 	var parts [][]Operation
-	part := make([]int, len(operations)) // of each set, by what stands for it: 1 + the index of its part
+	part := make([]int, len(operations)) // for the representative of each set, 1 + the index of its part
 	for i := range operations {
 		set := sets.of(int32(i))
 		if part[set] == 0 {
@@ -47,8 +47,7 @@ func Split(operations ...Operation) [][]Operation {
 	return parts
 }
 
-// disjointSets is a forest in which every tree is a set. Paths are halved as they
-// are walked, and the smaller tree joins the larger.
+// disjointSets is a union-find forest, with path halving and union by size.
 type disjointSets struct{ parent, size []int32 }
 
 func newDisjointSets(n int) disjointSets {
@@ -59,7 +58,7 @@ func newDisjointSets(n int) disjointSets {
 	return s
 }
 
-// of returns the element that stands for the set of i.
+// of returns the representative of the set of i.
 func (s disjointSets) of(i int32) int32 {
 	for s.parent[i] != i {
 		s.parent[i] = s.parent[s.parent[i]]

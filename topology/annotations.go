@@ -9,26 +9,25 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 )
 
-// Both forms are Fluid's. They begin alike and go on with another character: the switch,
-// affinity.dataflow.fluid.io/inject, with a slash; a recorded label with a dot, as in
-// affinity.dataflow.fluid.io.topology.kubernetes.io/zone. An annotation can have one slash
-// only, and that is the label key's.
+// Fluid defines both forms. InjectAnnotation has a slash where a recorded label has a dot, as in
+// affinity.dataflow.fluid.io.topology.kubernetes.io/zone: an annotation name has at most one
+// slash, which is that of the label key.
 const (
-	// InjectAnnotation on a Job switches recording on, with the value "true".
+	// InjectAnnotation on a Job, with the value "true", switches recording on. Any other
+	// value switches it off.
 	InjectAnnotation = "affinity.dataflow.fluid.io/inject"
 
-	// RecordedPrefix and a label key make the annotation of a Job that records
-	// the value which that label has on the node where the Job ran.
+	// RecordedPrefix and a label key are the name of the annotation of a Job that holds
+	// the value of the label on the node where the Job ran.
 	RecordedPrefix = "affinity.dataflow.fluid.io."
 )
 
-// ErrNotRecorded says that a Job is to record where it ran and has not done so
-// yet: ask again later.
+// ErrNotRecorded is the error for a Job for which recording is on and no label is recorded yet.
+// The caller should try again later.
 var ErrNotRecorded = errors.New("no label recorded yet, although " + InjectAnnotation + " is true")
 
-// Annotations returns the Job annotations that record s, the switch included.
-// They are nil if s is empty: a Job with the switch alone is one that has not
-// recorded yet.
+// Annotations returns the annotations of a Job that record s, including [InjectAnnotation]. They
+// are nil if s is empty, because InjectAnnotation alone means that no label is recorded yet.
 func (s LabelSet) Annotations() map[string]string {
 	if s.Len() == 0 {
 		return nil
@@ -41,11 +40,12 @@ func (s LabelSet) Annotations() map[string]string {
 	return annotations
 }
 
-// FromAnnotations returns the labels that a Job's annotations record. It is the
-// inverse of [LabelSet.Annotations] (law E2) and passes over annotations that
-// have to do with something else. Without the switch, as with nil, nothing is
-// recorded: the set is empty. With the switch but no label, the error is
-// [ErrNotRecorded]. A recorded label without a key is a *field.Error.
+// FromAnnotations returns the labels that the annotations of a Job record. It is the inverse of
+// [LabelSet.Annotations] (law E2). Other annotations are ignored. For nil, and if recording is
+// not on, the set is empty.
+//
+// The error is [ErrNotRecorded] if recording is on and no label is recorded. It is a
+// *field.Error, with a path that starts at metadata, for a recorded label without a key.
 func FromAnnotations(annotations map[string]string) (LabelSet, error) {
 	if annotations[InjectAnnotation] != "true" {
 		return LabelSet{}, nil
@@ -58,7 +58,7 @@ func FromAnnotations(annotations map[string]string) (LabelSet, error) {
 		}
 		if key == "" {
 			path := field.NewPath("metadata", "annotations").Key(name)
-			return LabelSet{}, fielderror.Join(field.ErrorList{field.Invalid(path, value, "a label key must follow "+RecordedPrefix)})
+			return LabelSet{}, fielderror.Join(field.ErrorList{fielderror.Invalid(path, value, "a label key must follow "+RecordedPrefix)})
 		}
 		recorded = append(recorded, label{key, value})
 	}

@@ -30,8 +30,8 @@ func mustEqual(t tester, what string, want, got any) {
 	}
 }
 
-// fieldErrors are the parts of an error that is both an Aggregate and, by its first
-// part, a *field.Error; none of nil.
+// fieldErrors returns the entries of an error, which must be an Aggregate of *field.Errors and, as
+// its first entry, a *field.Error. It returns nil for nil.
 func fieldErrors(t tester, err error) []*field.Error {
 	t.Helper()
 	if err == nil {
@@ -40,21 +40,21 @@ func fieldErrors(t tester, err error) []*field.Error {
 	var first *field.Error
 	var all utilerrors.Aggregate
 	if !errors.As(err, &first) || !errors.As(err, &all) {
-		t.Fatalf("error %v is no list of *field.Error", err)
+		t.Fatalf("error %v is not a list of *field.Error", err)
 	}
-	var parts []*field.Error
+	var entries []*field.Error
 	for _, err := range all.Errors() {
-		var part *field.Error
-		if !errors.As(err, &part) {
-			t.Fatalf("%v is no *field.Error", err)
+		var entry *field.Error
+		if !errors.As(err, &entry) {
+			t.Fatalf("%v is not a *field.Error", err)
 		}
-		parts = append(parts, part)
+		entries = append(entries, entry)
 	}
-	mustEqual(t, "first fault", parts[0], first)
-	return parts
+	mustEqual(t, "first entry", entries[0], first)
+	return entries
 }
 
-// faults are their messages.
+// faults returns the messages of the entries of an error.
 func faults(t tester, err error) []string {
 	t.Helper()
 	var messages []string
@@ -64,7 +64,7 @@ func faults(t tester, err error) []string {
 	return messages
 }
 
-// in is an expression as the encoder writes it.
+// in returns an expression in the form of the encoding.
 func in(key string, values ...string) corev1.NodeSelectorRequirement {
 	return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}
 }
@@ -77,7 +77,7 @@ func recorded(terms ...corev1.NodeSelectorTerm) *corev1.NodeAffinity {
 	return &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}
 }
 
-// anyLabels draws labels of any kind, also such as no node can have.
+// anyLabels draws any labels, valid or not.
 func anyLabels() *rapid.Generator[map[string]string] {
 	key := rapid.OneOf(rapid.SampledFrom(labelKeys()), rapid.StringN(1, 8, -1))
 	return rapid.MapOfN(key, rapid.OneOf(rapid.SampledFrom([]string{"a", ""}), rapid.String()), 0, 6)
@@ -101,9 +101,9 @@ func TestLawE2EncodingsAreInvertible(t *testing.T) {
 		mustEqual(t, "decoded node affinity", s, got)
 
 		if annotations != nil {
-			mustEqual(t, "annotations, with the switch", s.Len()+1, len(annotations))
+			mustEqual(t, "number of annotations", s.Len()+1, len(annotations))
 		}
-		if annotations != nil && rapid.Bool().Draw(t, "others beside them") {
+		if annotations != nil && rapid.Bool().Draw(t, "other annotations") {
 			annotations["affinity.dataflow.fluid.io/labels"] = "tier"
 			annotations["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
 			annotations[""] = ""
@@ -154,7 +154,7 @@ func TestLawE3EncodingsAreSortedByKey(t *testing.T) {
 	})
 }
 
-// A random node affinity decodes just when it is, but for order, what is encoded.
+// A random node affinity is decoded exactly if it is an encoding in some order.
 func TestLawE4DecodingIsTheInverseOfEncoding(t *testing.T) {
 	expression := rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
 		e := in(rapid.SampledFrom([]string{"a", "b", "c", "d", ""}).Draw(t, "key"), "1")
@@ -184,7 +184,7 @@ func TestLawE4DecodingIsTheInverseOfEncoding(t *testing.T) {
 	})
 }
 
-// isEncoding reports whether a is empty, or what Fluid or NodeAffinity writes.
+// isEncoding reports whether a is empty, or in the form that Fluid and NodeAffinity write.
 func isEncoding(a *corev1.NodeAffinity) bool {
 	required := a.RequiredDuringSchedulingIgnoredDuringExecution
 	if required == nil || len(required.NodeSelectorTerms) == 0 {
@@ -200,8 +200,8 @@ func isEncoding(a *corev1.NodeAffinity) bool {
 	return len(required.NodeSelectorTerms) == 1
 }
 
-// mustBeEncoded says that a, which was decoded to s, is what s encodes to, but for
-// the order of expressions and for empty shells.
+// mustBeEncoded fails the test if a, which was decoded to s, is not the encoding of s in some order
+// of expressions, or empty.
 func mustBeEncoded(t tester, a *corev1.NodeAffinity, s topology.LabelSet) {
 	t.Helper()
 	again, err := topology.FromNodeAffinity(s.NodeAffinity())
@@ -217,7 +217,7 @@ func mustBeEncoded(t tester, a *corev1.NodeAffinity, s topology.LabelSet) {
 	}
 }
 
-func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
+func TestLawE4OtherFormsAreErrorsWithPaths(t *testing.T) {
 	const path = "requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 	exists := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpExists}
 	gt := corev1.NodeSelectorRequirement{Key: "a", Operator: corev1.NodeSelectorOpGt, Values: []string{"1"}}
@@ -232,14 +232,14 @@ func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		a      *corev1.NodeAffinity
-		want   string // the labels, or
+		want   string // the labels
 		faults []string
 	}{
 		{"nil", nil, "", nil},
 		{"no required part", &corev1.NodeAffinity{}, "", nil},
 		{"no term", recorded(), "", nil},
 		{"an empty term", recorded(term()), "", nil},
-		{"another order, as Fluid writes it", recorded(term(in("b", "2"), in("a", "1"))), "a=1,b=2", nil},
+		{"another order", recorded(term(in("b", "2"), in("a", "1"))), "a=1,b=2", nil},
 		{"an empty value", recorded(term(in("a", ""))), "a=", nil},
 
 		{"two terms", recorded(term(in("a", "1")), term(in("b", "1"))), "", []string{
@@ -267,19 +267,24 @@ func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
 		{"one key twice with the same value", recorded(term(in("a", "1"), in("b", "1"), in("a", "1"))), "", []string{
 			path + `[0].matchExpressions[2].key: Duplicate value: "a"`,
 		}},
-		{"no key", recorded(term(in("", "1"))), "", []string{
+		{"no key", recorded(term(in("", "1"), in("", "1"))), "", []string{
 			path + `[0].matchExpressions[0].key: Required value: a label key`,
+			path + `[0].matchExpressions[1].key: Required value: a label key`,
+		}},
+		{"control characters", recorded(term(in("a\n", "1"), in("a\n", "\x1b[1m", "\u202e"))), "", []string{
+			path + `[0].matchExpressions[1].key: Duplicate value: "a\n"`,
+			path + `[0].matchExpressions[1].values: Invalid value: "\x1b[1m, \u202e": must be the one value of the label`,
 		}},
 		{"fields", recorded(onlyFields), "", []string{
 			path + `[0].matchFields: Forbidden: only labels are recorded`,
 		}},
-		{"fields beside a label", recorded(withFields), "", []string{
+		{"fields and a label", recorded(withFields), "", []string{
 			path + `[0].matchFields: Forbidden: only labels are recorded`,
 		}},
 		{"preferences", onlyPreferring, "", []string{
 			`preferredDuringSchedulingIgnoredDuringExecution: Forbidden: recorded labels are required, never preferred`,
 		}},
-		{"preferences beside a label", preferring, "", []string{
+		{"preferences and a label", preferring, "", []string{
 			`preferredDuringSchedulingIgnoredDuringExecution: Forbidden: recorded labels are required, never preferred`,
 		}},
 		{"every fault at once", recorded(term(in("a")), term(in("b", "1", "2"), gt)), "", []string{
@@ -294,7 +299,7 @@ func TestLawE4WhatNoEncoderWroteIsAnErrorThatSaysWhere(t *testing.T) {
 			mustEqual(t, "labels", c.want, got.String())
 			mustEqual(t, "faults", c.faults, faults(t, err))
 			if err != nil {
-				mustEqual(t, "labels beside an error", topology.LabelSet{}, got)
+				mustEqual(t, "labels with an error", topology.LabelSet{}, got)
 			}
 		})
 	}
@@ -308,8 +313,8 @@ func TestLawE4Annotations(t *testing.T) {
 		want, wrong string
 	}{
 		{"nil", nil, "", ""},
-		{"no switch", map[string]string{"affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
-		{"the switch is off", map[string]string{on: "false", "affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
+		{"recording is not on", map[string]string{"affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
+		{"recording is off", map[string]string{on: "false", "affinity.dataflow.fluid.io.gpu": "yes"}, "", ""},
 		{"a key with a slash", map[string]string{on: "true", "affinity.dataflow.fluid.io.topology.kubernetes.io/zone": "a"}, "topology.kubernetes.io/zone=a", ""},
 		{"an empty value", map[string]string{on: "true", "affinity.dataflow.fluid.io.gpu": ""}, "gpu=", ""},
 		{"not recorded yet", map[string]string{on: "true", "affinity.dataflow.fluid.io/labels": "gpu"}, "", "no label recorded yet, although affinity.dataflow.fluid.io/inject is true"},

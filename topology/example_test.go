@@ -10,8 +10,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Of all labels of a node, an operation exposes the built-in three and those that
-// its annotation names, as far as the node has them.
+// An operation exposes the built-in three labels of its node and the labels that its annotation
+// names, if the node has them.
 func ExampleExpose() {
 	node := map[string]string{
 		"kubernetes.io/hostname":           "gpu-a1",
@@ -34,7 +34,7 @@ func ExampleParseKeys() {
 	// true
 }
 
-// What a finished operation stores in its status, another reads.
+// A complete operation stores its labels in its status, from where another operation reads them.
 func ExampleLabelSet_NodeAffinity() {
 	stored := topology.NewLabelSet(map[string]string{"zone": "a", "disk": "ssd"}).NodeAffinity()
 	for _, e := range stored.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions {
@@ -47,7 +47,7 @@ func ExampleLabelSet_NodeAffinity() {
 	// disk=ssd,zone=a <nil>
 }
 
-// A Job records where it ran in its annotations; until it has, ask again later.
+// The annotations of a Job record where it ran. Until they do, the caller tries again later.
 func ExampleFromAnnotations() {
 	job := map[string]string{topology.InjectAnnotation: "true"}
 	_, err := topology.FromAnnotations(job)
@@ -62,7 +62,7 @@ func ExampleFromAnnotations() {
 	// topology.kubernetes.io/zone=a <nil>
 }
 
-// Fluid writes the expressions in any order; a set has none.
+// Fluid writes the expressions in any order.
 func ExampleFromNodeAffinity() {
 	status := `{"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": [
 		{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["east-a"]},

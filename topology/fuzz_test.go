@@ -58,11 +58,26 @@ func FuzzFromNodeAffinity(f *testing.F) {
 		}
 		before := a.DeepCopy()
 		s, err := topology.FromNodeAffinity(a)
-		mustEqual(t, "what was decoded", before, a)
+		mustEqual(t, "input", before, a)
 		if err == nil {
 			mustBeEncoded(t, a, s)
 		} else if s.Len() > 0 || len(faults(t, err)) == 0 {
 			t.Fatalf("FromNodeAffinity = %v, %v", s, err)
+		}
+	})
+}
+
+func FuzzUnmarshalLabelSet(f *testing.F) {
+	for _, encoded := range []string{`null`, `{}`, `{"a":"1"}`, `{"a":null}`, `{"":"1"}`, `[]`, `{"a":"\ud800"}`, `{"a":"<&>"}`} {
+		f.Add([]byte(encoded))
+	}
+	f.Fuzz(func(t *testing.T, encoded []byte) {
+		var s, again topology.LabelSet
+		if json.Unmarshal(encoded, &s) != nil {
+			return
+		}
+		if err := json.Unmarshal([]byte(encode(t, s)), &again); err != nil || !again.Equal(s) {
+			t.Fatalf("decoded %v, encoded and decoded again %v, %v", s, again, err)
 		}
 	})
 }
@@ -97,7 +112,7 @@ func FuzzFromAnnotations(f *testing.F) {
 		}
 		for key, value := range encoded {
 			if got, ok := annotations[key]; !ok || got != value {
-				t.Fatalf("%v encodes to %s=%q, which was not decoded", s, key, value)
+				t.Fatalf("%v encodes to %s=%q, which was not in the input", s, key, value)
 			}
 		}
 	})

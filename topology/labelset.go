@@ -1,25 +1,28 @@
 package topology
 
 import (
-	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/sets"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
-// A LabelSet is a set of labels, each key with one value. It is immutable, so it
-// can be copied and shared freely, and its zero value is the empty set. A label
-// whose value is the empty string is in the set; a label that is absent is not.
+// LabelSet is a set of labels with different keys. It is immutable and safe for use by many
+// goroutines at once. The zero value is the empty set. A label whose value is the empty string
+// is in the set; a label that is absent is not.
 type LabelSet struct {
 	labels []label // sorted by key, each key once; never written to
 }
 
 type label struct{ key, value string }
 
-// NewLabelSet returns the set of the given labels; nil and empty give the empty
-// set. The map is copied. The empty string is no label key, and is left out.
+// NewLabelSet returns the set of the given labels. Nil and an empty map give the empty set. The
+// map is copied. A label with the empty key is left out: Kubernetes has no such label.
 func NewLabelSet(labels map[string]string) LabelSet {
 	sorted := make([]label, 0, len(labels))
 	for key, value := range labels {
@@ -30,9 +33,9 @@ func NewLabelSet(labels map[string]string) LabelSet {
 	return newSorted(sorted)
 }
 
-// Expose returns the labels of a node that an operation which ran there exposes:
-// those with an exposed key ([ExposedKeys]) that the node has (law E1). A key that
-// the node lacks is absent, not empty.
+// Expose returns the labels that an operation exposes after it ran on a node with the given
+// labels: the labels of the node with one of the exposed keys ([ExposedKeys]) (law E1). Nil
+// labels, and keys that the node lacks, give no labels.
 func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
 	exposed := make([]label, 0, 3+len(custom))
 	for _, key := range ExposedKeys(custom...) {
@@ -43,62 +46,32 @@ func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
 	return newSorted(exposed)
 }
 
-// newSorted makes labels, in which each key stands once, a set. It takes over the
-// slice.
+// newSorted returns the set of labels with different keys. It keeps and sorts the slice.
 func newSorted(labels []label) LabelSet {
 	if len(labels) == 0 {
 		return LabelSet{}
 	}
-	slices.SortFunc(labels, func(a, b label) int { return cmp.Compare(a.key, b.key) })
+	slices.SortFunc(labels, func(a, b label) int { return strings.Compare(a.key, b.key) })
 	return LabelSet{labels}
 }
 
-// few items are faster looked through than put in a set, or searched.
-const few = 16
-
-// Only returns the labels of s whose key is among keys; keys that s lacks and
-// repeated keys change nothing.
+// Only returns the labels of s with one of the given keys. Without keys it is the empty set.
+// Keys that s lacks, and repeated keys, have no effect.
 func (s LabelSet) Only(keys ...string) LabelSet {
-	var named sets.Set[string] // keys, if they are many
-	if len(keys) > few {
-		named = sets.New(keys...)
-	}
-	first, end := 0, 0 // of the labels found, which need no copy as long as they stand together
-	var apart []label
-	for i, l := range s.labels {
-		switch {
-		case named != nil && !named.Has(l.key), named == nil && !slices.Contains(keys, l.key):
-		case apart != nil:
-			apart = append(apart, l)
-		case first == end:
-			first, end = i, i+1
-		case end == i:
-			end++
-		default:
-			apart = append(make([]label, 0, len(keys)), s.labels[first:end]...)
-			apart = append(apart, l)
+	sorted := slices.Clone(keys)
+	slices.Sort(sorted)
+	only := make([]label, 0, len(sorted))
+	for _, key := range slices.Compact(sorted) {
+		if value, ok := s.Get(key); ok {
+			only = append(only, label{key, value})
 		}
 	}
-	switch {
-	case apart != nil:
-		return LabelSet{apart}
-	case first == end:
-		return LabelSet{}
-	}
-	return LabelSet{s.labels[first:end:end]}
+	return newSorted(only)
 }
 
-// Get returns the value of the label with the given key, and whether s has it.
+// Get returns the value of the label with the given key. ok is false if s has no such label.
 func (s LabelSet) Get(key string) (value string, ok bool) {
-	if len(s.labels) <= few {
-		for i := range s.labels {
-			if s.labels[i].key == key {
-				return s.labels[i].value, true
-			}
-		}
-		return "", false
-	}
-	i, ok := slices.BinarySearchFunc(s.labels, key, func(l label, key string) int { return cmp.Compare(l.key, key) })
+	i, ok := slices.BinarySearchFunc(s.labels, key, func(l label, key string) int { return strings.Compare(l.key, key) })
 	if !ok {
 		return "", false
 	}
@@ -122,8 +95,8 @@ func (s LabelSet) All() iter.Seq2[string, string] {
 // Equal reports whether s and o have the same labels with the same values.
 func (s LabelSet) Equal(o LabelSet) bool { return slices.Equal(s.labels, o.labels) }
 
-// String returns the labels sorted by key, as "a=1,b=2"; the form that kubectl's
-// --selector takes.
+// String returns the labels sorted by key, such as "a=1,b=2": the form of kubectl's
+// --selector.
 func (s LabelSet) String() string {
 	var b strings.Builder
 	for i, l := range s.labels {
@@ -133,4 +106,35 @@ func (s LabelSet) String() string {
 		b.WriteString(l.key + "=" + l.value)
 	}
 	return b.String()
+}
+
+// MarshalJSON returns the labels as an object, {"key":"value"}, sorted by key. The empty set is
+// {}. As everywhere in JSON, bytes that are not UTF-8 are replaced; no node has such labels.
+func (s LabelSet) MarshalJSON() ([]byte, error) {
+	labels := make(map[string]string, s.Len())
+	for key, value := range s.All() {
+		labels[key] = value
+	}
+	return json.Marshal(labels) // sorts the keys
+}
+
+// UnmarshalJSON reads the form of MarshalJSON. null and {} give the empty set. An empty key, a
+// value that is not a string, and every other form are errors, and s is unchanged then.
+func (s *LabelSet) UnmarshalJSON(data []byte) error {
+	var values map[string]*string
+	if err := json.Unmarshal(data, &values); err != nil {
+		return fmt.Errorf("labels must be an object of strings: %w", err)
+	}
+	labels := make(map[string]string, len(values))
+	for key, value := range values {
+		switch {
+		case key == "":
+			return errors.New("labels must have keys")
+		case value == nil:
+			return fmt.Errorf("label %s must be a string, not null", strconv.Quote(message.Excerpt(key)))
+		}
+		labels[key] = *value
+	}
+	*s = NewLabelSet(labels)
+	return nil
 }

@@ -1,6 +1,7 @@
 package topology_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -13,7 +14,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// The laws are tested over a few keys, so that what is asked for is often there.
+// labelKeys returns few keys, so that a key that is drawn is often present.
 func labelKeys() []string {
 	return []string{"kubernetes.io/hostname", "topology.kubernetes.io/zone", "topology.kubernetes.io/region", "example.com/disk", "gpu", "a.b"}
 }
@@ -39,26 +40,26 @@ func TestLawE1ExposeIsTheRestrictionToBuiltInAndCustomKeys(t *testing.T) {
 		}
 		for _, key := range topology.ExposedKeys(custom...) {
 			if !slices.Contains(labelKeys()[:3], key) && !slices.Contains(custom, key) {
-				t.Fatalf("%s is exposed by nobody's wish", key)
+				t.Fatalf("%s is exposed, but neither built in nor custom", key)
 			}
 		}
 	})
 }
 
 func TestExpose(t *testing.T) {
-	node := map[string]string{topology.Hostname: "n1", topology.Zone: "a", "disk": "", "gpu": "yes", "": "garbage"}
+	node := map[string]string{topology.Hostname: "n1", topology.Zone: "a", "disk": "", "gpu": "yes", "": "x"}
 	for _, c := range []struct {
 		name   string
 		labels map[string]string
 		custom []string
 		want   string
 	}{
-		{"the built-in keys that are there", node, nil, "kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
-		{"a custom key, sorted in", node, []string{"gpu"}, "gpu=yes,kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
-		{"an empty value is there", node, []string{"disk"}, "disk=,kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
+		{"the built-in keys", node, nil, "kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
+		{"a custom key, in order", node, []string{"gpu"}, "gpu=yes,kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
+		{"an empty value is present", node, []string{"disk"}, "disk=,kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
 		{"an absent key is not", node, []string{"rack"}, "kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
 		{"a key named twice, one of them built in", node, []string{"gpu", "gpu", topology.Zone}, "gpu=yes,kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
-		{"the empty key is none", node, []string{""}, "kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
+		{"the empty key is not a label", node, []string{""}, "kubernetes.io/hostname=n1,topology.kubernetes.io/zone=a"},
 		{"a node without labels", nil, []string{"gpu"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestLabelSet(t *testing.T) {
 	}
 	for key := range ab.All() {
 		if key != "a" {
-			t.Errorf("ranging went on after a break: %s", key)
+			t.Errorf("All does not stop after a break: %s", key)
 		}
 		break
 	}
@@ -103,18 +104,17 @@ func TestLabelSet(t *testing.T) {
 	}
 }
 
-// Small and large sets, and short and long lists, are looked through in different ways.
 func TestGetAndOnlyOfSetsOfAnySize(t *testing.T) {
 	for _, n := range []int{1, 15, 16, 17, 100} {
 		labels := map[string]string{}
-		var there, absent []string
+		var present, absent []string
 		for i := range n {
-			there, absent = append(there, fmt.Sprintf("key-%03d", 2*i)), append(absent, fmt.Sprintf("key-%03d", 2*i+1))
-			labels[there[i]] = fmt.Sprint(i)
+			present, absent = append(present, fmt.Sprintf("key-%03d", 2*i)), append(absent, fmt.Sprintf("key-%03d", 2*i+1))
+			labels[present[i]] = fmt.Sprint(i)
 		}
 		s := topology.NewLabelSet(labels)
 		for i := range n {
-			if value, ok := s.Get(there[i]); !ok || value != fmt.Sprint(i) {
+			if value, ok := s.Get(present[i]); !ok || value != fmt.Sprint(i) {
 				t.Errorf("of %d labels, Get of number %d = %q, %v", n, i, value, ok)
 			}
 			if value, ok := s.Get(absent[i]); ok || value != "" {
@@ -123,10 +123,10 @@ func TestGetAndOnlyOfSetsOfAnySize(t *testing.T) {
 		}
 		for first := range n {
 			want := maps.Clone(labels)
-			for _, key := range there[:first] {
+			for _, key := range present[:first] {
 				delete(want, key)
 			}
-			for _, keys := range [][]string{there[first:], slices.Concat(absent, there[first:], there[first:])} {
+			for _, keys := range [][]string{present[first:], slices.Concat(absent, present[first:], present[first:])} {
 				if got := s.Only(keys...); !got.Equal(topology.NewLabelSet(want)) {
 					t.Errorf("of %d labels, Only(%q) = %s", n, keys, got)
 				}
@@ -135,7 +135,7 @@ func TestGetAndOnlyOfSetsOfAnySize(t *testing.T) {
 	}
 }
 
-func TestLabelSetIsItsLabels(t *testing.T) {
+func TestLabelSetHasItsLabels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		labels := anyLabels().Draw(t, "labels")
 		s := topology.NewLabelSet(labels)
@@ -154,56 +154,54 @@ func TestLabelSetIsItsLabels(t *testing.T) {
 		}
 		equal := maps.Equal(labels, other)
 		if s.Equal(topology.NewLabelSet(other)) != equal || cmp.Equal(s, topology.NewLabelSet(other)) != equal {
-			t.Fatalf("Equal(%v) and go-cmp should both say %v", other, equal)
+			t.Fatalf("Equal(%v) or go-cmp is not %v", other, equal)
 		}
 	})
 }
 
-// Whatever is written to what a LabelSet was made of, or to what it gave out, it
-// stays as it is.
+// Writing to what a LabelSet was made of, or to what it returned, does not change it.
 func TestLabelSetSharesNoMemory(t *testing.T) {
 	const want = "a=1,kubernetes.io/hostname=n1"
 	labels := map[string]string{"a": "1", topology.Hostname: "n1"}
 	custom := []string{"a"}
-	ofMap, exposed := topology.NewLabelSet(labels), topology.Expose(labels, custom...)
-	affinity, annotations := ofMap.NodeAffinity(), ofMap.Annotations()
-	ofAffinity, err := topology.FromNodeAffinity(affinity)
+	fromMap, exposed := topology.NewLabelSet(labels), topology.Expose(labels, custom...)
+	affinity, annotations := fromMap.NodeAffinity(), fromMap.Annotations()
+	fromAffinity, err := topology.FromNodeAffinity(affinity)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofAnnotations, err := topology.FromAnnotations(annotations)
+	fromAnnotations, err := topology.FromAnnotations(annotations)
 	if err != nil {
 		t.Fatal(err)
 	}
-	narrowed := ofMap.Only("a", topology.Hostname)
+	only := fromMap.Only("a", topology.Hostname)
 
-	labels["a"], custom[0] = "scribbled", "scribbled"
+	labels["a"], custom[0] = "changed", "changed"
 	for key := range annotations {
-		annotations[key] = "scribbled"
+		annotations[key] = "changed"
 	}
 	expressions := affinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchExpressions
 	for i := range expressions {
-		expressions[i].Values[0], expressions[i].Key = "scribbled", "scribbled"
+		expressions[i].Values[0], expressions[i].Key = "changed", "changed"
 	}
 
-	encodedAgain, err := topology.FromNodeAffinity(ofMap.NodeAffinity())
+	encodedAgain, err := topology.FromNodeAffinity(fromMap.NodeAffinity())
 	if err != nil {
 		t.Fatal(err)
 	}
-	annotatedAgain, err := topology.FromAnnotations(ofMap.Annotations())
+	annotatedAgain, err := topology.FromAnnotations(fromMap.Annotations())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, s := range map[string]topology.LabelSet{
 		"NodeAffinity": encodedAgain, "Annotations": annotatedAgain,
-		"NewLabelSet": ofMap, "Expose": exposed, "FromNodeAffinity": ofAffinity, "FromAnnotations": ofAnnotations, "Only": narrowed,
+		"NewLabelSet": fromMap, "Expose": exposed, "FromNodeAffinity": fromAffinity, "FromAnnotations": fromAnnotations, "Only": only,
 	} {
 		mustEqual(t, name, want, s.String())
 	}
 }
 
-// What is kept of a set may stand together in it or apart.
-func TestOnlyKeepsWhatIsNamed(t *testing.T) {
+func TestOnly(t *testing.T) {
 	five := topology.NewLabelSet(map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5"})
 	for _, c := range []struct {
 		keys []string
@@ -234,4 +232,61 @@ func TestOnlyKeepsWhatIsNamed(t *testing.T) {
 			t.Fatalf("Only(%q) of %s is not the zero value", keys, set)
 		}
 	})
+}
+
+func TestLabelSetJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		labels := labels().Draw(t, "labels")
+		s := topology.NewLabelSet(labels)
+		encoded, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustEqual(t, "JSON", string(want), string(encoded))
+		again := topology.NewLabelSet(map[string]string{"other": "label"})
+		if err := json.Unmarshal(encoded, &again); err != nil {
+			t.Fatal(err)
+		}
+		mustEqual(t, "decoded", s, again)
+	})
+	mustEqual(t, "JSON of the zero value in a struct", `{"Labels":{}}`, encode(t, struct{ Labels topology.LabelSet }{}))
+	for encoded, want := range map[string]string{
+		`{"Labels":null}`: "", `{}`: "", `{"Labels":{}}`: "", `{"Labels":{"b":"","a":"1"}}`: "a=1,b=", `{"Labels":{"a":"1","a":"2"}}`: "a=2",
+	} {
+		var got struct{ Labels topology.LabelSet }
+		if err := json.Unmarshal([]byte(encoded), &got); err != nil {
+			t.Errorf("%s: %v", encoded, err)
+		}
+		mustEqual(t, encoded, want, got.Labels.String())
+	}
+	for encoded, want := range map[string]string{
+		`{"":"x"}`:      "labels must have keys",
+		`{"a":null}`:    `label "a" must be a string, not null`,
+		`{"a":1}`:       "labels must be an object of strings: json: cannot unmarshal number into Go value of type string",
+		`["a"]`:         "labels must be an object of strings: json: cannot unmarshal array into Go value of type map[string]*string",
+		`"a=1"`:         "labels must be an object of strings: json: cannot unmarshal string into Go value of type map[string]*string",
+		`{"a":{"b":1}}`: "labels must be an object of strings: json: cannot unmarshal object into Go value of type string",
+	} {
+		s := topology.NewLabelSet(map[string]string{"other": "label"})
+		err := s.UnmarshalJSON([]byte(encoded))
+		if err == nil || err.Error() != want || s.String() != "other=label" {
+			t.Errorf("%s: %v and %v, want %s", encoded, s, err, want)
+		}
+	}
+	if err := new(topology.LabelSet).UnmarshalJSON([]byte("{")); err == nil {
+		t.Error("text that is not JSON is accepted")
+	}
+}
+
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(encoded)
 }

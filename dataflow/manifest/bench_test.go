@@ -1,94 +1,65 @@
 package manifest_test
 
 import (
-	"bytes"
-	"fmt"
-	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/util/yaml"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 )
 
-// manyOperations returns a chain of n operations as a person writes them, one
-// document each.
-func manyOperations(n int) []string {
-	documents := make([]string, n)
-	for i := range documents {
-		documents[i] = fmt.Sprintf(`apiVersion: data.fluid.io/v1alpha1
-kind: DataLoad
-metadata:
-  name: load-%d
-  namespace: training
-  annotations:
-    affinity.dataflow.fluid.io/labels: "node.kubernetes.io/instance-type"
-spec:
-  dataset:
-    name: phy
-    namespace: training
-  affinity:
-    nodeAffinity:
-      requiredDuringSchedulingIgnoredDuringExecution:
-        nodeSelectorTerms:
-          - matchExpressions:
-              - key: node.kubernetes.io/instance-type
-                operator: In
-                values: ["GPU"]
-  runAfter:
-    kind: DataLoad
-    name: load-%d
-    affinityStrategy:
-      policy: Require
-      requires:
-        - name: node.kubernetes.io/instance-type
-`, i, i-1)
+// BenchmarkDecode decodes a DataLoad. For comparison, apimachinery's converter makes a struct
+// with the same fields of it.
+func BenchmarkDecode(b *testing.B) {
+	seconds := int64(5)
+	o := map[string]any{
+		"apiVersion": "data.fluid.io/v1alpha1", "kind": string(dataflow.DataLoad),
+		"metadata": map[string]any{"name": "a", "namespace": "default", "annotations": map[string]any{"affinity.dataflow.fluid.io/labels": "rack,disk"}},
+		"spec": map[string]any{
+			"dataset": map[string]any{"name": "d", "namespace": "default"}, "nodeSelector": map[string]any{"ssd": "true"},
+			"runAfter":    map[string]any{"kind": "DataLoad", "name": "b", "affinityStrategy": map[string]any{"policy": "Require", "requires": []any{map[string]any{"name": "rack"}}}},
+			"tolerations": []any{map[string]any{"key": "a", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}},
+			"affinity": map[string]any{"nodeAffinity": map[string]any{"requiredDuringSchedulingIgnoredDuringExecution": map[string]any{"nodeSelectorTerms": []any{
+				map[string]any{"matchExpressions": []any{map[string]any{"key": "gpu", "operator": "In", "values": []any{"a", "b"}}}},
+			}}}},
+			"resources": map[string]any{"requests": map[string]any{"cpu": "1", "memory": "1Gi"}},
+		},
+		"status": map[string]any{"phase": "Pending"},
 	}
-	return documents
-}
-
-// asList returns documents as kubectl prints a List of them.
-func asList(documents []string) string {
-	var b strings.Builder
-	b.WriteString("apiVersion: v1\nitems:\n")
-	for _, d := range documents {
-		b.WriteString("- " + strings.TrimSuffix(strings.ReplaceAll(d, "\n", "\n  "), "  "))
-	}
-	b.WriteString("kind: List\nmetadata:\n  resourceVersion: \"\"\n")
-	return b.String()
-}
-
-// BenchmarkRead compares Read with what no reader of YAML can do without: the
-// parsing alone.
-func BenchmarkRead(b *testing.B) {
-	documents := manyOperations(10_000)
-	stream := []byte(strings.Join(documents, "---\n"))
-	list := []byte(asList(documents))
-	read := func(b *testing.B, in []byte) {
+	b.Run("slipstream", func(b *testing.B) {
 		b.ReportAllocs()
 		for range b.N {
-			if m, err := manifest.Read("-", bytes.NewReader(in)); err != nil || len(m.Operations) != len(documents) {
-				b.Fatal(len(m.Operations), err)
+			if _, err := manifest.Decode(o); err != nil {
+				b.Fatal(err)
 			}
 		}
-	}
-	parse := func(b *testing.B, documents ...string) {
+	})
+	b.Run("apimachinery", func(b *testing.B) {
+		type operation struct {
+			metav1.TypeMeta   `json:",inline"`
+			metav1.ObjectMeta `json:"metadata"`
+			Spec              struct {
+				NodeSelector map[string]string           `json:"nodeSelector"`
+				Tolerations  []corev1.Toleration         `json:"tolerations"`
+				Affinity     *corev1.Affinity            `json:"affinity"`
+				Resources    corev1.ResourceRequirements `json:"resources"`
+				RunAfter     struct {
+					Kind, Name       string
+					AffinityStrategy affinity.Strategy `json:"affinityStrategy"`
+				} `json:"runAfter"`
+			} `json:"spec"`
+			Status struct{ Phase string } `json:"status"`
+		}
 		b.ReportAllocs()
 		for range b.N {
-			for _, d := range documents {
-				if _, err := yaml.ToJSON([]byte(d)); err != nil {
-					b.Fatal(err)
-				}
+			var into operation
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o, &into); err != nil {
+				b.Fatal(err)
 			}
 		}
-	}
-	b.Run("documents/Read", func(b *testing.B) { read(b, stream) })
-	b.Run("documents/ToJSON", func(b *testing.B) { parse(b, documents...) })
-	b.Run("List/Read", func(b *testing.B) { read(b, list) })
-	b.Run("List/ToJSON", func(b *testing.B) { parse(b, string(list)) })
-	converted, err := yaml.ToJSON(list)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("JSON/Read", func(b *testing.B) { read(b, converted) })
+	})
 }

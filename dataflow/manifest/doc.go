@@ -1,31 +1,22 @@
-// Package manifest reads operations from manifests in YAML and JSON: what a person
-// wrote, or what kubectl get prints of live objects.
+// Package manifest decodes objects of Fluid's API group data.fluid.io into operations.
 //
-//	flow.yaml ──Read──▶ Manifests: operations for dataflow.New, each with what is known of it if
-//	                    it is live, and where each of its fields stands; and nodes
+//	unstructured.Unstructured.Object ──Decode──▶ Operation: for dataflow.New, with what its status says
 //
-// [Read] takes DataLoad, DataMigrate, DataProcess and DataBackup of the group
-// data.fluid.io in any version, and Node of v1. It passes over and counts every
-// other object.
+// [Decode] reads one object, as a client, an informer, a webhook or a YAML decoder of
+// apimachinery returns it. The package knows nothing of YAML, files and lines.
 //
-// Nothing that matters for the dataflow is lost silently. Inside runAfter,
-// affinity, nodeSelector, tolerations and status.nodeAffinity, a field that does
-// not exist is an error. Elsewhere the fields are Fluid's own, so only one that is
-// a misspelling of a field that is read here is an error, or one that the kind has
-// in another place: nodeSelector in the spec of a DataProcess. What stands beside
-// them in a status is never an error, as Fluid writes it. A key that stands twice is
-// an error too, and so is a value that Fluid's schema, or that of a pod, refuses.
+// Decode reports what is wrong with the form of an object: values of the wrong type, fields
+// that do not exist, missing fields, malformed quantities and label keys, and the labels
+// annotation under a wrong key. It leaves to dataflow.Check what [dataflow.New] and
+// Flow.Problems check, on every operation, from wherever it comes: names, policies, weights,
+// label keys of strategies, node selectors, affinities and tolerations.
 //
-// Read collects errors, each with its place: one bad object does not hide the
-// others. It returns also the operations that are at fault, for a picture or a list of
-// what is wrong, and marks them as Faulty. Nobody should run those: without the field
-// that is at fault, an operation may run where it must not. What [dataflow.New] checks (policies, weights, label keys, duplicate
-// operations) is left to it.
+// A field is known if Fluid v1.0.8 or Fluid's main branch has it. Decode is strict directly
+// below spec, in runAfter, in processor, and in everything that it reads: there a field that
+// does not exist is a fault. In metadata and in pod specs, which belong to Kubernetes, and at
+// the top of the object, it is a fault only if it is a misspelling of a field that is read,
+// or if the kind has it elsewhere. A status may have any fields.
 //
-// The documents of a stream are parsed on all processors, and read in order.
-//
-// Limits keep hostile input within two gigabytes of memory. They hold for one
-// document (one object or one List) of a stream, which may have any number: its
-// size ([MaxSize]), its number of lines and elements ([MaxElements]; JSON may have
-// half as many elements more), and what its YAML aliases could make of it.
+// The cost is at most n log n in the size of the object. No value that is not read is
+// traversed, so the depth of an object does not matter.
 package manifest

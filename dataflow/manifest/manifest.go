@@ -1,78 +1,152 @@
 package manifest
 
 import (
-	"errors"
 	"fmt"
-	"io"
+	"regexp"
+	"slices"
+	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
+	"github.com/fluid-cloudnative/slipstream/internal/strict"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
+	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Manifests is what one stream holds that matters for a dataflow.
-type Manifests struct {
-	Operations []Operation   // in the order in which they stand
-	Nodes      []corev1.Node // the nodes, in the order in which they stand
-	Skipped    int           // how many objects are of other kinds, and not by mistake
-	Lists      int           // how many lists there are, whose objects count by themselves
-}
-
-// Operation is an operation as a manifest describes it. If it is Faulty, it may say
-// something else than it was meant to.
+// Operation is an operation as an object describes it.
 type Operation struct {
+	// Operation is what the dataflow reads. Its Ref has no namespace if the object names
+	// none: set Ref.Namespace to a default before you call [dataflow.New].
 	dataflow.Operation
 
-	// Faulty says that a field could not be read as it was meant, and that nobody should
-	// run the operation: of what should be required, it may require less, or nothing. Each
-	// such field is a FieldError, whether or not it is listed. That of a key that stands
-	// twice in a List in YAML's flow style may name another operation of the List: they
-	// cannot be told apart, and all are faulty.
-	Faulty bool
+	// GenerateName is metadata.generateName of an object without a name; Ref.Name is then
+	// empty. No operation can run after such an operation, and two of them with the same
+	// GenerateName are two operations. Set Ref.Name to a name that no operation has or
+	// refers to before you call [dataflow.New].
+	GenerateName string `json:"generateName,omitempty"`
 
-	// Observation is what the status says; zero if there is none.
-	Observation dataflow.Observation
+	// Faulty is set if Decode returned an error: the operation may say something other
+	// than was meant. Do not run it.
+	Faulty bool `json:"faulty,omitempty"`
 
-	// Place is where the object starts.
-	Place Place
+	// Observation is what the status says, and zero without a status. It never has a node.
+	Observation dataflow.Observation `json:"observation"`
 
-	text text  // the object itself, to find its fields
-	kept *kept // where its fields are, if it is large
+	// NotLookedAt holds the paths, sorted, of fields that are set, that can decide where
+	// the pod runs, and that package dataflow does not look at: a scheduler
+	// other than the default one, pod affinity and anti-affinity, topology spread
+	// constraints, volumes that can be bound to a node, host ports and the host network,
+	// the runtime class, resource claims, scheduling gates and groups, the priority, the
+	// operating system, and labels on which Fluid's webhook changes the pod. Of several
+	// volumes or host ports it holds the first. Nil if none is set.
+	NotLookedAt []string `json:"notLookedAt,omitempty"`
 }
 
-// maxErrors is how many errors Read lists of one stream.
-const maxErrors = 1000
-
-// Read reads every object of one stream of YAML or JSON. The name of the file, "-"
-// for standard input, stands in places and errors. An empty stream holds nothing,
-// which is no error.
+// Decode reads an operation from an object, as unstructured.Unstructured.Object holds it: made
+// of string, bool, int64, float64, nil, []any and map[string]any. Numbers may also be int, int32
+// and json.Number. A field with the value nil counts as absent, as in an API server. The object
+// is never written to, and the result shares no memory with it.
 //
-// YAML may have many documents, and JSON objects may follow each other. A List, of
-// v1 or of one kind, counts as the objects in it. The namespace of an operation
-// that names none is "default".
+// If the object is not an operation, the result is nil and the error is a [*KindError]. That
+// tells objects of other kinds, which can be skipped, from objects that were probably meant to
+// be operations.
 //
-// With an error, Read still returns all that it could read. Unwrap() []error lists
-// the faults in the order of their places, each a [*DocumentError] or a
-// [*FieldError]; after a thousand, an [*UnlistedError] says how many more there are.
-// An operation with a FieldError is returned without the faulty field, if its kind
-// and name are known, and is marked as Faulty: it may say something else than it was
-// meant to, so look at that before you run it. What r itself fails with comes last,
-// and ends the reading.
-func Read(name string, r io.Reader) (*Manifests, error) {
-	in := newReader(name)
-	err := in.readAll(r)
-	return in.result(err)
+// Otherwise the result is not nil. The error holds every fault, in an order that is always the
+// same: each is a [*Fault], with errors.As a *field.Error. After a hundred, an [*OmittedError]
+// counts the rest. [dataflow.Faults] lists them. The result is then marked as Faulty, and has
+// what is not faulty. If the kind is misspelled, it has the kind that was probably meant.
+func Decode(object map[string]any) (*Operation, error) {
+	root := strict.Read(object)
+	kind, err := kindOf(root)
+	if err != nil {
+		return nil, err
+	}
+	var d decoder
+	d.op.Ref.Kind = kind
+	root.Explain = explain(kind)
+	metadata := d.readNames(root)
+	podMetadata := d.readSpec(root.Get("spec"))
+	d.readExposes(metadata, podMetadata)
+	d.readStatus(root.Get("status"))
+	slices.Sort(d.op.NotLookedAt)
+	d.op.Faulty = root.Count() > 0
+	return &d.op, join(root.Reader)
 }
 
-// result returns what was read, and every error there was; failure is that of the
-// stream itself.
-func (in *reader) result(failure error) (*Manifests, error) {
-	errs := in.sortedErrors()
-	if in.unlisted > 0 {
-		errs = append(errs, &UnlistedError{in.file, in.unlisted})
+// decoder holds the operation that is decoded.
+type decoder struct{ op Operation }
+
+// The API group of operations, and the version that Fluid serves.
+const (
+	group   = "data.fluid.io"
+	version = "v1alpha1"
+)
+
+// versions matches the API versions of Kubernetes, such as v1 and v2beta3: newer ones than
+// v1alpha1 are accepted.
+var versions = regexp.MustCompile(`^v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?$`)
+
+// kindOf returns the kind of the operation that the object is or was meant to be, or a KindError.
+func kindOf(root strict.Value) (dataflow.Kind, error) {
+	apiVersion, name, metadata := root.Get("apiVersion"), root.Get("kind"), root.Get("metadata")
+	of, release, versioned := strings.Cut(text(apiVersion), "/")
+	isFluids := versioned && of == group
+	kind := dataflow.Kind(text(name))
+	single := strings.TrimSuffix(string(kind), "List")
+	other := &KindError{text(apiVersion), dataflow.Ref{Kind: kind, Namespace: text(metadata.Get("namespace")), Name: text(metadata.Get("name"))}, nil}
+	switch {
+	case slices.Contains(dataflow.Kinds(), kind):
+		switch {
+		case text(apiVersion) == "":
+			apiVersion.Text() // if it is of another type
+			apiVersion.Require(group + "/" + version)
+		case versioned && of != "" && !resemblesGroup(of):
+			return "", other
+		case !isFluids || !versions.MatchString(release):
+			apiVersion.Reject(dataflow.CodeInvalid, field.NotSupported(nil, text(apiVersion), []string{group + "/" + version}))
+		}
+		return kind, nil
+	case kind == "":
+		if !resemblesGroup(of) && !resemblesOperation(root) {
+			return "", other
+		}
+		name.Text() // if it is of another type
+		name.Require(fmt.Sprintf("one of %v", dataflow.Kinds()))
+	case !isFluids || slices.Contains(otherKinds, single):
+		return "", other
+	case slices.Contains(dataflow.Kinds(), dataflow.Kind(single)):
+		name.Invalid(text(name), "a list is not an operation; decode each of its items")
+	default:
+		name.Reject(dataflow.CodeInvalid, fielderror.Unsupported(nil, kind, dataflow.Kinds()...))
+		kinds := make([]string, 0, 4)
+		for _, k := range dataflow.Kinds() {
+			kinds = append(kinds, string(k))
+		}
+		if meant, ok := typo.Nearest(string(kind), kinds...); ok {
+			return dataflow.Kind(meant), nil
+		}
 	}
-	if failure != nil {
-		errs = append(errs, fmt.Errorf("%s: %w", in.file, failure))
-	}
-	return &in.manifests, errors.Join(errs...)
+	other.Fault = (*Fault)(root.Faults[0])
+	return "", other
+}
+
+// text returns a string, and "" for every other value.
+func text(v strict.Value) string {
+	s, _ := v.Raw.(string)
+	return s
+}
+
+// resemblesGroup reports whether an API group was probably meant to be Fluid's.
+func resemblesGroup(of string) bool {
+	_, similar := typo.Nearest(of, group)
+	return similar || strings.Contains(strings.ToLower(of), "fluid")
+}
+
+// resemblesOperation reports whether an object without a kind has what only operations have.
+func resemblesOperation(root strict.Value) bool {
+	spec, metadata := root.Get("spec"), root.Get("metadata")
+	annotations := metadata.Get("annotations")
+	return spec.Get("runAfter").Raw != nil || annotations.Entry(topology.LabelsAnnotation).Raw != nil
 }

@@ -3,39 +3,47 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 )
 
-// printers are the forms in which a report can be printed.
-func printers(colour bool) map[string]func(io.Writer, *report) error {
+// printers are the forms of the output.
+func printers(o options, colour bool) map[string]func(io.Writer, *report) error {
 	return map[string]func(io.Writer, *report) error{
-		"table":   func(w io.Writer, r *report) error { return printTable(w, r, colour) },
-		"json":    printJSON,
-		"yaml":    printYAML,
-		"mermaid": printMermaid,
+		"table":    func(w io.Writer, r *report) error { return printTable(w, r, colour, o.quiet) },
+		"json":     printJSON,
+		"yaml":     printYAML,
+		"mermaid":  printMermaid,
+		"html":     printHTML,
+		"lines":    printLines,
+		"github":   printGitHub,
+		"markdown": printMarkdown,
+		"junit":    printJUnit,
+		"sarif":    printSARIF,
 	}
 }
 
-// entries are a list of the report. It is encoded one entry at a time: a million
-// operations as a whole would take more memory than reading them.
-type entries struct {
+// lists are the two lists of a report that may be long. They are encoded entry by entry: as a
+// whole, a million operations would take more memory than reading them.
+func (r *report) lists() []list {
+	return []list{
+		{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }},
+		{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }},
+	}
+}
+
+type list struct {
 	name string
 	n    int
 	at   func(i int) any
 }
 
-func (r *report) operations() entries {
-	return entries{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }}
-}
-
-func (r *report) problems() entries {
-	return entries{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }}
-}
-
-// printJSON prints what json.Encoder would print of the report, indented by two blanks.
+// printJSON prints the report as indented JSON.
 func printJSON(w io.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
@@ -44,11 +52,11 @@ func printJSON(w io.Writer, r *report) error {
 		return err
 	}
 	out := errorWriter{w: w}
-	for _, list := range []entries{r.operations(), r.problems()} {
-		before, after, _ := bytes.Cut(text, []byte(`"`+list.name+`": null`))
-		out.write(before, []byte(`"`+list.name+`": [`))
-		for i := range list.n {
-			entry, err := encodeJSON(list.at(i), "    ")
+	for _, l := range r.lists() {
+		before, after, _ := bytes.Cut(text, []byte(`"`+l.name+`": null`))
+		out.write(before, []byte(`"`+l.name+`": [`))
+		for i := range l.n {
+			entry, err := encodeJSON(l.at(i), "    ")
 			if err != nil {
 				return err
 			}
@@ -57,7 +65,7 @@ func printJSON(w io.Writer, r *report) error {
 			}
 			out.write([]byte("\n    "), bytes.TrimSuffix(entry, []byte("\n")))
 		}
-		if list.n > 0 {
+		if l.n > 0 {
 			out.write([]byte("\n  "))
 		}
 		out.write([]byte("]"))
@@ -73,29 +81,63 @@ func encodeJSON(v any, prefix string) ([]byte, error) {
 	e.SetIndent(prefix, "  ")
 	e.SetEscapeHTML(false)
 	err := e.Encode(v)
-	return b.Bytes(), err
+	return escaped(b.Bytes()), err
 }
 
-// printYAML prints what the encoder of YAML would print of the report.
+// escaped replaces what could act on a terminal, or is no text, by its escape sequence in JSON
+// and in double-quoted YAML. In encoded text it occurs in strings only.
+func escaped(text []byte) []byte {
+	clean := true
+	for i := 0; i < len(text) && clean; i++ {
+		clean = text[i] < 0x7f
+	}
+	if clean {
+		return text
+	}
+	var out []byte
+	for len(text) > 0 {
+		c, size := utf8.DecodeRune(text)
+		if c < 0x7f || !isControl(c) {
+			out = append(out, text[:size]...)
+		} else {
+			out = fmt.Appendf(out, `\u%04x`, c)
+		}
+		text = text[size:]
+	}
+	return out
+}
+
+// isControl reports whether a character has an effect instead of a shape: control
+// characters, marks that change the direction of text, separators, and noncharacters.
+func isControl(c rune) bool {
+	switch {
+	case c < 0x20, 0x7f <= c && c <= 0x9f, c == 0x61c, 0x200b <= c && c <= 0x200f, 0x2028 <= c && c <= 0x202e, 0x2060 <= c && c <= 0x206f,
+		c == 0xfeff, 0xfff0 <= c && c <= 0xffff:
+		return true
+	}
+	return false
+}
+
+// printYAML prints the report as YAML, with the fields in the order of JSON.
 func printYAML(w io.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
-	text, err := yaml.Marshal(rest)
+	text, err := encodeYAML(rest)
 	if err != nil {
 		return err
 	}
 	out := errorWriter{w: w}
-	for _, list := range []entries{r.operations(), r.problems()} {
-		before, after, _ := bytes.Cut(text, []byte(list.name+": null"))
-		out.write(before, []byte(list.name+":"))
-		for i := range list.n {
-			entry, err := yaml.Marshal([]any{list.at(i)})
+	for _, l := range r.lists() {
+		before, after, _ := bytes.Cut(text, []byte(l.name+": null"))
+		out.write(before, []byte(l.name+":"))
+		for i := range l.n {
+			entry, err := encodeYAML([]any{l.at(i)})
 			if err != nil {
 				return err
 			}
 			out.write([]byte("\n"), bytes.TrimSuffix(entry, []byte("\n")))
 		}
-		if list.n == 0 {
+		if l.n == 0 {
 			out.write([]byte(" []"))
 		}
 		text = after
@@ -104,18 +146,53 @@ func printYAML(w io.Writer, r *report) error {
 	return out.err
 }
 
+// encodeYAML encodes the JSON form of v, which is YAML already, in block style.
+func encodeYAML(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var node yaml.Node
+	if err := yaml.Unmarshal(escaped(text), &node); err != nil {
+		return nil, err
+	}
+	inBlocks(&node)
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	err = e.Encode(&node)
+	return escaped(b.Bytes()), err
+}
+
+// inBlocks gives a node block style, and scalars their plain style where it is harmless.
+func inBlocks(n *yaml.Node) {
+	n.Style = 0
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		for _, c := range n.Value {
+			if isControl(c) {
+				n.Style = yaml.DoubleQuotedStyle
+			}
+		}
+	}
+	for _, child := range n.Content {
+		inBlocks(child)
+	}
+}
+
 // printMermaid prints one picture of all flows.
 func printMermaid(w io.Writer, r *report) error {
-	problems := make([]dataflow.Problem, len(r.Problems))
-	for i, p := range r.Problems {
-		problems[i] = dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: p.Operation}
+	problems := make([]dataflow.Problem, 0, len(r.Problems))
+	for _, p := range r.Problems {
+		if p.Operation != nil {
+			problems = append(problems, dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: *p.Operation})
+		}
 	}
 	operations := make([]dataflow.Operation, len(r.Operations))
 	for i := range r.Operations {
-		read := r.Operations[i].read
-		operations[i] = read.Operation
-		if read.Faulty && read.RunAfter != nil { // what it would inherit is not known
-			operations[i].RunAfter = &dataflow.RunAfter{Ref: read.RunAfter.Ref}
+		e := r.Operations[i].entry
+		operations[i] = e.Operation.Operation
+		if e.Faulty && e.RunAfter != nil { // what it would inherit is not known
+			operations[i].RunAfter = &dataflow.RunAfter{Ref: e.RunAfter.Ref}
 		}
 	}
 	_, err := io.WriteString(w, dataflow.Mermaid(operations, problems))
@@ -135,3 +212,5 @@ func (w *errorWriter) write(pieces ...[]byte) {
 		}
 	}
 }
+
+func (w *errorWriter) printf(format string, args ...any) { w.write(fmt.Appendf(nil, format, args...)) }

@@ -1,260 +1,315 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	podresources "k8s.io/component-helpers/resource"
+
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
-	"github.com/fluid-cloudnative/slipstream/internal/typo"
+	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// input is what was read of all files.
+// input is what was read from all sources.
 type input struct {
-	stdin    io.Reader
-	progress io.Writer
-	known    map[string]bool // the files that were read, by their real paths
+	stdin     io.Reader
+	namespace string // of objects that name none
 
-	manifest.Manifests
-	faults     []*manifest.FieldError // of what could be read otherwise
-	notes      []error                // about faults that are not listed
-	unreadable []error
-	ran        map[dataflow.Ref]string // the nodes that --ran names
-	indexed    *dataflow.NodeIndex         // the nodes for forecasts, if they are sound
+	operations []entry
+	nodes      []corev1.Node
+	used       map[string]corev1.ResourceList // by node name, what the running pods request
+	skipped    int                            // objects of other kinds
+
+	faults  []*source.Fault // outside operations
+	lost    bool            // objects may be missing: nothing is concluded from their absence
+	refused bool            // a document could not be read, or kubectl refuses it
+	failed  []error         // what could not be read at all
+
+	index *dataflow.NodeIndex // nil without nodes
 }
 
-func newInput(stdin io.Reader) *input {
-	return &input{stdin: stdin, progress: io.Discard, known: map[string]bool{}}
+// entry is an operation of the input.
+type entry struct {
+	*manifest.Operation
+	object *source.Object
+	faults []fault
 }
 
-// readAll reads files, and what a directory holds of YAML and JSON, each file once.
-func (in *input) readAll(names []string) {
-	var files []string
-	for _, name := range names {
-		found, err := manifestsIn(name)
+// fault is a fault in an operation.
+type fault struct {
+	problem dataflow.Problem
+	at      *source.Position // nil: the position of the field
+}
+
+// read reads files, directories and standard input, and gives each object to accept.
+func (in *input) read(paths []string, accept func(*source.Object)) {
+	files, faults := source.Find(paths...)
+	for _, fault := range faults {
+		in.fault(fault)
+	}
+	for _, file := range files {
+		in.readFile(file, accept)
+	}
+}
+
+func (in *input) readFile(file string, accept func(*source.Object)) {
+	name, r := "standard input", in.stdin
+	if file != "-" {
+		f, err := os.Open(file)
 		if err != nil {
-			in.unreadable = append(in.unreadable, err)
-		}
-		for _, file := range found {
-			if real := realPath(file); !in.known[real] {
-				in.known[real] = true
-				files = append(files, file)
-			}
-		}
-	}
-	const many = 20
-	for i, name := range files {
-		if len(files) > many {
-			fmt.Fprintf(in.progress, "\rreading %d of %d files", i+1, len(files))
-		}
-		in.read(name)
-	}
-	if len(files) > many {
-		fmt.Fprintln(in.progress)
-	}
-}
-
-// realPath is the same for all names of a file.
-func realPath(name string) string {
-	if name == "-" {
-		return name
-	}
-	if real, err := filepath.EvalSymlinks(name); err == nil {
-		name = real
-	}
-	if absolute, err := filepath.Abs(name); err == nil {
-		name = absolute
-	}
-	return name
-}
-
-// manifestsIn returns the file, or the manifests in the directory, of that name. Links
-// to files are followed, as a mounted ConfigMap is full of them; links to directories
-// are not, lest they lead in a circle.
-func manifestsIn(name string) ([]string, error) {
-	if name == "-" {
-		return []string{name}, nil
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.IsDir() {
-		return []string{name}, nil
-	}
-	var files []string
-	err = filepath.WalkDir(name, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path)) && isFile(path) {
-			files = append(files, path)
-		}
-		return err
-	})
-	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("%s: no .yaml, .yml or .json file in this directory", name)
-	}
-	return files, err
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err != nil || !info.IsDir() // an error is told when it is read
-}
-
-func (in *input) read(name string) {
-	r, shown := in.stdin, "standard input"
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			in.unreadable = append(in.unreadable, err)
+			in.fault(&source.Fault{Position: source.Position{File: file}, Lost: true, Err: err})
 			return
 		}
 		defer f.Close()
-		r, shown = f, name
+		name, r = file, f
 	}
-	counted := &counter{Reader: r, progress: in.progress, name: printable(shown)}
-	read, err := manifest.Read(shown, counted)
-	counted.done()
-	if in.Operations == nil {
-		in.Operations = read.Operations // which may be many
-	} else {
-		in.Operations = append(in.Operations, read.Operations...)
+	objects := 0
+	for object, err := range source.Read(name, r) {
+		objects++
+		if err == nil {
+			accept(object)
+			continue
+		}
+		var fault *source.Fault
+		errors.As(err, &fault)
+		in.fault(fault)
 	}
-	in.Nodes = append(in.Nodes, read.Nodes...)
-	in.Skipped += read.Skipped
-	in.Lists += read.Lists
-	for _, err := range parts(err) {
-		var fault *manifest.FieldError
-		var unlisted *manifest.UnlistedError
+	if objects == 0 {
+		in.fault(&source.Fault{Position: source.Position{File: name}, Err: errors.New("holds no object")})
+	}
+}
+
+// fault keeps a fault that is in no operation.
+func (in *input) fault(f *source.Fault) {
+	in.faults = append(in.faults, f)
+	in.lost = in.lost || f.Lost
+	if _, _, ok := fieldOf(f.Err); !ok {
+		in.refused = true
+	}
+}
+
+// accept takes an object from the files of operations.
+func (in *input) accept(o *source.Object) {
+	op, err := manifest.Decode(o.Object)
+	var other *manifest.KindError
+	switch {
+	case !errors.As(err, &other):
+		in.operation(op, o, err)
+	case other.Fault != nil:
+		in.lost = true
+		in.faults = append(in.faults, o.Faults...)
+		at := source.Locate(source.Field{Object: o, Path: other.Fault.Err.Field})[0]
+		in.faults = append(in.faults, &source.Fault{Position: at, Lost: true, Err: other})
+	case other.Operation.Kind == "Node" && other.APIVersion == "v1":
+		in.acceptNode(o)
+	default:
+		in.skipped++
+	}
+}
+
+func (in *input) operation(op *manifest.Operation, o *source.Object, err error) {
+	op.Ref.Namespace = cmp.Or(op.Ref.Namespace, in.namespace)
+	e := entry{Operation: op, object: o}
+	for _, f := range o.Faults {
+		code, field := dataflow.Code(codeUnreadable), ""
+		message := f.Err.Error()
+		if path, fieldMessage, ok := fieldOf(f.Err); ok {
+			field, message = path, fieldMessage
+			code = dataflow.CodeDuplicate
+		}
+		e.faults = append(e.faults, fault{dataflow.Problem{Code: code, Severity: dataflow.SeverityError, Operation: op.Ref, Field: field, Message: message}, &f.Position})
+		op.Faulty = true
+	}
+	for _, err := range dataflow.Faults(err) {
+		var f *manifest.Fault
+		var more *manifest.OmittedError
 		switch {
-		case errors.As(err, &fault):
-			in.faults = append(in.faults, fault)
-		case errors.As(err, &unlisted):
-			in.notes = append(in.notes, err)
-		default:
-			in.unreadable = append(in.unreadable, err)
+		case errors.As(err, &f):
+			e.faults = append(e.faults, fault{f.Problem(op.Ref), nil})
+		case errors.As(err, &more):
+			e.faults = append(e.faults, omitted(op.Ref, more.Count))
 		}
 	}
-	if err == nil && len(read.Operations)+len(read.Nodes)+read.Skipped+read.Lists == 0 {
-		in.unreadable = append(in.unreadable, fmt.Errorf("%s: holds no object", shown))
-	}
+	in.operations = append(in.operations, e)
 }
 
-// checkAny makes sure that there is something to report. A list of nothing is what a
-// cluster without operations says.
-func (in *input) checkAny() {
-	if len(in.Operations)+len(in.faults)+len(in.unreadable) == 0 && in.Skipped+len(in.Nodes) > 0 {
-		in.unreadable = append(in.unreadable, errors.New("no DataLoad, DataMigrate, DataProcess or DataBackup in the input"))
-	}
+func omitted(ref dataflow.Ref, count int) fault {
+	return fault{dataflow.Problem{
+		Code: codeUnreadable, Severity: dataflow.SeverityError, Operation: ref, Message: fmt.Sprintf("%d more faults are not listed", count),
+	}, nil}
 }
 
-// readNodes reads the nodes for a forecast, which must have names of their own.
-func (in *input) readNodes(names []string) {
-	in.readAll(names)
-	if len(in.Nodes) == 0 && len(in.unreadable) == 0 {
-		in.unreadable = append(in.unreadable, fmt.Errorf("--nodes %s: no Node in there", strings.Join(names, ", ")))
-	}
-	indexed, err := dataflow.IndexNodes(in.Nodes)
-	in.indexed = indexed
-	in.unreadable = append(in.unreadable, parts(err)...)
+// acceptNode takes an object from the files of nodes.
+func (in *input) acceptNode(o *source.Object) {
+	in.acceptTyped(o, "Node", func(object map[string]any) error {
+		var node corev1.Node
+		err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &node)
+		in.nodes = append(in.nodes, node)
+		return err
+	})
 }
 
-// counter shows how much of a large file has been read.
-type counter struct {
-	io.Reader
-	progress io.Writer
-	name     string
-	read     int
-	shown    int
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	const step = 8 << 20
-	n, err := c.Reader.Read(p)
-	c.read += n
-	if c.read/step > c.shown {
-		c.shown = c.read / step
-		fmt.Fprintf(c.progress, "\r%s: %d MiB read", c.name, c.read>>20)
-	}
-	return n, err
-}
-
-func (c *counter) done() {
-	if c.shown > 0 {
-		fmt.Fprintln(c.progress)
-	}
-}
-
-// parts returns what errors.Join joined.
-func parts(err error) []error {
-	if err == nil {
+// acceptPod takes an object from the files of pods. Pods that are not on a node, or are done,
+// use nothing.
+func (in *input) acceptPod(o *source.Object) {
+	in.acceptTyped(o, "Pod", func(object map[string]any) error {
+		var pod corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &pod); err != nil {
+			return err
+		}
+		if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+			return nil
+		}
+		used := in.used[pod.Spec.NodeName]
+		if used == nil {
+			used = corev1.ResourceList{}
+			in.used[pod.Spec.NodeName] = used
+		}
+		requests := podresources.PodRequests(&pod, podresources.PodResourcesOptions{UseStatusResources: true})
+		requests[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
+		for name, quantity := range requests {
+			sum := used[name]
+			sum.Add(quantity)
+			used[name] = sum
+		}
 		return nil
-	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
+	})
 }
 
-// observe returns what the operations' statuses say, and what --ran adds.
-func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, error) {
-	seen := map[dataflow.Ref]dataflow.Observation{}
-	for i := range in.Operations {
-		if o := in.Operations[i].Observation; o.Phase != "" {
-			seen[in.Operations[i].Ref] = o
+// acceptTyped takes an object of one kind of v1, and passes over others.
+func (in *input) acceptTyped(o *source.Object, kind string, convert func(map[string]any) error) {
+	if o.Object["apiVersion"] != "v1" || o.Object["kind"] != kind {
+		in.skipped++
+		return
+	}
+	for _, f := range o.Faults {
+		in.fault(f)
+	}
+	if err := convert(o.Object); err != nil {
+		at := source.Locate(source.Field{Object: o})[0]
+		in.fault(&source.Fault{Position: at, Lost: true, Err: fmt.Errorf("not a %s: %w", kind, err)})
+	}
+}
+
+// name gives names to the operations that an API server will name: no other operation can
+// refer to them.
+func (in *input) name() {
+	taken := make(map[string]bool, len(in.operations))
+	for i := range in.operations {
+		taken[in.operations[i].Ref.Name] = true
+	}
+	next := map[string]int{}
+	for i := range in.operations {
+		op := in.operations[i].Operation
+		if op.Ref.Name != "" || op.GenerateName == "" {
+			continue
+		}
+		for op.Ref.Name == "" || taken[op.Ref.Name] {
+			next[op.GenerateName]++
+			op.Ref.Name = fmt.Sprintf("%s%05d", op.GenerateName, next[op.GenerateName])
+		}
+		taken[op.Ref.Name] = true
+		for f := range in.operations[i].faults {
+			in.operations[i].faults[f].problem.Operation = op.Ref
 		}
 	}
-	in.ran = map[dataflow.Ref]string{}
+}
+
+// observe returns the observations of the operations' statuses and of the flag --ran.
+func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, error) {
+	byHostname, byName := map[string]string{}, map[string]map[string]string{}
+	for i := range in.nodes {
+		byName[in.nodes[i].Name] = in.nodes[i].Labels
+		if hostname, ok := in.nodes[i].Labels[topology.Hostname]; ok {
+			byHostname[hostname] = in.nodes[i].Name
+		}
+	}
+	seen, operations := map[dataflow.Ref]dataflow.Observation{}, map[dataflow.Ref]*manifest.Operation{}
+	for i := range in.operations {
+		op := in.operations[i].Operation
+		operations[op.Ref] = op
+		if o := op.Observation; o.Phase != "" {
+			if hostname, ok := o.Labels.Get(topology.Hostname); ok {
+				o.Node = cmp.Or(byHostname[hostname], hostname)
+			}
+			seen[op.Ref] = o
+		}
+	}
+	assumed := map[dataflow.Ref]string{}
 	for _, flag := range ran {
-		name, nodeName, _ := strings.Cut(flag, "=")
+		name, node, _ := strings.Cut(flag, "=")
 		words := strings.Split(name, "/")
-		if len(words) != 3 || nodeName == "" {
-			return nil, fmt.Errorf("--ran %s: must be Kind/namespace/name=node, such as DataLoad/default/download=gpu-a1", flag)
+		if len(words) != 3 || node == "" {
+			return nil, fmt.Errorf("--ran %q: must be Kind/namespace/name=node, such as DataLoad/default/download=gpu-a1", flag)
 		}
-		op, err := in.operation(dataflow.Ref{Kind: dataflow.Kind(words[0]), Namespace: words[1], Name: words[2]})
-		if err != nil {
-			return nil, fmt.Errorf("--ran %s: %w", flag, err)
+		ref := dataflow.Ref{Kind: dataflow.Kind(words[0]), Namespace: words[1], Name: words[2]}
+		op, ok := operations[ref]
+		if !ok {
+			return nil, fmt.Errorf("--ran %q: the input has no %s%s", flag, ref, hint(ref.String(), refNames(operations)))
 		}
-		labels, err := in.nodeLabels(nodeName)
-		if err != nil {
-			return nil, fmt.Errorf("--ran %s: %w", flag, err)
+		labels, ok := byName[node]
+		if !ok && len(in.nodes) == 0 {
+			return nil, fmt.Errorf("--ran %q: no nodes are known; name a file of nodes with --nodes", flag)
+		} else if !ok {
+			return nil, fmt.Errorf("--ran %q: no node %q%s", flag, node, hint(node, nodeNames(in.nodes)))
 		}
-		if other, again := in.ran[op.Ref]; again {
-			return nil, fmt.Errorf("--ran %s: it ran on %s already; an operation runs on one node", flag, other)
+		if other, again := assumed[ref]; again {
+			return nil, fmt.Errorf("--ran %q: the operation ran on %q already; it runs on one node", flag, other)
 		}
-		in.ran[op.Ref] = nodeName
-		seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(labels, op.Exposes...)}
+		assumed[ref] = node
+		seen[ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(labels, op.Exposes...), Node: node}
 	}
 	return seen, nil
 }
 
-func (in *input) operation(ref dataflow.Ref) (*manifest.Operation, error) {
+func refNames(operations map[dataflow.Ref]*manifest.Operation) []string {
 	var names []string
-	for i := range in.Operations {
-		if in.Operations[i].Ref == ref {
-			return &in.Operations[i], nil
-		}
-		names = append(names, in.Operations[i].Ref.String())
+	for ref := range operations {
+		names = append(names, ref.String())
 	}
-	return nil, fmt.Errorf("no %s in the input%s", ref, typo.Hint(ref.String(), names...))
+	slices.Sort(names)
+	return names
 }
 
-func (in *input) nodeLabels(name string) (map[string]string, error) {
+func nodeNames(nodes []corev1.Node) []string {
 	var names []string
-	for i := range in.Nodes {
-		if in.Nodes[i].Name == name {
-			return in.Nodes[i].Labels, nil
-		}
-		names = append(names, in.Nodes[i].Name)
+	for i := range nodes {
+		names = append(names, nodes[i].Name)
 	}
-	if len(names) == 0 {
-		return nil, errors.New("no nodes are known: name a file that holds them with --nodes")
+	return names
+}
+
+func newInput(stdin io.Reader, namespace string) *input {
+	return &input{stdin: stdin, namespace: namespace, used: map[string]corev1.ResourceList{}}
+}
+
+// finish checks that there is something to report, and indexes the nodes.
+func (in *input) finish(withNodes bool) {
+	if len(in.operations)+len(in.faults) == 0 && in.skipped+len(in.nodes) > 0 {
+		in.fault(&source.Fault{Lost: true, Err: errors.New("the input has no DataLoad, DataMigrate, DataProcess or DataBackup")})
 	}
-	return nil, fmt.Errorf("no node %s%s", name, typo.Hint(name, names...))
+	if !withNodes {
+		return
+	}
+	if len(in.nodes) == 0 {
+		in.fault(&source.Fault{Position: source.Position{File: "--nodes"}, Lost: true, Err: errors.New("no Node in there")})
+		return
+	}
+	index, err := dataflow.IndexNodes(in.nodes, in.used)
+	for _, err := range dataflow.Faults(err) {
+		in.fault(&source.Fault{Lost: true, Err: err})
+	}
+	if err == nil {
+		in.index = index
+	}
 }

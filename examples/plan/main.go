@@ -1,16 +1,19 @@
-// Command plan shows what a dataflow will do, and every mistake in it, before
-// anything runs: from manifests, or from live objects. See -h.
+// Command plan shows what a dataflow will do, and every mistake in it, before anything runs:
+// from files, or from live objects. See -h.
 package main
 
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
@@ -18,23 +21,33 @@ import (
 
 const usage = `plan shows what a dataflow will do, and every mistake in it, before anything runs.
 
-  plan -f flow.yaml                    what a file says
-  plan -f flows/ -f more.yaml          directories and several files
-  kubectl get dataloads,datamigrates,dataprocesses,databackups -A -o yaml | plan -f -
-                                       what a cluster says
-  kubectl get nodes -o yaml > nodes.yaml && plan -f flow.yaml --nodes nodes.yaml
-                                       where each operation can run such that the
-                                       others can, and where it would strand them
-  plan -f flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
-                                       what follows once download ran on gpu-a1
-  plan -f flow.yaml -o mermaid         one picture of all flows
+Usage:
+  plan [flags] [FILE|DIR|-]…
 
+Examples:
+  plan flow.yaml                       what a file says
+  plan flows/ more.yaml                directories and several files
+  kubectl get dataloads,datamigrates,dataprocesses,databackups -A -o yaml | plan -
+                                       what a cluster says
+  plan flow.yaml --nodes nodes.yaml --pods pods.yaml
+                                       where each operation can run such that all others
+                                       can, and where it would strand them
+  plan flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
+                                       what follows once download ran on gpu-a1
+  plan flow.yaml --host fluid-main     what Fluid's main branch does not carry out
+  plan flow.yaml -o github --fail-on warning
+                                       in a GitHub workflow
+
+Flags:
 `
 
 const statuses = `
-Exit status: 0 if there is no problem of severity Error, 1 if there is one, 2 if the
-input could not be read or the flags are wrong. NO_COLOR, or TERM=dumb, turns colour off.
+Exit status: 0 if there is no problem at or above --fail-on, 1 if there is one, 2 if the
+input or the flags could not be read. NO_COLOR, or TERM=dumb, turns colour off.
 `
+
+// version is the version of the program's output and flags.
+const version = "2"
 
 // The exit statuses.
 const (
@@ -44,89 +57,147 @@ const (
 )
 
 func main() {
-	debug.SetMemoryLimit(1600 << 20) // from there on, memory is dearer than time
+	debug.SetMemoryLimit(1600 << 20) // from there on, less memory matters more than less time
 	dumb := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
-	terminals := terminals{out: isTerminal(os.Stdout) && !dumb, err: isTerminal(os.Stderr)}
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, terminals))
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdout) && !dumb))
 }
-
-// terminals says which of the outputs a person is looking at: out may be coloured,
-// and progress may be shown on err.
-type terminals struct{ out, err bool }
 
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// list is a flag that may be given several times.
-type list []string
+// options are the flags.
+type options struct {
+	files, nodes, pods, ran  []string
+	namespace, host, format  string
+	failOn                   string
+	ignore                   []string
+	quiet, version, help     bool
+	extendedResourceTolerate bool
+}
 
-func (l *list) String() string         { return strings.Join(*l, ",") }
-func (l *list) Set(value string) error { *l = append(*l, value); return nil }
+func (o *options) flags() *pflag.FlagSet {
+	flags := pflag.NewFlagSet("plan", pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.StringArrayVarP(&o.files, "filename", "f", nil, "a `file` of manifests, a directory of them, or - for standard input; the same as an argument")
+	flags.StringArrayVar(&o.nodes, "nodes", nil, "a `file` or directory with the nodes of the cluster, for a forecast")
+	flags.StringArrayVar(&o.pods, "pods", nil, "a `file` or directory with the pods of the cluster: what they request is not free")
+	flags.StringArrayVar(&o.ran, "ran", nil, "assume that an operation completed on a node: `Kind/namespace/name=node`")
+	flags.BoolVar(&o.extendedResourceTolerate, "extended-resource-toleration", false, "count the tolerations that the admission plugin ExtendedResourceToleration adds")
+	flags.StringVar(&o.host, "host", string(dataflow.Fluid1_0), "the system that runs the flow: "+strings.Join(hosts(), ", "))
+	flags.StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of objects that name none")
+	flags.StringVarP(&o.format, "output", "o", "table", "the form of the output: "+strings.Join(formats(), ", "))
+	flags.StringVar(&o.failOn, "fail-on", "error", "exit with status 1 on: error, warning, never")
+	flags.StringArrayVar(&o.ignore, "ignore", nil, "do not report problems with this `code`")
+	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print problems only, and nothing if there are none")
+	flags.BoolVar(&o.version, "version", false, "print the version")
+	flags.BoolVarP(&o.help, "help", "h", false, "print this help")
+	flags.SetOutput(io.Discard) // errors are printed like all others
+	flags.Usage = func() {}
+	return flags
+}
+
+func hosts() []string {
+	var names []string
+	for _, h := range dataflow.Hosts() {
+		names = append(names, string(h))
+	}
+	return names
+}
+
+func formats() []string { return slices.Sorted(maps.Keys(printers(options{}, false))) }
+
+// check returns what is wrong with the flags.
+func (o *options) check() error {
+	accepted := func(flag, value string, values []string) error {
+		if slices.Contains(values, value) {
+			return nil
+		}
+		return fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), hint(value, values))
+	}
+	err := errors.Join(
+		accepted("--host", o.host, hosts()),
+		accepted("-o", o.format, formats()),
+		accepted("--fail-on", o.failOn, []string{"error", "warning", "never"}),
+	)
+	if len(o.files) == 0 {
+		err = errors.Join(err, errors.New("nothing to read: name files or directories, or - for standard input; -h explains"))
+	}
+	if len(o.pods) > 0 && len(o.nodes) == 0 {
+		err = errors.Join(err, errors.New("--pods needs --nodes"))
+	}
+	return err
+}
+
+// hint returns a hint at the accepted word that is most similar to a rejected one.
+func hint(word string, accepted []string) string { return typo.Hint(word, accepted...) }
 
 // run is the program. It returns the exit status.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer, terminals terminals) int {
-	fail := func(errs ...error) int {
-		for _, err := range errs {
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) int {
+	fail := func(err error) int {
+		for _, err := range dataflow.Faults(err) {
 			fmt.Fprintln(stderr, "plan:", printable(err.Error()))
 		}
 		return unusable
 	}
-
-	var files, nodes, ran list
-	flags := flag.NewFlagSet("plan", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors are printed as all others are, and help is no error
-	flags.Var(&files, "f", "a `file` of manifests, a directory of them, or - for standard input; may be repeated")
-	flags.Var(&nodes, "nodes", "a `file` or directory with the nodes of the cluster; may be repeated")
-	flags.Var(&ran, "ran", "`Kind/namespace/name=node`: take the operation for complete on that node; may be repeated")
-	format := flags.String("o", "table", "output: table, json, yaml or mermaid")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		flags.SetOutput(stdout)
-		fmt.Fprint(stdout, usage)
-		flags.PrintDefaults()
-		fmt.Fprint(stdout, statuses)
-		return sound
-	case err != nil:
-		_, undefined, _ := strings.Cut(err.Error(), "not defined: -")
-		return fail(fmt.Errorf("%w%s; -h explains", err, typo.Hint(undefined, "nodes", "ran")))
+	var o options
+	flags := o.flags()
+	if err := flags.Parse(args); err != nil {
+		return fail(fmt.Errorf("%w%s; -h explains", err, flagHint(flags, args)))
 	}
-	print, ok := printers(terminals.out)[*format]
 	switch {
-	case !ok:
-		return fail(fmt.Errorf("-o %s: must be table, json, yaml or mermaid%s", *format, typo.Hint(*format, "table", "json", "yaml", "mermaid")))
-	case flags.NArg() > 0:
-		return fail(fmt.Errorf("unexpected argument %q: name files with -f", flags.Arg(0)))
-	case len(files) == 0:
-		return fail(errors.New("nothing to read: name files with -f, or -f - for standard input; -h explains"))
+	case o.help:
+		fmt.Fprint(stdout, usage, flags.FlagUsages(), statuses)
+		return sound
+	case o.version:
+		fmt.Fprintln(stdout, "plan", version)
+		return sound
+	}
+	o.files = append(o.files, flags.Args()...)
+	if err := o.check(); err != nil {
+		return fail(err)
 	}
 
-	in := newInput(stdin)
-	if terminals.err {
-		in.progress = stderr
-	}
-	in.readAll(files)
-	in.checkAny()
-	if len(nodes) > 0 {
-		in.readNodes(nodes)
-	}
-	seen, err := in.observe(ran)
+	in := readInput(stdin, &o)
+	seen, err := in.observe(o.ran)
 	if err != nil {
 		return fail(err)
 	}
-	fail(in.notes...)
-	status := sound
-	if len(in.unreadable) > 0 {
-		status = fail(in.unreadable...)
-	}
-	r := newReport(in, seen, len(nodes) > 0 && status == sound)
+	r := newReport(in, seen, &o)
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	if err := errors.Join(print(out, r), out.Flush()); err != nil {
+	if err := errors.Join(printers(o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
-	if status == sound && r.count(dataflow.SeverityError) > 0 {
+	switch {
+	case in.lost || in.refused:
+		return unusable
+	case r.fails(o.failOn):
 		return unsound
 	}
-	return status
+	return sound
+}
+
+// flagHint returns a hint at the flag that was probably meant.
+func flagHint(flags *pflag.FlagSet, args []string) string {
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if strings.HasPrefix(arg, "--") && flags.Lookup(name) == nil {
+			return hint(name, names)
+		}
+	}
+	return ""
+}
+
+// readInput reads everything that the flags name.
+func readInput(stdin io.Reader, o *options) *input {
+	in := newInput(stdin, o.namespace)
+	in.read(o.files, in.accept)
+	in.name()
+	in.read(o.nodes, in.acceptNode)
+	in.read(o.pods, in.acceptPod)
+	in.finish(len(o.nodes) > 0)
+	return in
 }

@@ -3,350 +3,585 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
+	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// report is what plan says. Its JSON form is an interface: fields are added, and
+// report is the output of the program. Its JSON form is an interface: fields are added, and
 // never changed.
 type report struct {
-	Operations  []operation `json:"operations"` // in the order in which they run, flow by flow
+	Version     int         `json:"version"`
+	Host        string      `json:"host"`
+	Operations  []operation `json:"operations"` // in pre-order, flow by flow
 	Problems    []problem   `json:"problems"`
-	Flows       int         `json:"flows"`                 // how many flows there are that have nothing to do with each other
-	Completable *bool       `json:"completable,omitempty"` // all of them, on the nodes that were given
-	Skipped     int         `json:"skipped"`               // how many objects of other kinds were passed over
+	Flows       int         `json:"flows"`                 // the number of connected flows
+	Completable *bool       `json:"completable,omitempty"` // all flows, on the given nodes
+	Groups      []group     `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
+	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 
-	flows     []flow
-	nodeNames []string
+	title string // the name of the first file
+	flows []flow
+	nodes int
 }
 
+// operation is one operation of the report.
 type operation struct {
+	ID string `json:"id"`
 	dataflow.Ref
-	RunAfter *dataflow.Ref   `json:"runAfter"`
-	Source   *dataflow.Ref   `json:"source"` // what it inherits from
-	Policy   affinity.Policy `json:"policy"`
-	Keys     []string        `json:"keys"`    // the labels that it follows
-	Exposes  []string        `json:"exposes"` // the labels that others can follow
-	Phase    dataflow.Phase  `json:"phase"`   // as its status says, or Complete by --ran
-	State    dataflow.State  `json:"state"`   // empty if it, or what it follows, is at fault
-	On       *dataflow.Ref   `json:"on"`      // what it waits for, or is blocked by
-	*inherited
-	Conflict  string           `json:"conflict"`           // why it can never follow its source
-	Lookahead *corev1.Affinity `json:"lookahead"`          // its own affinity and what the specs of its followers force on it
-	Forecast  *forecast        `json:"forecast,omitempty"` // with nodes, and if its flow is not at fault
+	Flow        int              `json:"flow"` // from 1
+	RunAfter    *dataflow.Ref    `json:"runAfter"`
+	Source      *dataflow.Ref    `json:"source"` // the operation that it inherits from
+	Policy      affinity.Policy  `json:"policy"`
+	Keys        []string         `json:"keys"`    // the labels that it inherits
+	Exposes     []string         `json:"exposes"` // the labels that others can inherit
+	Phase       dataflow.Phase   `json:"phase"`   // of its status, or Complete by --ran
+	State       dataflow.State   `json:"state"`   // empty if it, or an operation that it waits for, has an error
+	On          *dataflow.Ref    `json:"on"`      // the operation that it waits for, or that blocks it
+	NotLookedAt []string         `json:"notLookedAt,omitempty"`
+	Conflict    string           `json:"conflict"` // why it can never follow its source
+	Affinity    *corev1.Affinity `json:"affinity,omitempty"`
+	Missing     []string         `json:"missing,omitempty"`
+	Lookahead   *corev1.Affinity `json:"lookahead"`          // its own affinity, narrowed by the specs of its followers
+	Forecast    *forecast        `json:"forecast,omitempty"` // with nodes, if its flow has no error
 
-	flow int
-	read *manifest.Operation
+	inherited topology.LabelSet
+	node      string // where it ran or runs, if that is known
+	entry     *entry
+	worst     dataflow.Severity // of its problems
 }
 
-// inherited is there once an operation is ready.
-type inherited struct {
-	Affinity *corev1.Affinity `json:"affinity"`
-	Missing  []string         `json:"missing"`
+// forecast is where an operation can run.
+type forecast struct {
+	Nodes    []string          `json:"nodes"`    // the feasible nodes, if they are at most 100
+	Groups   []string          `json:"groups"`   // the groups of feasible nodes
+	Strands  []dataflow.Strand `json:"strands"`  // at most 100
+	Count    int               `json:"count"`    // of feasible nodes
+	Affinity *corev1.Affinity  `json:"affinity"` // narrowed to them
+	Reason   string            `json:"reason"`   // why the flow fails here
+}
 
-	labels topology.LabelSet
+// group is a group of nodes of one or several flows.
+type group struct {
+	ID string `json:"id"`
+	dataflow.Group
 }
 
 type problem struct {
 	Code      dataflow.Code     `json:"code"`
 	Severity  dataflow.Severity `json:"severity"`
-	Operation dataflow.Ref      `json:"operation"`
+	Operation *dataflow.Ref     `json:"operation"` // null if it is about a document
 	Field     string            `json:"field"`
 	Message   string            `json:"message"`
-	Places    []place           `json:"places"` // several if the operation stands in several
+	Places    []place           `json:"places"` // several if the operation is repeated
 
 	flow int
 }
 
 type place struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
 }
 
-// flow is a part of the input that has nothing to do with the rest.
+// flow is a connected part of the input.
 type flow struct {
-	forecast   *dataflow.Forecast // nil without nodes, and if there is something wrong with the flow
-	ran        map[dataflow.Ref]string
-	operations []operation // those of the report that are in it
+	forecast   *dataflow.Forecast // nil without nodes, and if an operation has an error
+	groups     []group
+	first, end int // its operations
 }
 
-func referIf(ref dataflow.Ref, ok bool) *dataflow.Ref {
-	if !ok {
-		return nil
-	}
-	return &ref
-}
+// codeUnreadable is the code of what could not be read.
+const codeUnreadable = "Unreadable"
 
-// reporter makes a report of what was read.
+// reporter makes a report of the input.
 type reporter struct {
 	report
-	in            *input
-	seen          map[dataflow.Ref]dataflow.Observation
-	first         map[dataflow.Ref]int32   // where in the input an operation stands first
-	again         map[dataflow.Ref][]int32 // where operations stand that stand there several times
-	known         []known                  // of those that stand there first
-	misread       map[int32]misread        // of those in which a fault was found
-	told          map[dataflow.Problem]bool
-	misled        map[int32]bool  // whether what an operation comes after was misread
-	contradicting map[string]bool // the operations that are reported as contradictions
-	nodes         *nodes          // nil if none were asked for
+	in       *input
+	seen     map[dataflow.Ref]dataflow.Observation
+	options  *options
+	first    map[dataflow.Ref]int      // the first entry of each operation
+	repeated map[dataflow.Ref][]int    // the entries of repeated operations
+	faulty   map[dataflow.Ref]bool     // an error of the operation itself
+	misread  map[dataflow.Ref][]string // the fields with a fault, and those around unknown fields
+	misled   map[dataflow.Ref]bool     // whether the ancestry of an operation is known
+	open     map[dataflow.Ref]bool     // unresolved operations
+	found    []dataflow.Problem        // of operations
+	reported map[key]bool
+	groupIDs map[string]string
 }
 
-// known is what is known of an operation beside what it says. There may be a million.
-type known struct {
-	flow       int32
-	faulty     bool // there is a fault in it
-	unlisted   bool // which of its fields were misread is not known of all
-	unresolved bool // it is not known what it would do
+// key identifies the problems of one operation with one code.
+type key struct {
+	operation dataflow.Ref
+	code      dataflow.Code
 }
 
-// misread are the fields of an operation in which a fault was found when it was read.
-type misread struct {
-	fields []string
-	around []string // where those are that do not exist
-}
-
-func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, withNodes bool) *report {
+func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options) *report {
 	r := reporter{
-		in: in, seen: seen,
-		first: make(map[dataflow.Ref]int32, len(in.Operations)), again: map[dataflow.Ref][]int32{}, known: make([]known, len(in.Operations)),
-		told: map[dataflow.Problem]bool{}, misread: map[int32]misread{}, misled: map[int32]bool{}, contradicting: map[string]bool{},
+		in: in, seen: seen, options: o,
+		first: map[dataflow.Ref]int{}, repeated: map[dataflow.Ref][]int{}, faulty: map[dataflow.Ref]bool{},
+		misread: map[dataflow.Ref][]string{}, misled: map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
+		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
-	r.Operations, r.Problems, r.Skipped = make([]operation, 0, len(in.Operations)), []problem{}, in.Skipped
-	if withNodes {
-		r.nodes = newNodes(in.Nodes)
-		r.Completable = new(bool)
-		*r.Completable = true
-		for i := range in.Nodes {
-			r.nodeNames = append(r.nodeNames, in.Nodes[i].Name)
-		}
+	r.Version, r.Host, r.Skipped = 2, o.host, in.skipped
+	r.title = strings.Join(o.files[:min(len(o.files), 1)], "")
+	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
+	if len(o.nodes) > 0 {
+		completable := in.index != nil && !in.lost
+		r.Completable = &completable
 	}
-	r.index()
-	r.check()
-	r.misreadFields()
-	slices.SortStableFunc(r.Problems, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
-			comparePlaces(a.Places, b.Places), cmp.Compare(a.Code, b.Code))
-	})
+	operations := r.index()
+	r.check(operations)
+	for n, part := range dataflow.Split(operations...) {
+		r.flow(n+1, part)
+	}
+	r.Flows = len(r.flows)
+	r.place()
 	return &r.report
 }
 
-// index notes where operations stand, and which of their fields were misread.
-func (r *reporter) index() {
-	for i := range r.in.Operations {
-		op := &r.in.Operations[i]
-		if _, ok := r.first[op.Ref]; ok {
-			r.again[op.Ref] = append(r.again[op.Ref], int32(i))
+// index notes the entries of the operations, and their fields with faults.
+func (r *reporter) index() []dataflow.Operation {
+	operations := make([]dataflow.Operation, len(r.in.operations))
+	for i := range r.in.operations {
+		e := &r.in.operations[i]
+		operations[i] = e.Operation.Operation
+		if first, ok := r.first[e.Ref]; !ok {
+			r.first[e.Ref] = i
 		} else {
-			r.first[op.Ref] = int32(i)
-		}
-		first := &r.known[r.first[op.Ref]]
-		first.faulty = first.faulty || op.Faulty
-		first.unlisted = first.unlisted || op.Faulty && len(r.in.notes) > 0
-	}
-	for _, fault := range r.in.faults {
-		if i, ok := r.first[fault.Operation]; ok {
-			m := r.misread[i]
-			m.fields = append(m.fields, fault.Fault.Field)
-			if fault.Unknown() { // it may have been meant to be any of the fields beside it
-				m.around = append(m.around, parent(fault.Fault.Field))
+			if r.repeated[e.Ref] == nil {
+				r.repeated[e.Ref] = []int{first}
 			}
-			r.misread[i] = m
+			r.repeated[e.Ref] = append(r.repeated[e.Ref], i)
 		}
-	}
-}
-
-// check reports on the operations, flow by flow. What is wrong is looked for in all of them at
-// once: what a reference was meant to be may be in another flow.
-func (r *reporter) check() {
-	operations := make([]dataflow.Operation, len(r.in.Operations))
-	for i := range r.in.Operations {
-		operations[i] = r.in.Operations[i].Operation
-	}
-	problems := dataflow.Check(operations...)
-	parts := dataflow.Split(operations...)
-	r.Flows = len(parts)
-	for n, part := range parts {
-		for i := range part {
-			r.known[r.first[part[i].Ref]].flow = int32(n + 1)
-		}
-	}
-	for _, p := range problems {
-		r.found(p)
-	}
-	for n, part := range parts {
-		parts[n] = nil // a million operations need the room
-		r.flow(part)
-	}
-}
-
-// misreadFields reports the faults that were found when the operations were read.
-func (r *reporter) misreadFields() {
-	for _, fault := range r.in.faults {
-		code := dataflow.CodeInvalid
-		if fault.Unknown() {
-			code = dataflow.CodeUnknownField
-		}
-		r.problem(dataflow.Problem{Code: code, Severity: dataflow.SeverityError, Operation: fault.Operation, Field: fault.Fault.Field, Message: fault.Fault.ErrorBody()}, fault.Place)
-	}
-}
-
-func comparePlaces(a, b []place) int {
-	return slices.CompareFunc(a, b, func(a, b place) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
-	})
-}
-
-// flow reports what is known of the operations of one flow. Of those at fault, and of
-// those that come after one, it is not known what they would do.
-func (r *reporter) flow(part []dataflow.Operation) {
-	next := len(r.Operations)
-	f := r.accepted(part)
-	flow := flow{}
-	faulty := false
-	at := make([]int32, 0, len(part)) // where the operations of f stand in the report
-	for resolution := range f.ResolveAll(r.seen) {
-		i := r.first[resolution.Ref]
-		at = append(at, int32(len(r.Operations)))
-		r.Operations = append(r.Operations, r.describe(i))
-		o := &r.Operations[len(r.Operations)-1]
-		if r.known[i].faulty || r.unresolved(o.RunAfter) || r.unresolved(o.Source) {
-			r.known[i].unresolved, faulty = true, true
-			for _, i := range r.again[resolution.Ref] {
-				r.Operations = append(r.Operations, r.describe(i))
+		for _, f := range e.faults {
+			r.faulty[e.Ref] = true
+			r.misread[e.Ref] = append(r.misread[e.Ref], f.problem.Field)
+			if f.problem.Code == dataflow.CodeUnknownField { // any field beside it may have been meant
+				r.misread[e.Ref] = append(r.misread[e.Ref], f.problem.Field[:max(strings.LastIndexAny(f.problem.Field, ".["), 0)])
 			}
-			continue
 		}
-		r.resolved(o, resolution)
 	}
-	r.lookahead(f, at)
-	flow.operations = r.Operations[next:]
-	flow.forecast, flow.ran = r.forecast(f, flow.operations, faulty)
-	r.flows = append(r.flows, flow)
+	return operations
 }
 
-// accepted returns the flow of operations without what New rejects of them, and without what
-// cannot be relied on: who is at fault inherits nothing in it, copies are left out, and cycles
-// are cut open. It may write to part.
-func (r *reporter) accepted(part []dataflow.Operation) *dataflow.Flow {
-	f, err := dataflow.New(part...)
+// check reports what is wrong with the specs, with what happened, and on the host. It looks
+// at all operations at once: a reference may have been meant for another flow.
+func (r *reporter) check(operations []dataflow.Operation) {
+	for _, p := range dataflow.Check(operations...) {
+		r.report1(p)
+	}
+	all := r.accepted(operations)
+	if len(r.seen) > 0 {
+		for _, p := range all.LiveProblems(r.seen) {
+			static := map[dataflow.Code][]dataflow.Code{
+				dataflow.CodeGone:          {dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor},
+				dataflow.CodeBlocked:       {dataflow.CodeNotAnAncestor},
+				dataflow.CodeNotRecorded:   {dataflow.CodeNotExposed, dataflow.CodeDistributedSource, dataflow.CodeRecurringSource},
+				dataflow.CodeContradiction: {dataflow.CodeContradiction},
+			}[p.Code]
+			if !slices.ContainsFunc(static, func(code dataflow.Code) bool { return r.reported[key{p.Operation, code}] }) {
+				r.report1(p)
+			}
+		}
+	}
+	for _, p := range all.HostProblems(dataflow.Host(r.options.host)) {
+		r.report1(p)
+	}
+}
+
+// report1 reports a problem, unless it may be only a consequence of another one, or says that
+// an operation can never start that has started.
+func (r *reporter) report1(p dataflow.Problem) {
+	switch p.Code {
+	case dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor, dataflow.CodeContradiction, dataflow.CodeImpossible, dataflow.CodeNodeNameConflict:
+		if phase := r.seen[p.Operation].Phase; phase != "" && phase != dataflow.Pending {
+			return
+		}
+	}
+	if r.isConsequence(p) {
+		return
+	}
+	r.found = append(r.found, p)
+	r.reported[key{p.Operation, p.Code}] = true
+}
+
+// isConsequence reports whether a problem rests on something that was misread, or on the
+// absence of an operation that may be in an unreadable document.
+func (r *reporter) isConsequence(p dataflow.Problem) bool {
+	for _, b := range append(p.RestsOn, dataflow.Basis{Operation: p.Operation, Field: p.Field}) {
+		_, known := r.first[b.Operation]
+		switch {
+		case b.Field == "" && !known:
+			if r.in.lost {
+				return true
+			}
+		case b.Ancestors:
+			if r.ancestryMisread(b.Operation, b.Field) {
+				return true
+			}
+		case b.Field != "" && r.isMisread(b.Operation, b.Field):
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reporter) isMisread(ref dataflow.Ref, path string) bool {
+	return slices.ContainsFunc(r.misread[ref], func(misread string) bool { return within(misread, path) || within(path, misread) })
+}
+
+// within reports whether a field is at a path or below it.
+func within(field, path string) bool {
+	rest, ok := strings.CutPrefix(field, path)
+	return ok && (rest == "" || path == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// ancestryMisread reports whether the field was misread of the operation or of an ancestor.
+func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
+	var chain []dataflow.Ref
+	misled, memo := false, map[dataflow.Ref]bool{}
+	for at, ok := ref, true; ok && !memo[at] && !misled; {
+		if known, visited := r.misled[at]; visited && path == runAfter {
+			misled = known
+			break
+		}
+		memo[at] = true
+		chain = append(chain, at)
+		misled = r.isMisread(at, path)
+		i, known := r.first[at]
+		if !known {
+			misled = misled || r.in.lost
+			break
+		}
+		at, ok = r.in.operations[i].Predecessor()
+	}
+	return misled
+}
+
+const runAfter = "spec.runAfter"
+
+// accepted returns the flow of operations without their errors: repeated ones are left out,
+// cycles are cut, and operations with an error inherit nothing.
+func (r *reporter) accepted(operations []dataflow.Operation) *dataflow.Flow {
+	f, err := dataflow.New(operations...)
 	cut := map[dataflow.Ref]bool{}
-	for _, err := range parts(err) {
+	for _, err := range dataflow.Faults(err) {
 		var of *dataflow.OperationError
 		var cycle *dataflow.CycleError
 		switch {
 		case errors.As(err, &of):
-			r.known[r.first[of.Operation]].faulty = true
+			r.faulty[of.Operation] = true
 		case errors.As(err, &cycle):
 			cut[cycle.Operations[0]] = true
 			for _, ref := range cycle.Operations {
-				r.known[r.first[ref]].faulty = true
+				r.faulty[ref] = true
 			}
 		}
 	}
-	if !slices.ContainsFunc(part, func(op dataflow.Operation) bool { return r.known[r.first[op.Ref]].faulty }) {
+	if err == nil && !slices.ContainsFunc(operations, func(op dataflow.Operation) bool { return r.faulty[op.Ref] }) {
 		return f
 	}
-	copied := map[dataflow.Ref]bool{} // of those that stand several times
-	kept := part[:0]
-	for _, op := range part {
-		if r.again[op.Ref] != nil {
-			if copied[op.Ref] {
-				continue
-			}
-			copied[op.Ref] = true
-		}
+	kept, taken := make([]dataflow.Operation, 0, len(operations)), map[dataflow.Ref]bool{}
+	for _, op := range operations {
 		switch {
-		case op.RunAfter == nil || !r.known[r.first[op.Ref]].faulty:
+		case taken[op.Ref] || !slices.Contains(dataflow.Kinds(), op.Ref.Kind):
+			continue
+		case op.RunAfter == nil || !r.faulty[op.Ref]:
 		case cut[op.Ref]:
 			op.RunAfter = nil
 		default:
 			op.RunAfter = &dataflow.RunAfter{Ref: op.RunAfter.Ref}
 		}
+		taken[op.Ref] = true
 		kept = append(kept, op)
 	}
 	f, _ = dataflow.New(kept...)
 	return f
 }
 
-// describe reports what the i-th operation of the input says itself.
-func (r *reporter) describe(i int32) operation {
-	op := &r.in.Operations[i]
-	o := operation{Ref: op.Ref, Keys: []string{}, Exposes: []string{}, Phase: r.seen[op.Ref].Phase, flow: int(r.known[r.first[op.Ref]].flow), read: op}
-	o.RunAfter = referIf(op.Predecessor())
-	o.Source = o.or(op.Source())
-	if op.RunAfter != nil {
-		o.Policy = op.RunAfter.Strategy.Policy
-		o.Keys = append(o.Keys, op.RunAfter.Strategy.Keys()...)
+// flow reports on the operations of one flow.
+func (r *reporter) flow(number int, part []dataflow.Operation) {
+	f := r.accepted(part)
+	first, hasError := len(r.Operations), false
+	for resolution := range f.ResolveAll(r.seen) {
+		entries := r.repeated[resolution.Operation]
+		if entries == nil {
+			entries = []int{r.first[resolution.Operation]}
+		}
+		for _, i := range entries {
+			o := r.describe(i, number)
+			if r.unresolved(&o) {
+				r.open[o.Ref], hasError = true, true
+			} else {
+				r.resolved(&o, resolution)
+			}
+			r.Operations = append(r.Operations, o)
+		}
 	}
-	if exposed := op.ExposedKeys(); exposed != nil {
-		o.Exposes = exposed
+	r.lookahead(f, first)
+	fc := r.forecast(f, hasError)
+	flow := flow{forecast: fc, first: first, end: len(r.Operations)}
+	if fc != nil {
+		flow.groups = r.groups(fc)
+		for i := first; i < flow.end; i++ {
+			r.Operations[i].Forecast = describe(fc, r.Operations[i].Ref, flow.groups)
+		}
+	}
+	r.flows = append(r.flows, flow)
+}
+
+// unresolved reports whether it is not known what an operation would do: it has an error, or
+// an operation that it waits for is unresolved, or may be in an unreadable document.
+func (r *reporter) unresolved(o *operation) bool {
+	if r.faulty[o.Ref] {
+		return true
+	}
+	for _, ref := range []*dataflow.Ref{o.RunAfter, o.Source} {
+		if ref == nil {
+			continue
+		}
+		if _, known := r.first[*ref]; r.open[*ref] || !known && r.in.lost {
+			return true
+		}
+	}
+	return false
+}
+
+// describe reports what an operation says of itself.
+func (r *reporter) describe(i, flow int) operation {
+	e := &r.in.operations[i]
+	o := operation{
+		ID: fmt.Sprintf("op%d", len(r.Operations)), Ref: e.Ref, Flow: flow, Keys: []string{}, Exposes: append([]string{}, e.ExposedKeys()...),
+		Phase: r.seen[e.Ref].Phase, NotLookedAt: e.NotLookedAt, entry: e, node: r.seen[e.Ref].Node,
+	}
+	if ref, ok := e.Predecessor(); ok {
+		o.RunAfter = &ref
+	}
+	if ref, ok := e.Source(); ok {
+		o.Source = &ref
+	}
+	if e.RunAfter != nil {
+		o.Policy = e.RunAfter.Strategy.Policy
+		o.Keys = append(o.Keys, e.RunAfter.Strategy.Keys()...)
 	}
 	return o
 }
 
-// or is referIf that takes the predecessor's reference, if it is the same.
-func (o *operation) or(ref dataflow.Ref, ok bool) *dataflow.Ref {
-	if ok && o.RunAfter != nil && ref == *o.RunAfter {
-		return o.RunAfter
-	}
-	return referIf(ref, ok)
-}
-
 func (r *reporter) resolved(o *operation, resolution dataflow.Resolution) {
 	var conflict *affinity.ConflictError
-	switch {
-	case errors.As(resolution.Err, &conflict):
+	if errors.As(resolution.Err, &conflict) { // reported as a live problem
 		o.State, o.On, o.Conflict = dataflow.Blocked, o.Source, conflict.Error()
-		if !r.contradicting[resolution.Ref.String()] { // else it was foreseen
-			r.found(dataflow.Problem{
-				Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: resolution.Ref, Field: strategyField,
-				Message: conflict.Error() + "; it can never start, unless its source runs again elsewhere",
-			})
-		}
-	case resolution.State == dataflow.Ready:
-		o.State, o.inherited = dataflow.Ready, &inherited{resolution.Affinity, append([]string{}, resolution.Missing...), resolution.Inherited}
-	default:
-		o.State, o.On = resolution.State, o.or(resolution.Cause, true)
+		return
+	}
+	o.State = resolution.State
+	if resolution.Cause != (dataflow.Ref{}) {
+		o.On = &resolution.Cause
+	}
+	if o.State == dataflow.Ready {
+		o.Affinity, o.Missing, o.inherited = resolution.Affinity, append([]string{}, resolution.Missing...), resolution.Inherited
 	}
 }
 
-// problem reports a problem once, at the given place, or else wherever its operation
-// stands.
-func (r *reporter) problem(p dataflow.Problem, at ...manifest.Place) {
-	flow := 0
-	if first, known := r.first[p.Operation]; known {
-		flow = int(r.known[first].flow)
-		if at == nil {
-			again := r.again[p.Operation]
-			if again != nil {
-				if r.told[p] {
-					return
-				}
-				r.told[p] = true
+// lookahead reports what followers require of the operations, and where specs contradict
+// each other over several steps. Flow.Problems compares an operation with its source only.
+func (r *reporter) lookahead(f *dataflow.Flow, first int) {
+	at := map[dataflow.Ref]*operation{}
+	for i := len(r.Operations) - 1; i >= first; i-- {
+		at[r.Operations[i].Ref] = &r.Operations[i]
+	}
+	for result := range f.LookaheadAll() {
+		if o := at[result.Operation]; o != nil {
+			o.Lookahead = result.Affinity
+		}
+		var c *dataflow.ContradictionError
+		if !errors.As(result.Err, &c) || r.contradicts(c.Follower) || r.contradicts(c.Source) {
+			continue
+		}
+		r.report1(dataflow.Problem{
+			Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: c.Follower, Field: runAfter + ".affinityStrategy",
+			Message: c.Error() + "; change one of them, or inherit another label",
+		})
+	}
+}
+
+func (r *reporter) contradicts(ref dataflow.Ref) bool {
+	return r.reported[key{ref, dataflow.CodeContradiction}] || r.reported[key{ref, dataflow.CodeNodeNameConflict}]
+}
+
+// forecast reports where the operations of a flow can run. It is nil for a flow with an
+// error: what its operations require is not known.
+func (r *reporter) forecast(f *dataflow.Flow, hasError bool) *dataflow.Forecast {
+	if r.Completable == nil {
+		return nil
+	}
+	if hasError || r.in.index == nil || r.in.lost {
+		*r.Completable = false
+		return nil
+	}
+	fc, err := f.Forecast(r.in.index, dataflow.ForecastOptions{Seen: r.seen, ExtendedResourceToleration: r.options.extendedResourceTolerate})
+	if err != nil { // a malformed constraint or a cycle of sources, reported as a problem already
+		*r.Completable = false
+		return nil
+	}
+	if !fc.Completable() {
+		*r.Completable = false
+	}
+	for _, p := range fc.Problems() {
+		// Nodes do not help against a contradiction, and a failure is reported where it blocks.
+		if p.Code != dataflow.CodeImpossible || !r.contradicts(p.Operation) && r.seen[p.Operation].Phase != dataflow.Failed {
+			r.report1(p)
+		}
+	}
+	return fc
+}
+
+// groups returns the groups of nodes of a flow. Equal groups of several flows are the same.
+func (r *reporter) groups(fc *dataflow.Forecast) []group {
+	var groups []group
+	for _, g := range fc.Groups() {
+		content := fmt.Sprintf("%q %s", g.Names, g.Labels)
+		id, ok := r.groupIDs[content]
+		if !ok {
+			id = fmt.Sprintf("g%d", len(r.groupIDs))
+			r.groupIDs[content] = id
+			r.Groups = append(r.Groups, group{id, g})
+		}
+		groups = append(groups, group{id, g})
+	}
+	return groups
+}
+
+// placesListed is how many places the report lists for a problem of a repeated operation.
+const placesListed = 20
+
+// listed is how many names of nodes the report lists for an operation.
+const listed = 100
+
+// describe reports where an operation can run.
+func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast {
+	nodes, strands := fc.Nodes(ref), fc.Strands(ref)
+	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Count: len(nodes), Reason: fc.Reason(ref)}
+	if len(nodes) <= listed {
+		f.Nodes = append(f.Nodes, nodes...)
+	}
+	f.Strands = append(f.Strands, strands[:min(len(strands), listed)]...)
+	for _, g := range groups {
+		if fc.Verdict(ref, g.Names[0]) == dataflow.VerdictFeasible {
+			f.Groups = append(f.Groups, g.ID)
+		}
+	}
+	f.Affinity, _ = fc.Affinity(ref)
+	return f
+}
+
+// place gives the problems their places, and sorts them: flow by flow, errors first.
+func (r *reporter) place() {
+	ignored := func(code dataflow.Code) bool { return slices.Contains(r.options.ignore, string(code)) }
+	var fields []source.Field // of all problems, in order
+	add := func(p dataflow.Problem, entries []int, at *source.Position) {
+		if ignored(p.Code) {
+			return
+		}
+		reported := problem{Code: p.Code, Severity: p.Severity, Operation: &p.Operation, Field: p.Field, Message: p.Message, Places: []place{}}
+		if at != nil {
+			reported.Places = append(reported.Places, placeOf(*at))
+		} else {
+			entries = entries[:min(len(entries), placesListed)]
+			reported.Places = make([]place, len(entries))
+			for _, i := range entries {
+				fields = append(fields, source.Field{Object: r.in.operations[i].object, Path: p.Field})
 			}
-			for _, i := range append([]int32{first}, again...) {
-				at = append(at, r.in.Operations[i].PlaceOf(p.Field))
+		}
+		r.Problems = append(r.Problems, reported)
+	}
+	type once struct {
+		key
+		field, message string
+	}
+	seen := map[once]bool{}
+	for _, p := range r.found {
+		if o := (once{key{p.Operation, p.Code}, p.Field, p.Message}); !seen[o] {
+			seen[o] = true
+			entries := r.repeated[p.Operation]
+			if i, ok := r.first[p.Operation]; ok && entries == nil {
+				entries = []int{i}
+			}
+			add(p, entries, nil)
+		}
+	}
+	for i := range r.in.operations {
+		for _, f := range r.in.operations[i].faults {
+			add(f.problem, []int{i}, f.at)
+		}
+	}
+	positions := source.Locate(fields...)
+	for i := range r.Problems {
+		for p := range r.Problems[i].Places {
+			if r.Problems[i].Places[p] == (place{}) {
+				r.Problems[i].Places[p], positions = placeOf(positions[0]), positions[1:]
 			}
 		}
 	}
-	if p.Code == dataflow.CodeContradiction {
-		r.contradicting[p.Operation.String()] = true
+	for _, f := range r.in.faults {
+		code, path, message := dataflow.Code(codeUnreadable), "", f.Err.Error()
+		if field, text, ok := fieldOf(f.Err); ok {
+			path, message = field, text
+		}
+		if !ignored(code) {
+			r.Problems = append(r.Problems, problem{Code: code, Severity: dataflow.SeverityError, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
+		}
 	}
-	places := []place{}
-	for _, a := range at {
-		places = append(places, place{a.File, a.Line})
-	}
-	r.Problems = append(r.Problems, problem{p.Code, p.Severity, p.Operation, p.Field, p.Message, places, flow})
+	r.sort()
 }
 
+// sort sorts the problems, and marks the operations that have one.
+func (r *reporter) sort() {
+	flows, worst := map[dataflow.Ref]int{}, map[dataflow.Ref]dataflow.Severity{}
+	for i := range r.Operations {
+		flows[r.Operations[i].Ref] = r.Operations[i].Flow
+	}
+	for i := range r.Problems {
+		p := &r.Problems[i]
+		if p.Operation != nil {
+			p.flow = flows[*p.Operation]
+			if worst[*p.Operation] != dataflow.SeverityError {
+				worst[*p.Operation] = p.Severity
+			}
+		}
+	}
+	for i := range r.Operations {
+		r.Operations[i].worst = worst[r.Operations[i].Ref]
+	}
+	slices.SortStableFunc(r.Problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
+			slices.CompareFunc(a.Places, b.Places, func(a, b place) int {
+				return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+			}), cmp.Compare(a.Code, b.Code))
+	})
+}
+
+func placeOf(p source.Position) place { return place{p.File, p.Line, p.Column} }
+
+// fieldOf returns the path and the message of a *field.Error.
+func fieldOf(err error) (path, message string, ok bool) {
+	var f *field.Error
+	if !errors.As(err, &f) {
+		return "", "", false
+	}
+	return f.Field, f.ErrorBody(), true
+}
+
+// count returns the number of problems of a severity.
 func (r *report) count(severity dataflow.Severity) int {
 	n := 0
 	for _, p := range r.Problems {
@@ -355,4 +590,9 @@ func (r *report) count(severity dataflow.Severity) int {
 		}
 	}
 	return n
+}
+
+// fails reports whether a problem is at or above a severity: error, warning or never.
+func (r *report) fails(on string) bool {
+	return on != "never" && r.count(dataflow.SeverityError) > 0 || on == "warning" && len(r.Problems) > 0
 }

@@ -1,21 +1,22 @@
-// Command quickstart runs the three dataflows of Fluid's guide to affinity between
-// data operations, on a small cluster that is only a list of nodes, and prints
-// where each operation ran and with which affinity.
+// Command quickstart runs the three dataflows of Fluid's guide to affinity between data
+// operations on a small cluster, which is only a list of nodes. For each it prints where the
+// last operation may run without and with its strategy, and the affinity that it gets.
 package main
 
 import (
 	"embed"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
 
-	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
-	"github.com/fluid-cloudnative/slipstream/internal/yaml"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -30,42 +31,64 @@ func main() {
 }
 
 func run(out io.Writer) error {
-	cluster, err := read("demos/nodes.yaml")
+	cluster, err := read[corev1.NodeList]("demos/nodes.yaml")
+	if err != nil {
+		return err
+	}
+	nodes := cluster[0].Items
+	index, err := dataflow.IndexNodes(nodes, nil)
 	if err != nil {
 		return err
 	}
 	for _, demo := range []struct{ title, file string }{
-		{"Demo 1: loadB runs on the node where loadA ran", "demos/demo1-location.yaml"},
-		{"Demo 2: loadB runs on a node with the same value of a custom label", "demos/demo2-custom-label.yaml"},
-		{"Demo 3: step4 follows step2, which is not its predecessor", "demos/demo3-depend-on.yaml"},
+		{"Demo 1: load-b runs on the node where load-a ran", "demos/demo1-location.yaml"},
+		{"Demo 2: load-b runs on a node with the same value of a custom label", "demos/demo2-custom-label.yaml"},
+		{"Demo 3: step4 inherits from step2, which is not its predecessor", "demos/demo3-depend-on.yaml"},
 	} {
-		fmt.Fprintf(out, "%s\n%s\n\n", demo.title, strings.Repeat("=", len(demo.title)))
-		manifests, err := read(demo.file)
+		fmt.Fprintln(out, demo.title)
+		objects, err := read[map[string]any](demo.file)
 		if err != nil {
 			return err
 		}
 		var operations []dataflow.Operation
-		for _, op := range manifests.Operations {
+		for _, object := range objects {
+			op, err := manifest.Decode(object)
+			if other := (*manifest.KindError)(nil); errors.As(err, &other) && other.Fault == nil {
+				continue // not an operation, such as a Dataset
+			} else if err != nil {
+				return err
+			}
+			op.Ref.Namespace = "default" // what kubectl fills in
 			operations = append(operations, op.Operation)
 		}
-		if err := play(out, operations, cluster.Nodes); err != nil {
+		if err := play(out, operations, nodes, index); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func read(file string) (*manifest.Manifests, error) {
+// read reads the objects of a file of YAML documents.
+func read[T any](file string) (objects []T, err error) {
 	f, err := demos.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return manifest.Read(file, f)
+	for decoder := yaml.NewYAMLOrJSONDecoder(f, 4096); ; {
+		var object T
+		if err := decoder.Decode(&object); errors.Is(err, io.EOF) {
+			return objects, nil
+		} else if err != nil {
+			return nil, err
+		}
+		objects = append(objects, object)
+	}
 }
 
-// play runs the operations of a flow one after the other, as a cluster would.
-func play(out io.Writer, operations []dataflow.Operation, nodes []corev1.Node) error {
+// play runs the operations of a flow one after the other, each on the first node where it may
+// run, and explains the last one.
+func play(out io.Writer, operations []dataflow.Operation, nodes []corev1.Node, index *dataflow.NodeIndex) error {
 	flow, err := dataflow.New(operations...)
 	if err != nil {
 		return err
@@ -76,59 +99,46 @@ func play(out io.Writer, operations []dataflow.Operation, nodes []corev1.Node) e
 		if err != nil {
 			return err
 		}
-		matching, err := admitting(nodes, op.NodeSelector, decision.Affinity)
+		forecast, err := flow.Forecast(index, dataflow.ForecastOptions{Seen: seen})
 		if err != nil {
 			return err
 		}
-		if decision.State != dataflow.Ready || len(matching) == 0 {
-			return fmt.Errorf("%s is %s, and %d nodes match", op.Ref, decision.State, len(matching))
+		feasible := forecast.Nodes(op.Ref)
+		if decision.State != dataflow.Ready || len(feasible) == 0 {
+			return fmt.Errorf("%s is %s, and can run on %d nodes", op.Ref, decision.State, len(feasible))
 		}
-		// Any of them will do, and the scheduler would weigh them. Here the
-		// operations take them in turn, so that the output is always the same.
-		node := matching[len(seen)%len(matching)]
-		exposed := topology.Expose(node.Labels, op.Exposes...)
-		seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: exposed}
-		if err := report(out, op, decision, matching, node, exposed); err != nil {
-			return err
+		if op.RunAfter != nil && op.RunAfter.Strategy.Policy != "" {
+			alone, err := nodesOf(dataflow.Operation{Ref: op.Ref, NodeSelector: op.NodeSelector, Affinity: op.Affinity, Tolerations: op.Tolerations}, index)
+			if err != nil {
+				return err
+			}
+			text, err := json.Marshal(decision.Affinity)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "  %s, which may run on\n    %s without its strategy\n    %s with it: %s %s\n    and gets the affinity %s\n", op.Ref,
+				strings.Join(alone, " "), strings.Join(feasible, " "), op.RunAfter.Strategy.Policy, decision.Inherited, text)
 		}
+		for _, node := range nodes {
+			if node.Name == feasible[0] {
+				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node.Labels, op.Exposes...), Node: node.Name}
+			}
+		}
+		fmt.Fprintf(out, "  %s ran on %s\n", op.Ref, feasible[0])
 	}
+	fmt.Fprintln(out)
 	return nil
 }
 
-// admitting returns the nodes on which a pod without tolerations may run.
-func admitting(nodes []corev1.Node, nodeSelector map[string]string, a *corev1.Affinity) ([]corev1.Node, error) {
-	matcher, err := affinity.Compile(nodeSelector, a)
+// nodesOf returns where an operation may run by itself.
+func nodesOf(op dataflow.Operation, index *dataflow.NodeIndex) ([]string, error) {
+	flow, err := dataflow.New(op)
 	if err != nil {
 		return nil, err
 	}
-	var admitting []corev1.Node
-	for _, node := range nodes {
-		if !node.Spec.Unschedulable && len(node.Spec.Taints) == 0 && matcher.Match(node.Name, node.Labels) {
-			admitting = append(admitting, node)
-		}
+	forecast, err := flow.Forecast(index, dataflow.ForecastOptions{})
+	if err != nil {
+		return nil, err
 	}
-	return admitting, nil
-}
-
-func report(out io.Writer, op dataflow.Operation, decision dataflow.Decision, matching []corev1.Node, node corev1.Node, exposed topology.LabelSet) error {
-	fmt.Fprintln(out, op.Ref)
-	if predecessor, ok := op.Predecessor(); ok {
-		fmt.Fprintf(out, "  runs after  %s\n", predecessor)
-	}
-	if source, ok := op.Source(); ok {
-		fmt.Fprintf(out, "  inherits    %s from %s\n", decision.Inherited, source)
-	}
-	if decision.Affinity != nil {
-		text, err := yaml.Marshal(decision.Affinity)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "  affinity\n    %s\n", strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n    "))
-	}
-	names := make([]string, len(matching))
-	for i := range matching {
-		names[i] = matching[i].Name
-	}
-	fmt.Fprintf(out, "  may run on  %s\n  ran on      %s\n  exposes     %s\n\n", strings.Join(names, " "), node.Name, exposed)
-	return nil
+	return forecast.Nodes(op.Ref), nil
 }

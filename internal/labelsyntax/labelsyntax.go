@@ -1,10 +1,10 @@
-// Package labelsyntax decides whether a string is a label key, a label value or a
-// name in Kubernetes.
+// Package labelsyntax decides whether a string is a label key, a label value or a DNS
+// subdomain, as Kubernetes defines them.
 //
-// It accepts exactly what [validation.IsQualifiedName] and
-// [validation.IsValidLabelValue] accept, without their regular expressions:
-// those cost more than the whole of an inheritance, which checks every key.
-// Whoever needs to say what is wrong asks apimachinery, which explains it.
+// It accepts exactly what [validation.IsQualifiedName], [validation.IsValidLabelValue] and
+// [validation.IsDNS1123Subdomain] accept. It does not use their regular expressions: one of
+// them costs more than a whole inheritance, which checks every key. Messages come from
+// apimachinery.
 package labelsyntax
 
 import (
@@ -12,34 +12,35 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 )
 
-// IsKey reports whether key is a label key: an optional DNS subdomain and a
-// slash, and a name.
+// IsKey reports whether key is a label key: a name, or a DNS subdomain, a slash and a name.
 func IsKey(key string) bool {
-	if i := strings.IndexByte(key, '/'); i >= 0 {
-		return IsSubdomain(key[:i]) && isName(key[i+1:])
+	if prefix, name, ok := strings.Cut(key, "/"); ok {
+		return IsSubdomain(prefix) && isName(name)
 	}
 	return isName(key)
 }
 
-// KeyFault is the error for what is no label key.
+// KeyFault returns the error for a string that is not a label key.
 func KeyFault(path *field.Path, key string) *field.Error {
-	return field.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; "))
+	return fielderror.Invalid(path, key, "not a label key: "+strings.Join(validation.IsQualifiedName(key), "; "))
 }
 
-// IsValue reports whether value is a label value: a name, or empty.
+// IsValue reports whether value is a label value: a name, or the empty string.
 func IsValue(value string) bool {
 	return value == "" || isName(value)
 }
 
-// isName reports whether s has 1 to 63 letters, digits, dashes, underscores and
-// dots, and a letter or digit at either end.
+// isName reports whether s has 1 to 63 letters, digits, dashes, underscores and dots, and
+// begins and ends with a letter or digit.
 func isName(s string) bool {
 	if len(s) == 0 || len(s) > validation.LabelValueMaxLength || !isAlphanumeric(s[0]) || !isAlphanumeric(s[len(s)-1]) {
 		return false
 	}
-	for i := 1; i < len(s)-1; i++ {
+	for i := range len(s) {
 		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
 			return false
 		}
@@ -47,15 +48,15 @@ func isName(s string) bool {
 	return true
 }
 
-// IsSubdomain reports whether s is a DNS-1123 subdomain: words of lower-case
-// letters, digits and inner dashes, separated by dots. It accepts what
-// [validation.IsDNS1123Subdomain] accepts. Names of nodes and of operations are such.
+// IsSubdomain reports whether s is a DNS subdomain by RFC 1123: words of lower-case letters,
+// digits and inner dashes, separated by dots, in at most 253 characters. Names of nodes and
+// of operations are DNS subdomains.
 func IsSubdomain(s string) bool {
 	if len(s) > validation.DNS1123SubdomainMaxLength {
 		return false
 	}
 	previous := byte('.')
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case isLowerOrDigit(c):
 		case c == '-' && previous != '.':

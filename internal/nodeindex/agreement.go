@@ -1,268 +1,281 @@
 package nodeindex
 
 import (
-	"encoding/binary"
-	"iter"
-	"math/bits"
+	"cmp"
 	"slices"
 	"strings"
 )
 
-// An Agreement says which nodes agree with which on some label keys: b agrees with a
-// if it has the same value for every one of the keys that a has. A label that a lacks
-// asks nothing of b, so the two are not interchangeable.
+// An Agreement is a relation of nodes on some label keys: a follower agrees with a leader if
+// it has the same value for every one of the keys that the leader has. It is not symmetric,
+// because a key that the leader lacks does not constrain the follower.
+//
+// Nodes with the same labels on the keys form a class. Every class agrees with the classes
+// that it becomes by dropping some of its labels. The relation is stored as a graph with one
+// layer of cells for each key. A cell is a class of followers whose labels on the later keys
+// were kept or dropped already. It has an edge for keeping the label on the key of its layer and
+// one for dropping it, unless that leads to no leader. So the graph grows with the classes, and
+// not with the pairs of classes that agree: with k keys of one value each, no layer has more than
+// 2^k cells.
 type Agreement struct {
-	alone  Set     // the nodes with which only they themselves agree
-	groups []group // all other nodes, each once as a leader
+	isolated Set         // the nodes that agree with no other node, and no other with them
+	classes  []SparseSet // all other nodes
+	layers   [][]edges   // the cells of the last layer are the classes
+	leaders  []int32     // for each cell before the first layer, its class
 }
 
-// group says that all followers agree with each of the leaders, and that nobody else
-// does.
-type group struct{ leaders, followers SparseSet }
+// edges holds the cells in the layer before to which a cell leads, or none.
+type edges [2]int32
 
-// Agreement returns who agrees with whom on the keys.
-func (c *Index) Agreement(keys []string) *Agreement {
+const none int32 = -1
+
+// Agreement returns the relation of the nodes on the given keys. It is computed once.
+func (x *Index) Agreement(keys []string) *Agreement {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
-	return c.agree.Get([]byte(strings.Join(keys, ",")), func() *Agreement { return c.agreementOn(keys) })
+	return x.agreements.Get([]byte(strings.Join(keys, ",")), func() *Agreement { return x.newAgreement(keys) })
 }
 
-func (c *Index) agreementOn(keys []string) *Agreement {
-	indexes := make([]*valueIndex, len(keys))
-	for k, key := range keys {
-		indexes[k] = c.label(key)
-	}
-	a := &Agreement{alone: newSet(len(c.nodes))}
-	found, nodes := patterns(indexes, len(c.nodes))
-	for p, present := range found {
-		if present == "\x01" {
-			a.group(indexes[0].nodes, indexes[0].nodes)
-			continue
+func (x *Index) newAgreement(keys []string) *Agreement {
+	var columns []*valueIndex
+	for _, key := range keys {
+		if x.HasLabel(key) {
+			columns = append(columns, x.label(key))
 		}
-		var candidates [][]int32 // with these keys, and maybe others
-		for q, other := range found {
-			if hasAll(other, present) {
-				candidates = append(candidates, nodes[q])
+	}
+	// Classes share cells if the earlier keys have few values.
+	slices.SortStableFunc(columns, func(a, b *valueIndex) int { return cmp.Compare(len(a.values), len(b.values)) })
+
+	a := relate(columns, x.list)
+	size, sum := make([]int32, len(a.classes)), func(a, b int32) int32 { return a + b }
+	for class, nodes := range a.classes {
+		size[class] = int32(nodes.Len())
+	}
+	followers, leaders := a.toLeaders(size, 0, sum), a.toFollowers(size, 0, sum)
+	isolated, rest := x.None(), []int32(nil)
+	for class, nodes := range a.classes {
+		for node := range nodes.All() {
+			if followers[class] == 1 && leaders[class] == 1 {
+				isolated.add(int32(node))
+			} else {
+				rest = append(rest, int32(node))
 			}
 		}
-		a.group(groupsOn(indexes, present, nodes[p], candidates))
+	}
+	if !isolated.Empty() {
+		slices.Sort(rest)
+		a = relate(columns, rest)
+	}
+	a.isolated = isolated
+	return a
+}
+
+// relate returns the relation of nodes on the keys with the given indexes.
+func relate(columns []*valueIndex, nodes []int32) *Agreement {
+	// By column, the prefixes of nodes: the prefix on the columns before it and the value in
+	// the column. examples holds the first node with each. The prefix on all columns is the
+	// class.
+	prefixes, examples, prefix := make([]numbering, len(columns)), make([][]int32, len(columns)), make([]int32, len(nodes))
+	for c := range columns {
+		for i, node := range nodes {
+			prefix[i] = prefixes[c].add(pair{prefix[i], columns[c].of[node]})
+			if int(prefix[i]) == len(examples[c]) {
+				examples[c] = append(examples[c], node)
+			}
+		}
+	}
+	classes := partition(nodes, prefix)
+	a := &Agreement{layers: make([][]edges, len(columns))}
+
+	// By column, the suffixes of classes: the value in the column and the suffix on the columns
+	// after it. holders holds a node of each class with each.
+	suffixes, holders, suffix := make([]numbering, len(columns)), make([][][]int32, len(columns)), make([]int32, len(classes))
+	var first []int32
+	for _, nodes := range classes {
+		first = append(first, nodes[0])
+		a.classes = append(a.classes, NewSparseSet(nodes))
+	}
+	for c := range slices.Backward(columns) {
+		for class, node := range first {
+			suffix[class] = suffixes[c].add(pair{columns[c].of[node], suffix[class]})
+		}
+		holders[c] = partition(first, suffix)
+	}
+
+	// A cell is a prefix of followers and a suffix of leaders.
+	var cells numbering
+	for class := range classes {
+		cells.add(pair{int32(class), 0})
+	}
+	for c := range slices.Backward(columns) {
+		var before numbering
+		for _, cell := range cells.pairs {
+			follower := prefixes[c].pairs[cell.first]
+			to := func(value int32) int32 {
+				leader := suffixes[c].find(pair{value, cell.second})
+				if leader == none || !mayAgree(columns[:c], holders[c][leader], examples[c][cell.first]) {
+					return none
+				}
+				return before.add(pair{follower.first, leader})
+			}
+			e := edges{to(follower.second), none}
+			if follower.second != absent {
+				e[1] = to(absent)
+			}
+			a.layers[c] = append(a.layers[c], e)
+		}
+		cells = before
+	}
+	for _, cell := range cells.pairs {
+		a.leaders = append(a.leaders, cell.second)
 	}
 	return a
 }
 
-func (a *Agreement) group(leaders, followers [][]int32) {
-	for g := range leaders {
-		if len(followers[g]) == 1 { // itself, as every node agrees with itself
-			a.alone.add(leaders[g][0])
-		} else {
-			a.groups = append(a.groups, group{NewSparseSet(leaders[g]), NewSparseSet(followers[g])})
-		}
-	}
+// mayAgree reports whether a follower agrees with one of the leaders on the columns. It may
+// report true without looking at more than a few leaders.
+func mayAgree(columns []*valueIndex, leaders []int32, follower int32) bool {
+	const few = 16
+	return len(leaders) > few || slices.ContainsFunc(leaders, func(leader int32) bool {
+		return !slices.ContainsFunc(columns, func(column *valueIndex) bool {
+			return column.of[leader] != absent && column.of[leader] != column.of[follower]
+		})
+	})
 }
 
-// patterns returns which keys nodes have and which they lack: each combination that
-// occurs, as a byte a key, in the order in which they occur, and the nodes of each.
-func patterns(indexes []*valueIndex, n int) (found []string, nodes [][]int32) {
-	number := map[string]int32{}
-	pattern := make([]byte, len(indexes))
-	of, size := make([]int32, n), []int32(nil)
-	for i := range n {
-		for k, index := range indexes {
-			pattern[k] = 0
-			if index.of[i] != absent {
-				pattern[k] = 1
+// toLeaders returns, for each class, the combination of the values of all classes that agree
+// with it, or start if there are none.
+func (a *Agreement) toLeaders(values []int32, start int32, combine func(a, b int32) int32) []int32 {
+	for c, layer := range slices.Backward(a.layers) {
+		before := slices.Repeat([]int32{start}, a.cellsBefore(c))
+		for i, e := range layer {
+			for _, to := range e {
+				if to != none {
+					before[to] = combine(before[to], values[i])
+				}
 			}
 		}
-		p, ok := number[string(pattern)]
-		if !ok {
-			p = int32(len(found))
-			number[string(pattern)] = p
-			found, size = append(found, string(pattern)), append(size, 0)
-		}
-		of[i] = p
-		size[p]++
+		values = before
 	}
-	return found, partition(nil, of, size)
+	combined := slices.Repeat([]int32{start}, len(a.classes))
+	for i, class := range a.leaders {
+		combined[class] = values[i]
+	}
+	return combined
 }
 
-// hasAll reports whether a pattern has every key that another has.
-func hasAll(pattern, other string) bool {
-	for k := range len(other) {
-		if other[k] > pattern[k] {
-			return false
-		}
+// cellsBefore returns the number of cells before a layer.
+func (a *Agreement) cellsBefore(layer int) int {
+	if layer == 0 {
+		return len(a.leaders)
 	}
-	return true
+	return len(a.layers[layer-1])
 }
 
-// groupsOn returns, for nodes that have exactly the present keys, groups of equal values,
-// and for each group those of the candidates that have these values.
-func groupsOn(indexes []*valueIndex, present string, nodes []int32, candidates [][]int32) (leaders, followers [][]int32) {
-	values, number := make([]byte, 0, 4*len(indexes)), map[string]int32{}
-	valuesOf := func(i int32) []byte {
-		values = values[:0]
-		for k, index := range indexes {
-			if present[k] == 1 {
-				values = binary.LittleEndian.AppendUint32(values, uint32(index.of[i]))
+// toFollowers returns, for each class, the combination of the values of all classes with
+// which it agrees, or start if there are none.
+func (a *Agreement) toFollowers(values []int32, start int32, combine func(a, b int32) int32) []int32 {
+	combined := make([]int32, len(a.leaders))
+	for i, class := range a.leaders {
+		combined[i] = values[class]
+	}
+	for _, layer := range a.layers {
+		after := slices.Repeat([]int32{start}, len(layer))
+		for i, e := range layer {
+			for _, from := range e {
+				if from != none {
+					after[i] = combine(after[i], combined[from])
+				}
 			}
 		}
-		return values
+		combined = after
 	}
-	of, size := make([]int32, len(nodes)), []int32(nil)
-	for at, i := range nodes {
-		g, ok := number[string(valuesOf(i))]
-		if !ok {
-			g = int32(len(number))
-			number[string(values)] = g
-			size = append(size, 0)
-		}
-		of[at] = g
-		size[g]++
-	}
-	leaders = partition(nodes, of, size)
+	return combined
+}
 
-	following, of := []int32(nil), of[:0]
-	clear(size)
-	for _, candidates := range candidates {
-		for _, i := range candidates {
-			if g, ok := number[string(valuesOf(i))]; ok {
-				following, of = append(following, i), append(of, g)
-				size[g]++
-			}
+func larger(a, b int32) int32 { return max(a, b) }
+
+// marks returns 1 for the classes that have a node in s, and 0 for all others.
+func (a *Agreement) marks(s Set) []int32 {
+	marks := make([]int32, len(a.classes))
+	for class, nodes := range a.classes {
+		if nodes.intersects(s) {
+			marks[class] = 1
 		}
 	}
-	followers = partition(following, of, size)
-	if len(candidates) > 1 {
-		for _, nodes := range followers {
-			slices.Sort(nodes)
+	return marks
+}
+
+// nodes returns the nodes of the marked classes, and the given isolated ones.
+func (a *Agreement) nodes(marks []int32, isolated Set) Set {
+	for class, nodes := range a.classes {
+		if marks[class] == 1 {
+			nodes.addTo(isolated)
 		}
 	}
-	return leaders, followers
+	return isolated
 }
 
 // Followers returns the nodes that agree with one of the leaders.
 func (a *Agreement) Followers(leaders Set) Set {
-	following := make(Set, len(leaders))
-	for i := range leaders {
-		following[i] = leaders[i] & a.alone[i]
-	}
-	for _, g := range a.groups {
-		if g.leaders.intersects(leaders) {
-			g.followers.addTo(following)
-		}
-	}
-	return following
+	return a.nodes(a.toFollowers(a.marks(leaders), 0, larger), leaders.intersection(a.isolated))
 }
 
 // Leaders returns the nodes with which one of the followers agrees.
 func (a *Agreement) Leaders(followers Set) Set {
-	leading := make(Set, len(followers))
-	for i := range followers {
-		leading[i] = followers[i] & a.alone[i]
-	}
-	for _, g := range a.groups {
-		if g.followers.intersects(followers) {
-			g.leaders.addTo(leading)
-		}
-	}
-	return leading
+	return a.nodes(a.toLeaders(a.marks(followers), 0, larger), followers.intersection(a.isolated))
 }
 
-// Lower lowers numbers of leaders: each to the greatest that a follower which agrees with
-// it has in of, or to least if there is none; but it raises none. No number of a node that
-// is not a leader, or in of not a follower, is looked at.
+// Lower lowers numbers[l], for every leader l, to the maximum of least and of[f] over all
+// followers f that agree with l. It raises no number. The numbers of other nodes are neither
+// read nor written, and of is read only for followers.
 func (a *Agreement) Lower(numbers []int32, leaders Set, of []int32, followers Set, least int32) {
-	for i := range leaders {
-		for word := leaders[i] & a.alone[i]; word != 0; word &= word - 1 {
-			node := i*64 + bits.TrailingZeros64(word)
-			number := least
-			if followers.Has(node) {
-				number = of[node]
-			}
-			numbers[node] = min(numbers[node], number)
+	for node := range leaders.Intersection(a.isolated).All() {
+		number := least
+		if followers.Has(node) {
+			number = max(number, of[node])
+		}
+		numbers[node] = min(numbers[node], number)
+	}
+	greatest := slices.Repeat([]int32{least}, len(a.classes))
+	for class, nodes := range a.classes {
+		for node := range nodes.intersection(followers).All() {
+			greatest[class] = max(greatest[class], of[node])
 		}
 	}
-	for _, g := range a.groups {
-		if !g.leaders.intersects(leaders) {
-			continue
-		}
-		greatest := least
-		for _, c := range g.followers {
-			for word := followers[c.word] & c.bits; word != 0; word &= word - 1 {
-				greatest = max(greatest, of[int(c.word)*64+bits.TrailingZeros64(word)])
-			}
-		}
-		for _, c := range g.leaders {
-			for word := leaders[c.word] & c.bits; word != 0; word &= word - 1 {
-				node := int(c.word)*64 + bits.TrailingZeros64(word)
-				numbers[node] = min(numbers[node], greatest)
-			}
+	greatest = a.toLeaders(greatest, least, larger)
+	for class, nodes := range a.classes {
+		for node := range nodes.intersection(leaders).All() {
+			numbers[node] = min(numbers[node], greatest[class])
 		}
 	}
 }
 
-// SparseSet is a set of nodes of which most words would be zero: only the others are there.
-type SparseSet []chunk
-
-type chunk struct {
-	word int32
-	bits uint64
+// numbering numbers pairs in the order in which they are added.
+type numbering struct {
+	pairs  []pair
+	number map[pair]int32
 }
 
-// NewSparseSet returns the set of the nodes in a list that is in their order.
-func NewSparseSet(list []int32) SparseSet {
-	m := make(SparseSet, 0, words(list))
-	for _, i := range list {
-		if n := len(m); n == 0 || m[n-1].word != i/64 {
-			m = append(m, chunk{word: i / 64})
-		}
-		m[len(m)-1].bits |= 1 << (i % 64)
+type pair struct{ first, second int32 }
+
+// add returns the number of a pair, which is a new one if it was not added before.
+func (n *numbering) add(p pair) int32 {
+	if number, ok := n.number[p]; ok {
+		return number
 	}
-	return m
+	if n.number == nil {
+		n.number = map[pair]int32{}
+	}
+	number := int32(len(n.pairs))
+	n.number[p] = number
+	n.pairs = append(n.pairs, p)
+	return number
 }
 
-func words(list []int32) int {
-	words, last := 0, int32(-1)
-	for _, i := range list {
-		if i/64 != last {
-			words, last = words+1, i/64
-		}
+// find returns the number of a pair, or none if it was not added.
+func (n *numbering) find(p pair) int32 {
+	if number, ok := n.number[p]; ok {
+		return number
 	}
-	return words
-}
-
-// All ranges over the nodes in their order.
-func (m SparseSet) All() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		for _, c := range m {
-			for word := c.bits; word != 0; word &= word - 1 {
-				if !yield(int(c.word)*64 + bits.TrailingZeros64(word)) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// Len returns how many nodes are in m.
-func (m SparseSet) Len() int {
-	n := 0
-	for _, c := range m {
-		n += bits.OnesCount64(c.bits)
-	}
-	return n
-}
-
-func (m SparseSet) intersects(s Set) bool {
-	for _, c := range m {
-		if s[c.word]&c.bits != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func (m SparseSet) addTo(s Set) {
-	for _, c := range m {
-		s[c.word] |= c.bits
-	}
+	return none
 }

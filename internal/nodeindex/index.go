@@ -1,192 +1,241 @@
-// Package catalogue answers questions about all nodes of a cluster at once. It holds
-// sets of nodes as bits, and looks at each label of a node once, however many
-// operations ask for it.
+// Package nodeindex answers questions about all nodes of a cluster at once. A set of nodes is
+// a bitmap. Each label key is indexed once, for all operations that ask for it.
 package nodeindex
 
 import (
+	"iter"
+	"slices"
+	"sync"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// A Index is an index of nodes, which have the numbers of their places in the
-// list that it was made of. It is safe for use by several goroutines at once, and so are
-// the sets and agreements that come from it.
+// An Index is an index of nodes. It identifies a node by its position in the list that the
+// index was made from. It is safe for use by many goroutines at once, and so are its sets and
+// agreements.
 type Index struct {
 	nodes    []corev1.Node
+	list     []int32 // the positions of all nodes
 	all      Set
 	names    *valueIndex
 	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
 
-	labels Memo[*valueIndex] // by key, when first asked for
-	agree  Memo[*Agreement]
+	keys       func() map[string]bool // the keys of all labels
+	labels     Memo[*valueIndex]      // by key
+	unlabelled *valueIndex            // of a key that no node has
+	agreements Memo[*Agreement]       // by keys
 }
 
-// New returns the catalogue of nodes, for as long as they stay as they are. Nodes without
-// a name, and those that have the name of one before, are faults, with paths that start
-// at nodes.
+// New returns the index of nodes, which must not change afterwards. A node without a name, and
+// one with the name of a node before it, is a fault, with a path that starts at nodes.
 func New(nodes []corev1.Node) (*Index, field.ErrorList) {
-	c := &Index{nodes: nodes, all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
-	c.names = newValueIndex(nodes, len(nodes), func(n *corev1.Node) (string, bool) { return n.Name, true })
+	x := &Index{nodes: nodes, list: make([]int32, len(nodes)), all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
 	for i := range nodes {
-		c.all.add(int32(i))
-		if nodes[i].Spec.Unschedulable {
-			c.cordoned.add(int32(i))
+		x.list[i] = int32(i)
+		x.all.add(int32(i))
+		if nodes[i].Spec.Unschedulable || slices.ContainsFunc(nodes[i].Spec.Taints, isCordon) {
+			x.cordoned.add(int32(i))
 		}
 	}
-	c.profiles = profilesOf(nodes)
-	return c, c.nameFaults()
+	x.names = x.newValueIndex(func(n *corev1.Node) (string, bool) { return n.Name, true })
+	x.unlabelled = x.newValueIndex(func(*corev1.Node) (string, bool) { return "", false })
+	x.profiles = x.newProfiles()
+	x.keys = sync.OnceValue(x.labelKeys)
+	return x, x.nameFaults()
 }
 
-func (c *Index) nameFaults() field.ErrorList {
-	var faults field.ErrorList
-	for name, nodes := range c.names.nodes {
-		if c.names.values[name] != "" {
-			nodes = nodes[1:]
+func (x *Index) labelKeys() map[string]bool {
+	keys := map[string]bool{}
+	for i := range x.nodes {
+		for key := range x.nodes[i].Labels {
+			keys[key] = true
 		}
-		for _, i := range nodes {
-			path := field.NewPath("nodes").Index(int(i)).Child("metadata", "name")
-			if c.names.values[name] == "" {
-				faults = append(faults, field.Required(path, "a node has a name"))
-			} else {
-				faults = append(faults, field.Duplicate(path, c.names.values[name]))
+	}
+	return keys
+}
+
+func (x *Index) nameFaults() field.ErrorList {
+	var faults field.ErrorList
+	for number, name := range x.names.values {
+		for at, node := range x.names.nodes[number] {
+			path := field.NewPath("nodes").Index(int(node)).Child("metadata", "name")
+			if name == "" {
+				faults = append(faults, field.Required(path, "every node needs a name"))
+			} else if at > 0 {
+				faults = append(faults, field.Duplicate(path, message.Excerpt(name)))
 			}
 		}
 	}
 	return faults
 }
 
-// Named returns the set of the one node of the given name, which is empty if there is
-// none.
-func (c *Index) Named(name string) Set {
-	only := newSet(len(c.nodes))
-	for _, i := range c.names.having(name) {
-		only.add(i)
+// All returns the set of all nodes.
+func (x *Index) All() Set { return x.all }
+
+// None returns the empty set.
+func (x *Index) None() Set { return newSet(len(x.nodes)) }
+
+// Find returns the position of the node with the given name. ok is false if there is none.
+func (x *Index) Find(name string) (i int, ok bool) {
+	for _, i := range x.names.with(name) {
+		return int(i), true
 	}
-	return only
+	return 0, false
+}
+
+// Named returns the set of the node with the given name. It is empty if there is none.
+func (x *Index) Named(name string) Set {
+	named := x.None()
+	if i, ok := x.Find(name); ok {
+		named.add(int32(i))
+	}
+	return named
+}
+
+// Labelled returns the nodes that have all of the given labels.
+func (x *Index) Labelled(labels iter.Seq2[string, string]) Set {
+	labelled := x.all
+	for key, value := range labels {
+		labelled = labelled.Intersection(x.setOf(x.label(key).with(value)))
+	}
+	return labelled
 }
 
 // Matching returns the nodes that match one of the terms.
-func (c *Index) Matching(terms []nodeselector.Term) Set {
-	matching := newSet(len(c.nodes))
+func (x *Index) Matching(terms []nodeselector.Term) Set {
+	matching := x.None()
 	for _, t := range terms {
-		of := c.all
-		for _, r := range t {
-			of = of.Intersection(c.meeting(r))
+		nodes := x.all
+		for i := range t {
+			nodes = nodes.Intersection(x.meeting(&t[i]))
 		}
-		matching = matching.Union(of)
+		matching = matching.Union(nodes)
 	}
 	return matching
 }
 
 // meeting returns the nodes that meet a requirement.
-func (c *Index) meeting(r requirement.Requirement) Set {
-	index := c.names
+func (x *Index) meeting(r *requirement.Requirement) Set {
+	index := x.names
 	if !r.IsField() {
-		index = c.label(r.Key())
+		index = x.label(r.Key())
 	}
-	meeting := newSet(len(c.nodes))
-	values, excluded, listed := r.Listed()
-	switch {
-	case listed:
+	meeting := x.None()
+	addAll := func(nodes []int32) {
+		for _, node := range nodes {
+			meeting.add(node)
+		}
+	}
+	if values, excluded, ok := r.Listed(); ok {
 		for _, value := range values {
-			for _, i := range index.having(value) {
-				meeting.add(i)
-			}
+			addAll(index.with(value))
 		}
 		if excluded {
-			return c.all.Difference(meeting)
+			return x.all.Difference(meeting)
 		}
 		return meeting
-	case r.Matches("", false):
-		for i, value := range index.of {
+	}
+	if !r.IsField() && r.Matches("", false) {
+		for node, value := range index.of {
 			if value == absent {
-				meeting.add(int32(i))
+				meeting.add(int32(node))
 			}
 		}
 	}
-	for value, nodes := range index.nodes {
-		if r.Matches(index.values[value], true) {
-			for _, i := range nodes {
-				meeting.add(i)
-			}
+	for number, value := range index.values {
+		if r.Matches(value, true) {
+			addAll(index.nodes[number])
 		}
 	}
 	return meeting
 }
 
-// HasLabel reports whether a node has a label with the key.
-func (c *Index) HasLabel(key string) bool { return len(c.label(key).values) > 0 }
+func (x *Index) setOf(nodes []int32) Set {
+	set := x.None()
+	for _, node := range nodes {
+		set.add(node)
+	}
+	return set
+}
 
-func (c *Index) label(key string) *valueIndex {
-	return c.labels.Get([]byte(key), func() *valueIndex {
-		return newValueIndex(c.nodes, 0, func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
+// HasLabel reports whether some node has a label with the key.
+func (x *Index) HasLabel(key string) bool { return x.keys()[key] }
+
+// label returns the index of the values of a label. Keys that no node has cost nothing.
+func (x *Index) label(key string) *valueIndex {
+	if !x.HasLabel(key) {
+		return x.unlabelled
+	}
+	return x.labels.Get([]byte(key), func() *valueIndex {
+		return x.newValueIndex(func(n *corev1.Node) (string, bool) { value, ok := n.Labels[key]; return value, ok })
 	})
 }
 
-// valueIndex says which nodes have which value, of one label or as their name.
+// valueIndex maps the values of one label, or the names of nodes, to nodes.
 type valueIndex struct {
 	values []string         // each once
-	number map[string]int32 // of each value
-	of     []int32          // the number of each node's value, or absent
-	nodes  [][]int32        // the nodes that have each value
+	number map[string]int32 // for each value, its index in values
+	of     []int32          // for each node, the index of its value, or absent
+	nodes  [][]int32        // for each value, the nodes that have it
 }
 
 const absent int32 = -1
 
-// newValueIndex returns the index of what valueOf returns, which has about that many values.
-func newValueIndex(nodes []corev1.Node, values int, valueOf func(*corev1.Node) (string, bool)) *valueIndex {
-	x := &valueIndex{number: make(map[string]int32, values), of: make([]int32, len(nodes))}
-	var size []int32
-	for i := range nodes {
-		value, ok := valueOf(&nodes[i])
+func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes))}
+	for i := range x.nodes {
+		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			x.of[i] = absent
+			index.of[i] = absent
 			continue
 		}
-		number, ok := x.number[value]
+		number, ok := index.number[value]
 		if !ok {
-			number = int32(len(x.values))
-			x.number[value] = number
-			x.values, size = append(x.values, value), append(size, 0)
+			number = int32(len(index.values))
+			index.number[value] = number
+			index.values = append(index.values, value)
 		}
-		x.of[i] = number
-		size[number]++
+		index.of[i] = number
 	}
-	x.nodes = partition(nil, x.of, size)
-	return x
+	index.nodes = partition(x.list, index.of)
+	return index
 }
 
-// partition returns the nodes of each number, which of has as often as size says. Those that
-// of speaks of are the given ones, or all if these are nil.
-func partition(nodes, of, size []int32) [][]int32 {
+// partition returns, for each number, the nodes with that number. The i-th number is that of
+// nodes[i], or absent. New numbers occur in ascending order.
+func partition(nodes, numbers []int32) [][]int32 {
+	var size []int
 	total := 0
-	for _, n := range size {
-		total += int(n)
-	}
-	places, parts := make([]int32, 0, total), make([][]int32, len(size))
-	for number, n := range size {
-		end := len(places) + int(n)
-		parts[number] = places[len(places):len(places):end]
-		places = places[:end]
-	}
-	for i, number := range of {
+	for _, number := range numbers {
 		switch {
 		case number == absent:
-		case nodes == nil:
-			parts[number] = append(parts[number], int32(i))
-		default:
+			continue
+		case int(number) == len(size):
+			size = append(size, 0)
+		}
+		size[number]++
+		total++
+	}
+	memory, parts := make([]int32, total), make([][]int32, len(size))
+	for number, n := range size {
+		parts[number], memory = memory[:0:n], memory[n:]
+	}
+	for i, number := range numbers {
+		if number != absent {
 			parts[number] = append(parts[number], nodes[i])
 		}
 	}
 	return parts
 }
 
-// having returns the nodes that have the value.
-func (x *valueIndex) having(value string) []int32 {
+// with returns the nodes that have the value.
+func (x *valueIndex) with(value string) []int32 {
 	if number, ok := x.number[value]; ok {
 		return x.nodes[number]
 	}

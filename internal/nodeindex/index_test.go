@@ -3,7 +3,6 @@ package nodeindex_test
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -11,12 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"github.com/fluid-cloudnative/slipstream/internal/growth"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
-// nodes draws few and many nodes. Of many, some share a rack with hundreds, some with
-// a handful, so that sets of nodes take both of their forms.
+// nodes draws few and many nodes, with few and many nodes in a rack, some of which lack labels.
 func nodes() *rapid.Generator[[]corev1.Node] {
 	return rapid.Custom(func(t *rapid.T) []corev1.Node {
 		n := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 64, 65, 200, 400}).Draw(t, "n")
@@ -55,7 +54,7 @@ func build(c *nodeindex.Index, all []corev1.Node, of map[int]bool) nodeindex.Set
 	return c.Matching([]nodeselector.Term{nil}).Filter(func(i int) bool { return of[i] })
 }
 
-func TestAgreementIsWhatItSays(t *testing.T) {
+func TestAgreement(t *testing.T) {
 	keys := rapid.SliceOfN(rapid.SampledFrom([]string{"host", "rack", "zone", "none"}), 1, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		all := nodes().Draw(t, "nodes")
@@ -71,27 +70,56 @@ func TestAgreementIsWhatItSays(t *testing.T) {
 			return true
 		}
 		set := sets(len(all)).Draw(t, "set")
-		following, leading := map[int]bool{}, map[int]bool{}
+		followers, leaders := map[int]bool{}, map[int]bool{}
 		for i := range all {
 			for s := range set {
 				if !set[s] {
 					continue
 				}
-				following[i] = following[i] || agrees(i, s)
-				leading[i] = leading[i] || agrees(s, i)
+				followers[i] = followers[i] || agrees(i, s)
+				leaders[i] = leaders[i] || agrees(s, i)
 			}
 		}
 		a := c.Agreement(on)
-		if got := a.Followers(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(following)) {
-			t.Fatalf("Following(%v) = %v, want %v", set, slices.Collect(got.All()), members(following))
+		if got := a.Followers(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(followers)) {
+			t.Fatalf("Followers(%v) = %v, want %v", set, slices.Collect(got.All()), members(followers))
 		}
-		if got := a.Leaders(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(leading)) {
-			t.Fatalf("Leading(%v) = %v, want %v", set, slices.Collect(got.All()), members(leading))
+		if got := a.Leaders(build(c, all, set)); !slices.Equal(slices.Collect(got.All()), members(leaders)) {
+			t.Fatalf("Leaders(%v) = %v, want %v", set, slices.Collect(got.All()), members(leaders))
 		}
 		if c.Agreement(on) != a {
 			t.Fatal("computed twice")
 		}
+		checkLower(t, a, all, agrees)
 	})
+}
+
+// checkLower compares Lower with its definition.
+func checkLower(t *rapid.T, a *nodeindex.Agreement, all []corev1.Node, agrees func(b, a int) bool) {
+	const least = -1
+	numbers := func(label string) []int32 {
+		return rapid.SliceOfN(rapid.Int32Range(0, 9), len(all), len(all)).Draw(t, label)
+	}
+	x, _ := nodeindex.New(all)
+	leaders, followers := sets(len(all)).Draw(t, "leaders"), sets(len(all)).Draw(t, "followers")
+	before, of := numbers("numbers"), numbers("of")
+	want := slices.Clone(before)
+	for i := range all {
+		if leaders[i] {
+			greatest := int32(least)
+			for f := range followers {
+				if followers[f] && agrees(f, i) {
+					greatest = max(greatest, of[f])
+				}
+			}
+			want[i] = min(want[i], greatest)
+		}
+	}
+	got := slices.Clone(before)
+	a.Lower(got, build(x, all, leaders), of, build(x, all, followers), least)
+	if !slices.Equal(got, want) {
+		t.Fatalf("Lower(%v, %v, %v, %v) = %v, want %v", before, leaders, of, followers, got, want)
+	}
 }
 
 func members(of map[int]bool) []int {
@@ -105,21 +133,23 @@ func TestSets(t *testing.T) {
 		c, _ := nodeindex.New(all)
 		a, b := sets(len(all)).Draw(t, "a"), sets(len(all)).Draw(t, "b")
 		s, o := build(c, all, a), build(c, all, b)
-		both, rest := map[int]bool{}, map[int]bool{}
+		both, either, rest := map[int]bool{}, maps.Clone(b), map[int]bool{}
 		for i := range a {
-			both[i], rest[i] = a[i] && b[i], a[i] && !b[i]
+			both[i], either[i], rest[i] = a[i] && b[i], a[i] || b[i], a[i] && !b[i]
 		}
 		check := func(what string, got nodeindex.Set, want map[int]bool) {
 			if list := members(want); !slices.Equal(slices.Collect(got.All()), list) || got.Len() != len(list) || got.Empty() != (len(list) == 0) {
 				t.Fatalf("%s = %v, want %v", what, slices.Collect(got.All()), list)
 			}
 		}
-		within := len(members(rest)) == 0
-		check("And", s.Intersection(o), both)
-		check("Minus", s.Difference(o), rest)
-		check("And, undisturbed", s, a)
-		if s.SubsetOf(o) != within || s.Intersects(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
-			t.Fatalf("%v, %v: Within %v, Meets %v, Equal %v", a, b, s.SubsetOf(o), s.Intersects(o), s.Equal(o))
+		subset := len(members(rest)) == 0
+		check("Intersection", s.Intersection(o), both)
+		check("Difference", s.Difference(o), rest)
+		check("Union", s.Union(o), either)
+		check("Filter", s.Filter(func(i int) bool { return b[i] }), both)
+		check("an operand", s, a)
+		if s.SubsetOf(o) != subset || s.Intersects(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
+			t.Fatalf("%v, %v: SubsetOf %v, Intersects %v, Equal %v", a, b, s.SubsetOf(o), s.Intersects(o), s.Equal(o))
 		}
 		for i := range s.All() {
 			if !s.Has(i) {
@@ -130,7 +160,7 @@ func TestSets(t *testing.T) {
 	})
 }
 
-func TestMatchingIsTheSchedulersVerdictOnEachNode(t *testing.T) {
+func TestLawX1MatchingIsTheVerdictOnEachNode(t *testing.T) {
 	expressions := rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
 		e := corev1.NodeSelectorRequirement{
 			Key: rapid.SampledFrom([]string{"host", "rack", "zone", "none"}).Draw(t, "key"),
@@ -141,7 +171,7 @@ func TestMatchingIsTheSchedulersVerdictOnEachNode(t *testing.T) {
 		case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
 			e.Values = rapid.SliceOfN(rapid.SampledFrom([]string{"h1", "r0", "r1", "0", "1", "x"}), 1, 3).Draw(t, "values")
 		case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
-			e.Values = []string{"1"}
+			e.Values = []string{rapid.SampledFrom([]string{"1", "word"}).Draw(t, "bound")}
 		}
 		return e
 	})
@@ -209,8 +239,32 @@ func TestTolerated(t *testing.T) {
 				want = []int{0, 1, 2, 3}
 			}
 		}
-		if got := slices.Collect(c1.Tolerated([]corev1.Toleration{{Key: "unlike", Operator: "Exists"}, c.by}).All()); !slices.Equal(got, want) {
+		if got := slices.Collect(c1.Tolerated(nodeindex.NewTolerations([]corev1.Toleration{{Key: "unlike", Operator: "Exists"}, c.by})).All()); !slices.Equal(got, want) {
 			t.Errorf("%v by %v: %v, want %v", c.taint, c.by, got, want)
+		}
+	}
+}
+
+func TestUntolerated(t *testing.T) {
+	const noSchedule, noExecute = corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute
+	node := &corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{
+		{Key: corev1.TaintNodeUnschedulable, Effect: noSchedule}, // the cordon is no taint here
+		{Key: "a", Effect: corev1.TaintEffectPreferNoSchedule}, {Key: "b", Effect: noSchedule}, {Key: "c", Effect: noExecute},
+	}}}
+	for _, c := range []struct {
+		by      []corev1.Toleration
+		effects []corev1.TaintEffect
+		want    string
+	}{
+		{nil, []corev1.TaintEffect{noSchedule, noExecute}, "b"},
+		{nil, []corev1.TaintEffect{noExecute}, "c"},
+		{nil, nil, ""},
+		{[]corev1.Toleration{{Key: "b"}}, []corev1.TaintEffect{noSchedule, noExecute}, "c"},
+		{[]corev1.Toleration{{Operator: "Exists"}}, []corev1.TaintEffect{noSchedule, noExecute}, ""},
+	} {
+		taint, ok := nodeindex.NewTolerations(c.by).Untolerated(node, c.effects...)
+		if taint.Key != c.want || ok != (c.want != "") {
+			t.Errorf("Untolerated(%v, %v) = %v, %v", c.by, c.effects, taint, ok)
 		}
 	}
 }
@@ -229,7 +283,7 @@ func TestUncordoned(t *testing.T) {
 		{[]corev1.Toleration{{Key: "node.kubernetes.io/unschedulable", Effect: "NoSchedule"}}, 2},
 		{[]corev1.Toleration{{Key: "node.kubernetes.io/unschedulable", Operator: "Exists", Effect: "NoExecute"}}, 1},
 	} {
-		if got := c.Uncordoned(test.by).Len(); got != test.want {
+		if got := c.Uncordoned(nodeindex.NewTolerations(test.by)).Len(); got != test.want {
 			t.Errorf("Uncordoned(%v) has %d nodes, want %d", test.by, got, test.want)
 		}
 	}
@@ -247,7 +301,7 @@ func TestSeparating(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		nodes []corev1.Node
-		want  int // that many of them
+		want  int // the first so many are wanted
 		key   string
 		value string
 	}{
@@ -256,7 +310,7 @@ func TestSeparating(t *testing.T) {
 		{"fewer values come first", []corev1.Node{node("a", "a", "1", "b", "1"), node("b", "a", "2", "b", "1"), node("c", "a", "3", "b", "2")}, 2, "b", "[1]"},
 		{"then fewer in all", []corev1.Node{node("a", "a", "1", "b", "1"), node("b", "a", "2", "b", "2"), node("c", "a", "3", "b", "2")}, 1, "b", "[1]"},
 		{"then the name", []corev1.Node{node("a", "b", "1", "a", "1"), node("b", "b", "2", "a", "2")}, 1, "a", "[1]"},
-		{"the hostname last", []corev1.Node{node("a", hostname, "a", "rack", "1"), node("b", hostname, "b", "rack", "2"), node("c", hostname, "c", "rack", "3")}, 2, "rack", "[1 2]"},
+		{"another label than the hostname", []corev1.Node{node("a", hostname, "a", "rack", "1"), node("b", hostname, "b", "rack", "2"), node("c", hostname, "c", "rack", "3")}, 2, "rack", "[1 2]"},
 		{"the hostname", []corev1.Node{node("a", hostname, "a", "rack", "1"), node("b", hostname, "b", "rack", "1")}, 1, hostname, "[a]"},
 		{"one lacks it", []corev1.Node{node("a", "type", "gpu"), node("b"), node("c", "type", "cpu")}, 2, "", "[]"},
 		{"another has it", []corev1.Node{node("a", "type", "gpu"), node("b", "type", "cpu"), node("c", "type", "cpu")}, 2, "", "[]"},
@@ -269,6 +323,9 @@ func TestSeparating(t *testing.T) {
 				t.Fatal(faults)
 			}
 			l := cat.Labels()
+			if l.Len() != len(c.nodes) {
+				t.Errorf("Len = %d", l.Len())
+			}
 			key, values, ok := l.Separating(l.All().Filter(func(i int) bool { return i < c.want }), l.All())
 			if key != c.key || fmt.Sprint(values) != c.value || ok != (c.key != "") {
 				t.Errorf("Separating = %s, %v, %v; want %s, %s", key, values, ok, c.key, c.value)
@@ -280,7 +337,7 @@ func TestSeparating(t *testing.T) {
 	}
 }
 
-func TestToleratedOnNodesOfManyTaints(t *testing.T) {
+func TestToleratedOnNodesWithManyTaints(t *testing.T) {
 	taints := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) corev1.Taint {
 		return corev1.Taint{
 			Key:    rapid.SampledFrom([]string{"k", "l", "kl", ""}).Draw(t, "key"),
@@ -314,33 +371,188 @@ func TestToleratedOnNodesOfManyTaints(t *testing.T) {
 			}
 		}
 		c, _ := nodeindex.New(all)
-		if got := slices.Collect(c.Tolerated(tolerations).All()); !slices.Equal(got, want) {
+		if got := slices.Collect(c.Tolerated(nodeindex.NewTolerations(tolerations)).All()); !slices.Equal(got, want) {
 			t.Fatalf("%v by %v: %v, want %v", kinds, tolerations, got, want)
 		}
 	})
 }
 
-// A taint of each node's own costs memory for that node, not for all.
-func TestDistinctTaintsCostWhatTheyHold(t *testing.T) {
-	bytes := func(n int) uint64 {
-		all := make([]corev1.Node, n)
-		for i := range all {
-			all[i].Name = fmt.Sprint("n", i)
-			all[i].Spec.Taints = []corev1.Taint{{Key: "until", Value: fmt.Sprint(i), Effect: corev1.TaintEffectNoSchedule}}
-		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		c, _ := nodeindex.New(all)
-		tolerated := c.Tolerated(nil)
-		runtime.ReadMemStats(&after)
-		if !tolerated.Empty() {
-			t.Error("tolerated")
-		}
-		return after.TotalAlloc - before.TotalAlloc
+func TestNewReportsNames(t *testing.T) {
+	named := func(name string) corev1.Node { return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}} }
+	x, faults := nodeindex.New([]corev1.Node{named("a"), named("b"), named(""), named("a"), named(""), named("a")})
+	var got []string
+	for _, fault := range faults {
+		got = append(got, fault.Error())
 	}
-	few, many := bytes(2000), bytes(16000)
-	t.Logf("2,000 nodes: %d bytes, 16,000: %d", few, many)
-	if many > 20*few {
-		t.Error("the memory grows faster than the nodes")
+	slices.Sort(got)
+	if want := []string{
+		"nodes[2].metadata.name: Required value: every node needs a name",
+		`nodes[3].metadata.name: Duplicate value: "a"`,
+		"nodes[4].metadata.name: Required value: every node needs a name",
+		`nodes[5].metadata.name: Duplicate value: "a"`,
+	}; !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
+	}
+	if i, ok := x.Find("b"); i != 1 || !ok {
+		t.Errorf("Find = %d, %v", i, ok)
+	}
+	if i, ok := x.Find("c"); ok {
+		t.Errorf("Find = %d, %v", i, ok)
+	}
+	if got := slices.Collect(x.Named("b").All()); !slices.Equal(got, []int{1}) || !x.Named("c").Empty() {
+		t.Errorf("Named = %v", got)
+	}
+}
+
+func TestLabelled(t *testing.T) {
+	node := func(name string, labels map[string]string) corev1.Node {
+		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+	}
+	x, _ := nodeindex.New([]corev1.Node{
+		node("a", map[string]string{"zone": "1", "rack": "1"}), node("b", map[string]string{"zone": "1", "": "1"}), node("c", nil),
+	})
+	for _, c := range []struct {
+		labels map[string]string
+		want   []int
+	}{
+		{nil, []int{0, 1, 2}}, {map[string]string{"zone": "1"}, []int{0, 1}}, {map[string]string{"zone": "1", "rack": "1"}, []int{0}},
+		{map[string]string{"zone": "2"}, nil}, {map[string]string{"gpu": "1"}, nil},
+	} {
+		if got := slices.Collect(x.Labelled(maps.All(c.labels)).All()); !slices.Equal(got, c.want) {
+			t.Errorf("Labelled(%v) = %v, want %v", c.labels, got, c.want)
+		}
+	}
+	if !x.HasLabel("rack") || x.HasLabel("gpu") {
+		t.Error("HasLabel is wrong")
+	}
+}
+
+func TestSparseSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		list := rapid.SliceOfDistinct(rapid.Int32Range(0, 300), rapid.ID).Draw(t, "nodes")
+		slices.Sort(list)
+		s := nodeindex.NewSparseSet(list)
+		var got []int32
+		for node := range s.All() {
+			got = append(got, int32(node))
+		}
+		if !slices.Equal(got, list) && len(list) > 0 || s.Len() != len(list) {
+			t.Fatalf("%v holds %v", list, got)
+		}
+		for node := range int32(301) {
+			if s.Has(node) != slices.Contains(list, node) {
+				t.Fatalf("%v has %d: %v", list, node, s.Has(node))
+			}
+		}
+		for node := range s.All() {
+			if node != int(list[0]) {
+				t.Fatal("All does not stop")
+			}
+			break
+		}
+	})
+}
+
+// racks returns n nodes with a hostname each, in racks of 20.
+func racks(n int) []corev1.Node {
+	all := make([]corev1.Node, n)
+	for i := range all {
+		all[i] = corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("n", i), Labels: map[string]string{
+			"host": fmt.Sprint(i), "rack": fmt.Sprint(i / 20), "zone": fmt.Sprint(i % 3),
+		}}}
+	}
+	return all
+}
+
+func TestLawG1Growth(t *testing.T) {
+	agreement := func(nodes []corev1.Node, keys []string) func() {
+		return func() {
+			x, _ := nodeindex.New(nodes)
+			a := x.Agreement(keys)
+			a.Followers(x.All())
+			a.Leaders(x.All())
+			a.Lower(make([]int32, len(nodes)), x.All(), make([]int32, len(nodes)), x.All(), 0)
+		}
+	}
+	// random returns n nodes, each of which has each of the keys or not.
+	random := func(n, keys int, value func(i, key int) string) ([]corev1.Node, []string) {
+		all, names, state := make([]corev1.Node, n), make([]string, keys), uint64(1)
+		for k := range names {
+			names[k] = fmt.Sprint("key-", k)
+		}
+		for i := range all {
+			labels := map[string]string{}
+			for k := range keys {
+				if state = state*6364136223846793005 + 1442695040888963407; state>>40&1 == 1 {
+					labels[names[k]] = value(i, k)
+				}
+			}
+			all[i] = corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("n", i), Labels: labels}}
+		}
+		return all, names
+	}
+	for name, prepare := range map[string]func(n int) func(){
+		"nodes, by hostname":      func(n int) func() { return agreement(racks(n), []string{"host"}) },
+		"nodes, by rack and zone": func(n int) func() { return agreement(racks(n), []string{"rack", "zone"}) },
+		"nodes, by rack and host, some of which lack one": func(n int) func() {
+			all := racks(n)
+			for i := range all {
+				if i%3 == 0 {
+					delete(all[i].Labels, "host")
+				} else if i%3 == 1 {
+					delete(all[i].Labels, "rack")
+				}
+			}
+			return agreement(all, []string{"host", "rack"})
+		},
+		"nodes with 14 labels, present or not": func(n int) func() {
+			return agreement(random(n, 14, func(i, key int) string { return "" }))
+		},
+		"nodes with 14 labels and a hostname, present or not": func(n int) func() {
+			return agreement(random(n, 14, func(i, key int) string {
+				if key == 7 {
+					return fmt.Sprint(i)
+				}
+				return ""
+			}))
+		},
+		"keys": func(n int) func() {
+			return agreement(random(100, n/20, func(i, key int) string { return fmt.Sprint(i % 10) }))
+		},
+		"keys that no node has": func(n int) func() {
+			keys := make([]string, n)
+			for k := range keys {
+				keys[k] = fmt.Sprint("key-", k)
+			}
+			return agreement(racks(2000), append(keys, "rack"))
+		},
+		"terms": func(n int) func() {
+			x, _ := nodeindex.New(racks(2000))
+			expressions := make([]corev1.NodeSelectorTerm, n)
+			for i := range expressions {
+				expressions[i].MatchExpressions = []corev1.NodeSelectorRequirement{{Key: "host", Operator: corev1.NodeSelectorOpIn, Values: []string{fmt.Sprint(i)}}}
+			}
+			terms, _ := nodeselector.ParseTerms(expressions, "")
+			return func() { x.Matching(terms) }
+		},
+		"distinct taints": func(n int) func() {
+			all := racks(n)
+			for i := range all {
+				all[i].Spec.Taints = []corev1.Taint{{Key: "until", Value: fmt.Sprint(i), Effect: corev1.TaintEffectNoSchedule}}
+			}
+			return func() {
+				x, _ := nodeindex.New(all)
+				x.Tolerated(nodeindex.NewTolerations(nil))
+			}
+		},
+		"separating labels": func(n int) func() {
+			x, _ := nodeindex.New(racks(n))
+			return func() {
+				l := x.Labels()
+				l.Separating(l.All().Filter(func(i int) bool { return i < 30 }), l.All())
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { growth.Check(t, 2000, prepare) })
 	}
 }

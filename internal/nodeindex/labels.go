@@ -10,35 +10,30 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 )
 
-// Labels are the names and the labels of the nodes of a catalogue, in memory of their
-// own. They are immutable and safe for use by several goroutines at once.
+// Labels holds the names and the labels of the nodes of an index, in memory of its own. It is
+// immutable and safe for use by several goroutines at once.
 type Labels struct {
 	all   Set
 	names []string
-	first []int32 // of each node, the number of its first label; one more at the end
-	flat  []label // of all nodes
+	first []int32 // for each node, the index of its first label in flat; and the length of flat
+	flat  []label // the labels of all nodes
 
 	index   sync.Once
-	id      []int32 // of flat, what is the same label
-	label   []label // by id
-	keyOf   []int32 // by id
+	id      []int32 // for each label in flat, its number: the same for the same label
+	label   []label // by number
+	keyOf   []int32 // by number, the number of the key
 	keys    []string
-	variety []int32 // how many values each key has
+	variety []int32 // for each key, the number of its values
 }
 
 type label struct{ key, value string }
 
 // Labels returns the names and labels of all nodes.
-func (c *Index) Labels() *Labels {
-	l := &Labels{all: c.all, names: make([]string, len(c.nodes)), first: make([]int32, 1, len(c.nodes)+1)}
-	total := 0
-	for i := range c.nodes {
-		total += len(c.nodes[i].Labels)
-	}
-	l.flat = make([]label, 0, total)
-	for i := range c.nodes {
-		l.names[i] = c.nodes[i].Name
-		for key, value := range c.nodes[i].Labels {
+func (x *Index) Labels() *Labels {
+	l := &Labels{all: x.all, first: []int32{0}}
+	for i := range x.nodes {
+		l.names = append(l.names, x.nodes[i].Name)
+		for key, value := range x.nodes[i].Labels {
 			l.flat = append(l.flat, label{key, value})
 		}
 		l.first = append(l.first, int32(len(l.flat)))
@@ -49,7 +44,7 @@ func (c *Index) Labels() *Labels {
 // All returns the set of all nodes.
 func (l *Labels) All() Set { return l.all }
 
-// Len returns how many nodes there are.
+// Len returns the number of nodes.
 func (l *Labels) Len() int { return len(l.names) }
 
 // Name returns the name of node i.
@@ -64,10 +59,10 @@ func (l *Labels) Node(i int) map[string]string {
 	return labels
 }
 
-// Separating returns a label key, and the values of it that the wanted nodes have and
-// no other of the nodes has, or ok == false if there is no such key. Of several keys
-// it is one of few values: first among those that are wanted, then among all there
-// are. The hostname, which tells every node from every other, comes last.
+// Separating returns a label key and those of its values that the wanted nodes have and the
+// other nodes do not have. ok is false if there is no such key. Of several keys it is the one
+// with the fewest wanted values, and then with the fewest values in all. The hostname, which
+// differs between any two nodes, comes last. wanted is a subset of nodes.
 func (l *Labels) Separating(wanted, nodes Set) (key string, values []string, ok bool) {
 	l.index.Do(l.count)
 	unwanted, seen := make([]bool, len(l.label)), make([]bool, len(l.label))
@@ -103,12 +98,13 @@ func (l *Labels) Separating(wanted, nodes Set) (key string, values []string, ok 
 	return l.keys[best], valuesOf[best], true
 }
 
-// usable reports whether a node affinity may name the label. The labels of real nodes
-// can always be named.
+// usable reports whether a node affinity may name the key and the values, as it may for the
+// labels of nodes that an API server accepted.
 func (l *Labels) usable(key string, values []string) bool {
 	return labelsyntax.IsKey(key) && !slices.ContainsFunc(values, func(v string) bool { return !labelsyntax.IsValue(v) })
 }
 
+// plainer reports whether key a is preferred to key b.
 func (l *Labels) plainer(a, b int32, values [][]string) bool {
 	hostname := func(k int32) int {
 		if l.keys[k] == corev1.LabelHostname {
@@ -124,7 +120,7 @@ func (l *Labels) plainer(a, b int32, values [][]string) bool {
 	) < 0
 }
 
-// count gives every label and every key a number.
+// count numbers all labels and all keys.
 func (l *Labels) count() {
 	ids, keys := map[label]int32{}, map[string]int32{}
 	l.id = make([]int32, len(l.flat))

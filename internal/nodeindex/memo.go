@@ -2,31 +2,31 @@ package nodeindex
 
 import "sync"
 
-// A Memo keeps what was made for each key. It is safe for use by several goroutines at once;
-// the zero value is empty.
+// A Memo keeps one value for each key. It is safe for use by several goroutines at once. The
+// zero value is empty.
 type Memo[T any] struct {
-	mu   sync.Mutex
-	kept map[string]*made[T]
+	mu     sync.Mutex
+	values map[string]*memoized[T]
 }
 
-type made[T any] struct {
+type memoized[T any] struct {
 	once  sync.Once
 	value T
 }
 
-// Get returns what was made for the key, or makes it. It is made once, however many ask for
-// it at the same time, and nobody waits for what is made for another key.
+// Get returns the value for a key, which it makes if there is none. It calls make once for
+// each key, and does not wait for the value of another key.
 func (m *Memo[T]) Get(key []byte, make func() T) T {
 	m.mu.Lock()
-	of, ok := m.kept[string(key)]
+	kept, ok := m.values[string(key)]
 	if !ok {
-		if m.kept == nil {
-			m.kept = map[string]*made[T]{}
+		if m.values == nil {
+			m.values = map[string]*memoized[T]{}
 		}
-		of = new(made[T])
-		m.kept[string(key)] = of
+		kept = new(memoized[T])
+		m.values[string(key)] = kept
 	}
 	m.mu.Unlock()
-	of.once.Do(func() { of.value = make() })
-	return of.value
+	kept.once.Do(func() { kept.value = make() })
+	return kept.value
 }

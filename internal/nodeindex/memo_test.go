@@ -8,7 +8,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
-func TestAMemoMakesOnce(t *testing.T) {
+func TestMemoMakesEachValueOnce(t *testing.T) {
 	var m nodeindex.Memo[int]
 	var made [3]atomic.Int32
 	var wg sync.WaitGroup
@@ -18,7 +18,7 @@ func TestAMemoMakesOnce(t *testing.T) {
 			defer wg.Done()
 			key := i % 3
 			if got := m.Get([]byte{byte(key)}, func() int { made[key].Add(1); return 10 + key }); got != 10+key {
-				t.Errorf("of %d: %d", key, got)
+				t.Errorf("the value for %d is %d", key, got)
 			}
 		}()
 	}
@@ -30,7 +30,7 @@ func TestAMemoMakesOnce(t *testing.T) {
 	}
 }
 
-func TestAMemoMakesForSeveralAtTheSameTime(t *testing.T) {
+func TestMemoDoesNotWaitForOtherKeys(t *testing.T) {
 	var m nodeindex.Memo[int]
 	got := m.Get([]byte("a"), func() int { return 1 + m.Get([]byte("b"), func() int { return 1 }) })
 	if got != 2 {

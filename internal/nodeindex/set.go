@@ -1,13 +1,14 @@
 package nodeindex
 
 import (
+	"cmp"
 	"iter"
 	"math/bits"
 	"slices"
 )
 
-// A Set is a set of the nodes of one catalogue, a bit for each. What is published is
-// never written to, so that sets may share memory.
+// A Set is a set of the nodes of one index, with a bit for each node. Sets share memory, so
+// a set that was returned is never written to.
 type Set []uint64
 
 func newSet(n int) Set { return make(Set, (n+63)/64) }
@@ -19,17 +20,12 @@ func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
 // Has reports whether node i is in s.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
-// Empty reports whether no node is in s.
+// Empty reports whether s has no nodes.
 func (s Set) Empty() bool {
-	for _, word := range s {
-		if word != 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(s, func(word uint64) bool { return word != 0 })
 }
 
-// Len returns how many nodes are in s.
+// Len returns the number of nodes in s.
 func (s Set) Len() int {
 	n := 0
 	for _, word := range s {
@@ -38,17 +34,25 @@ func (s Set) Len() int {
 	return n
 }
 
-// All ranges over the nodes of s in their order.
+// All ranges over the nodes of s in order.
 func (s Set) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
-		for w, word := range s {
-			for ; word != 0; word &= word - 1 {
-				if !yield(w*64 + bits.TrailingZeros64(word)) {
-					return
-				}
+		for i, word := range s {
+			if !each(i, word, yield) {
+				return
 			}
 		}
 	}
+}
+
+// each yields the nodes of the i-th word of a set. It is false if yield is.
+func each(i int, word uint64, yield func(int) bool) bool {
+	for ; word != 0; word &= word - 1 {
+		if !yield(i*64 + bits.TrailingZeros64(word)) {
+			return false
+		}
+	}
+	return true
 }
 
 // SubsetOf reports whether every node of s is in t.
@@ -61,7 +65,7 @@ func (s Set) SubsetOf(t Set) bool {
 	return true
 }
 
-// Intersects reports whether some node is in both.
+// Intersects reports whether some node is in both s and t.
 func (s Set) Intersects(t Set) bool {
 	for i := range s {
 		if s[i]&t[i] != 0 {
@@ -71,8 +75,8 @@ func (s Set) Intersects(t Set) bool {
 	return false
 }
 
-// Intersection returns what is in both: s or t itself where one is within the other, so that
-// equal sets of many operations are one in memory.
+// Intersection returns the intersection of s and t. It is s or t itself if one is a subset of
+// the other, so that equal sets of many operations share memory.
 func (s Set) Intersection(t Set) Set {
 	switch {
 	case s.SubsetOf(t):
@@ -80,6 +84,11 @@ func (s Set) Intersection(t Set) Set {
 	case t.SubsetOf(s):
 		return t
 	}
+	return s.intersection(t)
+}
+
+// intersection returns the intersection of s and t in memory of its own.
+func (s Set) intersection(t Set) Set {
 	both := make(Set, len(s))
 	for i := range s {
 		both[i] = s[i] & t[i]
@@ -87,7 +96,7 @@ func (s Set) Intersection(t Set) Set {
 	return both
 }
 
-// Union returns what is in either: s or t itself where one is within the other.
+// Union returns the union of s and t. It is s or t itself if one is a subset of the other.
 func (s Set) Union(t Set) Set {
 	switch {
 	case s.SubsetOf(t):
@@ -95,12 +104,14 @@ func (s Set) Union(t Set) Set {
 	case t.SubsetOf(s):
 		return s
 	}
-	either := slices.Clone(s)
-	either.include(t)
+	either := make(Set, len(s))
+	for i := range s {
+		either[i] = s[i] | t[i]
+	}
 	return either
 }
 
-// Difference returns what is in s and not in t.
+// Difference returns the nodes of s that are not in t.
 func (s Set) Difference(t Set) Set {
 	rest := make(Set, len(s))
 	for i := range s {
@@ -110,21 +121,82 @@ func (s Set) Difference(t Set) Set {
 }
 
 // Equal reports whether s and t have the same nodes.
-func (s Set) Equal(t Set) bool { return s.SubsetOf(t) && t.SubsetOf(s) }
+func (s Set) Equal(t Set) bool { return slices.Equal(s, t) }
 
-func (s Set) include(t Set) {
-	for i := range s {
-		s[i] |= t[i]
+// Filter returns the nodes of s for which ok is true.
+func (s Set) Filter(ok func(i int) bool) Set {
+	filtered := make(Set, len(s))
+	for i := range s.All() {
+		if ok(i) {
+			filtered.add(int32(i))
+		}
+	}
+	return filtered
+}
+
+// A SparseSet is a set of nodes without the words that are zero.
+type SparseSet []chunk
+
+type chunk struct {
+	word int32 // its index in a Set
+	bits uint64
+}
+
+// NewSparseSet returns the set of the nodes in a list, which is sorted.
+func NewSparseSet(list []int32) SparseSet {
+	var s SparseSet
+	for _, i := range list {
+		if n := len(s); n == 0 || s[n-1].word != i/64 {
+			s = append(s, chunk{word: i / 64})
+		}
+		s[len(s)-1].bits |= 1 << (i % 64)
+	}
+	return slices.Clip(s)
+}
+
+// All ranges over the nodes of s in order.
+func (s SparseSet) All() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, c := range s {
+			if !each(int(c.word), c.bits, yield) {
+				return
+			}
+		}
 	}
 }
 
-// Filter returns the nodes of s that ok holds of.
-func (s Set) Filter(ok func(i int) bool) Set {
-	where := make(Set, len(s))
-	for i := range s.All() {
-		if ok(i) {
-			where.add(int32(i))
+// intersection returns the intersection of s and t.
+func (s SparseSet) intersection(t Set) SparseSet {
+	var both SparseSet
+	for _, c := range s {
+		if word := c.bits & t[c.word]; word != 0 {
+			both = append(both, chunk{c.word, word})
 		}
 	}
-	return where
+	return both
+}
+
+// Has reports whether a node is in s.
+func (s SparseSet) Has(node int32) bool {
+	at, ok := slices.BinarySearchFunc(s, node/64, func(c chunk, word int32) int { return cmp.Compare(c.word, word) })
+	return ok && s[at].bits&(1<<(node%64)) != 0
+}
+
+// Len returns the number of nodes in s.
+func (s SparseSet) Len() int {
+	n := 0
+	for _, c := range s {
+		n += bits.OnesCount64(c.bits)
+	}
+	return n
+}
+
+func (s SparseSet) intersects(t Set) bool {
+	return slices.ContainsFunc(s, func(c chunk) bool { return t[c.word]&c.bits != 0 })
+}
+
+func (s SparseSet) addTo(t Set) {
+	for _, c := range s {
+		t[c.word] |= c.bits
+	}
 }

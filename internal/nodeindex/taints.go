@@ -8,57 +8,55 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// profile is a combination of taints, and the nodes that have it.
+// A profile is a combination of taints, in one order, and the nodes that have it.
 type profile struct {
 	taints []corev1.Taint
 	nodes  []int32
 }
 
-// profilesOf groups the nodes with taints that keep pods away. There may be as many
-// combinations as nodes: taints hold times, and names of tenants.
-func profilesOf(nodes []corev1.Node) []profile {
+// newProfiles groups the nodes by the taints that keep pods away. There may be as many
+// combinations as nodes, because taints hold times and names of tenants.
+func (x *Index) newProfiles() []profile {
 	var profiles []profile
-	var size []int32
-	of, number := make([]int32, len(nodes)), map[string]int32{}
-	var repelling []corev1.Taint
-	var identity []byte
-	for i := range nodes {
-		of[i] = absent
-		repelling, identity = repelling[:0], identity[:0]
-		for _, t := range nodes[i].Spec.Taints {
-			if t.Effect != corev1.TaintEffectNoSchedule && t.Effect != corev1.TaintEffectNoExecute {
+	numbers, numberOf := make([]int32, len(x.nodes)), map[string]int32{}
+	for i := range x.nodes {
+		var taints []corev1.Taint
+		var identity []byte
+		for _, t := range x.nodes[i].Spec.Taints {
+			if t.Effect != corev1.TaintEffectNoSchedule && t.Effect != corev1.TaintEffectNoExecute || isCordon(t) {
 				continue
 			}
-			repelling = append(repelling, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
+			taints = append(taints, corev1.Taint{Key: t.Key, Value: t.Value, Effect: t.Effect})
 			for _, s := range []string{t.Key, t.Value, string(t.Effect)} {
 				identity = binary.AppendUvarint(identity, uint64(len(s)))
 				identity = append(identity, s...)
 			}
 		}
-		if len(repelling) == 0 {
-			continue
-		}
-		p, ok := number[string(identity)]
+		number, ok := numberOf[string(identity)]
 		if !ok {
-			p = int32(len(profiles))
-			number[string(identity)] = p
-			profiles, size = append(profiles, profile{taints: slices.Clone(repelling)}), append(size, 0)
+			number = int32(len(profiles))
+			numberOf[string(identity)] = number
+			profiles = append(profiles, profile{taints: taints})
 		}
-		of[i] = p
-		size[p]++
+		numbers[i] = number
 	}
-	for p, nodes := range partition(nil, of, size) {
-		profiles[p].nodes = nodes
+	for number, nodes := range partition(x.list, numbers) {
+		profiles[number].nodes = nodes
 	}
 	return profiles
 }
 
-// Tolerated returns the nodes whose taints the tolerations tolerate, as kube-scheduler
-// sees them: those with effect NoSchedule and NoExecute.
-func (c *Index) Tolerated(tolerations []corev1.Toleration) Set {
-	tolerated := slices.Clone(c.all)
-	for _, p := range c.profiles {
-		if !toleratesAll(tolerations, p.taints) {
+// isCordon reports whether a taint is the one that Kubernetes adds to a cordoned node.
+func isCordon(t corev1.Taint) bool {
+	return t.Key == corev1.TaintNodeUnschedulable && t.Effect == corev1.TaintEffectNoSchedule && t.Value == ""
+}
+
+// Tolerated returns the nodes whose taints with effect NoSchedule and NoExecute the tolerations
+// tolerate. These are the effects by which kube-scheduler filters.
+func (x *Index) Tolerated(tolerations *Tolerations) Set {
+	tolerated := slices.Clone(x.all)
+	for _, p := range x.profiles {
+		if !tolerations.tolerateAll(p.taints) {
 			for _, i := range p.nodes {
 				tolerated.remove(i)
 			}
@@ -67,50 +65,101 @@ func (c *Index) Tolerated(tolerations []corev1.Toleration) Set {
 	return tolerated
 }
 
-// Uncordoned returns the nodes that are schedulable. For kube-scheduler
-// spec.unschedulable is as good as a taint, which a pod may tolerate.
-func (c *Index) Uncordoned(tolerations []corev1.Toleration) Set {
-	cordon := []corev1.Taint{{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}}
-	if toleratesAll(tolerations, cordon) {
-		return c.all
+// Uncordoned returns the nodes that are not cordoned, or all nodes if the tolerations tolerate
+// the taint that kube-scheduler takes spec.unschedulable for.
+func (x *Index) Uncordoned(tolerations *Tolerations) Set {
+	if tolerations.Tolerate(corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}) {
+		return x.all
 	}
-	return c.all.Difference(c.cordoned)
+	return x.all.Difference(x.cordoned)
 }
 
-func toleratesAll(tolerations []corev1.Toleration, taints []corev1.Taint) bool {
-	return !slices.ContainsFunc(taints, func(taint corev1.Taint) bool {
-		return !slices.ContainsFunc(tolerations, func(t corev1.Toleration) bool { return tolerates(t, taint) })
-	})
+// Tolerations is a list of tolerations, indexed so that a taint takes a few lookups. Its rule is
+// that of kube-scheduler. The method of k8s.io/api for it has another signature in each of the
+// releases with which this compiles. Operators Lt and Gt count, whatever the feature gate: if
+// the gate is off, the API server rejects such a pod.
+type Tolerations struct {
+	exist   map[tolerated]bool
+	equal   map[toleratedValue]bool
+	less    map[tolerated]int64 // the greatest bound of Lt
+	greater map[tolerated]int64 // the least bound of Gt
 }
 
-// The operators that newer releases than v0.32 of k8s.io/api name.
+// tolerated holds the key and the effect of a toleration. Empty ones stand for all.
+type tolerated struct {
+	key    string
+	effect corev1.TaintEffect
+}
+
+type toleratedValue struct {
+	tolerated
+	value string
+}
+
+// The operators that k8s.io/api defines only after v0.32.
 const (
 	tolerationOpLt corev1.TolerationOperator = "Lt"
 	tolerationOpGt corev1.TolerationOperator = "Gt"
 )
 
-// tolerates is what the scheduler makes of a toleration. The method of k8s.io/api
-// that says so has another signature in each of the releases that this compiles
-// with. Lt and Gt count: where their feature gate is off, no such pod gets past the
-// API server.
-func tolerates(t corev1.Toleration, taint corev1.Taint) bool {
-	if t.Effect != "" && t.Effect != taint.Effect || t.Key != "" && t.Key != taint.Key {
-		return false
+// NewTolerations returns the index of tolerations.
+func NewTolerations(tolerations []corev1.Toleration) *Tolerations {
+	index := &Tolerations{map[tolerated]bool{}, map[toleratedValue]bool{}, map[tolerated]int64{}, map[tolerated]int64{}}
+	for i := range tolerations {
+		t := &tolerations[i]
+		at := tolerated{t.Key, t.Effect}
+		bound, isInteger := integer(t.Value)
+		switch t.Operator {
+		case "", corev1.TolerationOpEqual:
+			index.equal[toleratedValue{at, t.Value}] = true
+		case corev1.TolerationOpExists:
+			index.exist[at] = true
+		case tolerationOpLt:
+			if known, ok := index.less[at]; isInteger && (!ok || bound > known) {
+				index.less[at] = bound
+			}
+		case tolerationOpGt:
+			if known, ok := index.greater[at]; isInteger && (!ok || bound < known) {
+				index.greater[at] = bound
+			}
+		}
 	}
-	switch t.Operator {
-	case "", corev1.TolerationOpEqual:
-		return t.Value == taint.Value
-	case corev1.TolerationOpExists:
-		return true
-	case tolerationOpLt, tolerationOpGt:
-		bound, ok := integer(t.Value)
-		value, isInteger := integer(taint.Value)
-		return ok && isInteger && (t.Operator == tolerationOpLt && value < bound || t.Operator == tolerationOpGt && value > bound)
+	return index
+}
+
+// Tolerate reports whether a toleration tolerates the taint.
+func (t *Tolerations) Tolerate(taint corev1.Taint) bool {
+	value, isInteger := integer(taint.Value)
+	for _, key := range []string{taint.Key, ""} {
+		for _, effect := range []corev1.TaintEffect{taint.Effect, ""} {
+			at := tolerated{key, effect}
+			less, hasLess := t.less[at]
+			greater, hasGreater := t.greater[at]
+			if t.exist[at] || t.equal[toleratedValue{at, taint.Value}] ||
+				isInteger && (hasLess && value < less || hasGreater && value > greater) {
+				return true
+			}
+		}
 	}
 	return false
 }
 
-// integer reads a decimal integer, without a plus sign and leading zeros.
+func (t *Tolerations) tolerateAll(taints []corev1.Taint) bool {
+	return !slices.ContainsFunc(taints, func(taint corev1.Taint) bool { return !t.Tolerate(taint) })
+}
+
+// Untolerated returns the first taint of a node, with one of the effects, that is not tolerated.
+// The cordon is not a taint here. ok is false if there is none.
+func (t *Tolerations) Untolerated(node *corev1.Node, effects ...corev1.TaintEffect) (taint corev1.Taint, ok bool) {
+	for _, taint := range node.Spec.Taints {
+		if !isCordon(taint) && slices.Contains(effects, taint.Effect) && !t.Tolerate(taint) {
+			return taint, true
+		}
+	}
+	return corev1.Taint{}, false
+}
+
+// integer parses a decimal integer without a plus sign or leading zeros.
 func integer(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && strconv.FormatInt(n, 10) == s

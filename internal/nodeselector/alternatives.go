@@ -7,29 +7,51 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// Alternatives are conjunctions of which a node must match one. None at all match no
-// node; an empty one among them matches every node. They are immutable.
+// Alternatives are ORed conjunctions, each of which some node can match. Without conjunctions
+// they match no node; with an empty conjunction they match every node. They are immutable.
 type Alternatives []conjunction
 
-// A conjunction holds requirements that some node can meet together, sorted and each
-// once. It shares them with others: those of a long chain have nearly all in common.
+// A conjunction holds requirements that some node can meet together, sorted and each once.
+// Conjunctions share requirements: those of the operations of a chain have most in common.
 type conjunction []*requirement.Requirement
+
+// Beyond these limits the functions of Alternatives require less than they should, so that
+// their cost is linear in every dimension.
+const (
+	maxTerms        = 64                                             // in the result of And
+	maxRequirements = 1024                                           // in all terms of the result
+	maxSteps        = 2*maxTerms*maxRequirements + maxTerms*maxTerms // to join two results
+)
 
 // True returns alternatives that every node matches.
 func True() Alternatives { return Alternatives{{}} }
 
-// AnyOf returns the alternatives that the terms are, each together with the selector, as
-// far as a node can match them.
+// AnyOf returns the alternatives of ORed terms, each joined with the node selector. Terms
+// that no node can match together with it are left out. If terms and node selector are too
+// many to be joined, only the entries of the node selector on keys of the term are.
 func AnyOf(terms []Term, selector Term) Alternatives {
-	a := make(Alternatives, 0, len(terms))
-	for _, t := range terms {
-		if both := t.And(selector); both.Satisfiable() {
-			a = append(a, both.conjunction())
-		}
-	}
-	return a
+	joined := joinSelector(terms, selector)
+	return slices.DeleteFunc(joined, func(c conjunction) bool { return c == nil })
 }
 
+// joinSelector returns each term joined with the node selector, as AnyOf does, and nil for a
+// term that no node can match together with it.
+func joinSelector(terms []Term, selector Term) []conjunction {
+	joined := make([]conjunction, len(terms))
+	for i, t := range terms {
+		both := t.And(selector.about(t))
+		if !both.Satisfiable() {
+			continue
+		}
+		if len(terms)*len(selector) <= maxSteps {
+			both = t.And(selector)
+		}
+		joined[i] = both.conjunction()
+	}
+	return joined
+}
+
+// conjunction returns the requirements of t, sorted and each once. It is not nil.
 func (t Term) conjunction() conjunction {
 	c := make(conjunction, len(t))
 	for i := range t {
@@ -39,28 +61,20 @@ func (t Term) conjunction() conjunction {
 	return slices.CompactFunc(c, func(r, o *requirement.Requirement) bool { return r.Compare(o) == 0 })
 }
 
-// term returns the requirements of c that keep lets through.
-func (c conjunction) term(keep func(*requirement.Requirement) bool) Term {
-	var t Term
-	for _, r := range c {
-		if keep(r) {
-			t = append(t, *r)
-		}
+// term is the inverse of conjunction.
+func (c conjunction) term() Term {
+	t := make(Term, len(c))
+	for i, r := range c {
+		t[i] = *r
 	}
 	return t
 }
 
-// The most that Both returns.
-const (
-	MaxTerms        = 64
-	MaxRequirements = 1024 // in all terms
-)
-
-// And returns alternatives for the nodes that match both a and b. Terms multiply, so
-// there may be too many of them. It then asks for less: of a or b, or both, only what
-// is common to all terms; and if that is still too much, for nothing.
+// And returns alternatives for the nodes that match both a and b. If there are too many
+// terms, it uses of a or b, or of both, only what all terms have in common. If that is still
+// too much, it requires nothing.
 func (a Alternatives) And(b Alternatives) Alternatives {
-	switch { // the common cases, in which nothing is made
+	switch { // the common cases, in which nothing is allocated
 	case a.fits() && a.Implies(b):
 		return a
 	case b.fits() && b.Implies(a):
@@ -76,29 +90,36 @@ func (a Alternatives) And(b Alternatives) Alternatives {
 	return True()
 }
 
-// Implies reports whether to the letter each term of a asks for all that a term of b does.
+// Implies reports whether each term of a has all requirements of some term of b.
 func (a Alternatives) Implies(b Alternatives) bool {
 	return !slices.ContainsFunc(a, func(x conjunction) bool {
 		return !slices.ContainsFunc(b, x.includes)
 	})
 }
 
-// fits reports whether a is not too much.
-func (a Alternatives) fits() bool {
-	requirements := 0
+// fits reports whether a is within the limits.
+func (a Alternatives) fits() bool { return len(a) <= maxTerms && a.requirements() <= maxRequirements }
+
+// requirements returns the number of requirements in all terms.
+func (a Alternatives) requirements() int {
+	n := 0
 	for _, c := range a {
-		requirements += len(c)
+		n += len(c)
 	}
-	return len(a) <= MaxTerms && requirements <= MaxRequirements
+	return n
 }
 
-// product returns the terms of a and b joined each to each, without those that no node
-// can match and those that others make superfluous, unless that is too much.
+// stepsWith returns the number of steps to join every term of a with every term of b.
+func (a Alternatives) stepsWith(b Alternatives) int {
+	return len(a)*b.requirements() + len(b)*a.requirements() + len(a)*len(b)
+}
+
+// product returns the terms of a, each joined with each term of b, without those that no node
+// can match and those that are redundant. ok is false if they are too many.
 func (a Alternatives) product(b Alternatives) (product Alternatives, ok bool) {
-	if len(a)*len(b) > MaxTerms*MaxTerms {
+	if a.stepsWith(b) > maxSteps {
 		return nil, false
 	}
-	product = make(Alternatives, 0, len(a)*len(b))
 	for _, x := range a {
 		for _, y := range b {
 			if both, ok := x.and(y); ok {
@@ -109,9 +130,9 @@ func (a Alternatives) product(b Alternatives) (product Alternatives, ok bool) {
 	return product.pruned()
 }
 
-// pruned returns a without the terms that others make superfluous, unless that is too
-// much. The shortest come first, for none of them is made superfluous by a longer one: so
-// whatever is kept stays, and it is known at once when it becomes too much.
+// pruned returns a without the terms that have all requirements of another one. ok is false
+// if they are too many. Short terms come first, because no longer one makes them redundant:
+// what is kept once is kept.
 func (a Alternatives) pruned() (rest Alternatives, ok bool) {
 	shortest := make([]int, len(a))
 	for i := range a {
@@ -134,11 +155,8 @@ func (a Alternatives) pruned() (rest Alternatives, ok bool) {
 	return rest, true
 }
 
-// common returns what all terms ask for.
+// common returns the requirements that all terms have in common. There must be a term.
 func (a Alternatives) common() Alternatives {
-	if len(a) == 0 {
-		return a
-	}
 	common := a[0]
 	for _, c := range a[1:] {
 		common = common.without(common.without(c))
@@ -146,25 +164,31 @@ func (a Alternatives) common() Alternatives {
 	return Alternatives{common}
 }
 
-// IsTrue reports whether a asks for nothing.
+// IsTrue reports whether a matches every node because it requires nothing.
 func (a Alternatives) IsTrue() bool {
 	return slices.ContainsFunc(a, func(c conjunction) bool { return len(c) == 0 })
 }
 
-// Conflict reports whether no node can match both a and b, neither of which is without
-// terms, and what in the first term of each excludes the other.
-func (a Alternatives) Conflict(b Alternatives) (there, here Term, ok bool) {
-	for _, x := range a {
-		for _, y := range b {
-			if _, ok := x.and(y); ok {
+// Conflict reports whether no node can match both a and b, and which requirements of the
+// first term of each exclude each other. Neither may be without terms. It is exact if a or b
+// is a result of And or Project. Otherwise it compares, of too many terms, only what they
+// have in common.
+func (a Alternatives) Conflict(b Alternatives) (ofA, ofB Term, ok bool) {
+	x, y := a, b
+	if !a.fits() && !b.fits() && a.stepsWith(b) > maxSteps {
+		x, y = a.common(), b.common()
+	}
+	for _, c := range x {
+		for _, o := range y {
+			if _, ok := c.and(o); ok {
 				return nil, nil, false
 			}
 		}
 	}
-	all := func(*requirement.Requirement) bool { return true }
-	impossible := a[0].term(all).And(b[0].term(all)).Impossible()
-	same := func(r *requirement.Requirement) bool { return r.CompareSubject(&impossible[0]) == 0 }
-	return a[0].term(same), b[0].term(same), true
+	first, second := a[0].term(), b[0].term()
+	impossible := first.And(second).Impossible()
+	other := func(r requirement.Requirement) bool { return r.CompareSubject(&impossible[0]) != 0 }
+	return slices.DeleteFunc(first, other), slices.DeleteFunc(second, other), true
 }
 
 // includes reports whether c has every requirement of o.
@@ -198,75 +222,102 @@ func (c conjunction) without(o conjunction) conjunction {
 	return rest
 }
 
-// and returns the conjunction of c and o, and whether a node can match it. Only what both
-// add to one subject can exclude each other, for each can be matched by itself.
+// and returns the conjunction of c and o. ok is false if no node can match it.
 func (c conjunction) and(o conjunction) (both conjunction, ok bool) {
 	both = make(conjunction, 0, len(c)+len(o))
-	of, byC, byO := 0, false, false // where the subject begins, and who adds to it
-	excluded := func() bool {
-		if !byC || !byO {
-			return false
+	for len(c) > 0 && len(o) > 0 {
+		switch order := c[0].CompareSubject(o[0]); {
+		case order < 0:
+			both, c = append(both, c[0]), c[1:]
+			continue
+		case order > 0:
+			both, o = append(both, o[0]), o[1:]
+			continue
 		}
-		var same Term
-		for _, r := range both[of:] {
-			same = append(same, *r)
+		var ofC, ofO conjunction
+		ofC, c = c.cutSubject()
+		ofO, o = o.cutSubject()
+		start := len(both)
+		both = appendUnion(both, ofC, ofO)
+		// If one of the two has all the requirements, some node can meet them.
+		joined := both[start:]
+		if len(joined) > max(len(ofC), len(ofO)) && requirement.Of(joined.term()...).Empty() {
+			return nil, false
 		}
-		return same.Set().Empty()
 	}
-	for len(c)+len(o) > 0 {
-		var order int
-		switch {
-		case len(c) == 0:
-			order = 1
-		case len(o) == 0:
-			order = -1
-		case c[0] != o[0]:
+	return append(append(both, c...), o...), true
+}
+
+// cutSubject returns the requirements of c on the first subject, and the others.
+func (c conjunction) cutSubject() (first, rest conjunction) {
+	end := 1
+	for end < len(c) && c[end].CompareSubject(c[0]) == 0 {
+		end++
+	}
+	return c[:end], c[end:]
+}
+
+// appendUnion appends the union of c and o to a conjunction.
+func appendUnion(to, c, o conjunction) conjunction {
+	for len(c) > 0 && len(o) > 0 {
+		order := 0
+		if c[0] != o[0] {
 			order = c[0].Compare(o[0])
 		}
-		var next *requirement.Requirement
-		if order <= 0 {
-			next, c = c[0], c[1:]
+		switch {
+		case order < 0:
+			to, c = append(to, c[0]), c[1:]
+		case order > 0:
+			to, o = append(to, o[0]), o[1:]
+		default:
+			to, c, o = append(to, c[0]), c[1:], o[1:]
 		}
-		if order >= 0 {
-			next, o = o[0], o[1:]
-		}
-		if of < len(both) && both[of].CompareSubject(next) != 0 {
-			if excluded() {
-				return nil, false
-			}
-			of, byC, byO = len(both), false, false
-		}
-		both, byC, byO = append(both, next), byC || order < 0, byO || order > 0
 	}
-	return both, !excluded()
+	return append(append(to, c...), o...)
 }
 
-// Project returns what a asks of a node such that another, which a is matched by, can
-// have the same values for those of the keys that the node has. A label that the node
-// lacks asks nothing, so a demand for a value becomes one for it or for no label. Like
-// Both it asks for less where that would be too much.
+// Project returns the alternatives for a node such that some other node, which matches a, has
+// the same values for those of the keys that the first node has. A key that the first node
+// lacks constrains neither, so a requirement on a key becomes one on its value or its absence.
+// As with And, the result may require less.
 func (a Alternatives) Project(keys []string) Alternatives {
-	var leading Alternatives
+	var projected Alternatives
 	for _, c := range a.And(True()) {
-		ways := True()
-		for _, key := range keys {
-			ways = ways.And(c.project(key))
+		byKey := map[string]conjunction{}
+		for len(c) > 0 && !c[0].IsField() {
+			var on conjunction
+			on, c = c.cutSubject()
+			byKey[on[0].Key()] = on
 		}
-		leading = append(leading, ways...)
+		alternatives := True()
+		for _, key := range keys {
+			// If the terms would be too many, the key is left out, as And does.
+			if either := byKey[key].orAbsent(key); len(alternatives)*len(either) <= maxTerms {
+				alternatives = alternatives.And(either)
+			}
+		}
+		projected = append(projected, alternatives...)
 	}
-	if pruned, ok := leading.pruned(); ok {
+	if pruned, ok := projected.pruned(); ok {
 		return pruned
 	}
-	return leading.common()
+	return projected.common()
 }
 
-func (c conjunction) project(key string) Alternatives {
-	on := c.term(func(r *requirement.Requirement) bool { return !r.IsField() && r.Key() == key && !r.IsExists() })
-	switch {
-	case len(on) == 0:
-		return True()
-	case on.Matches("", nil):
-		return Alternatives{on.conjunction()}
+// orAbsent returns the alternatives that a label, which is the only subject of c, meets c or
+// is absent.
+func (c conjunction) orAbsent(key string) Alternatives {
+	var values conjunction
+	absentMatches := true
+	for _, r := range c {
+		if !r.IsExists() {
+			values = append(values, r)
+			absentMatches = absentMatches && r.Matches("", false)
+		}
 	}
-	return Alternatives{on.conjunction(), Term{requirement.Absent(key)}.conjunction()}
+	if absentMatches {
+		return Alternatives{values}
+	}
+	absent := requirement.Absent(key)
+	return Alternatives{values, {&absent}}
 }

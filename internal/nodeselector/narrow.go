@@ -6,61 +6,59 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Narrow returns a copy of a that matches the nodes that a matches and that match one
-// of the alternatives, which must not be empty terms. Each term of a is joined to each
-// alternative that goes with it; so fits may leave out those that match no node
-// together. An expression that a term has to the letter is not added again.
-func Narrow(a *corev1.Affinity, alternatives []corev1.NodeSelectorTerm, fits func(term, alternative *corev1.NodeSelectorTerm) bool) *corev1.Affinity {
-	return narrow(a, func(own *corev1.NodeSelectorTerm) (joined []corev1.NodeSelectorTerm) {
-		for j := range alternatives {
-			if fits(own, &alternatives[j]) {
-				joined = append(joined, join(*own, alternatives[j]))
-			}
-		}
-		return joined
-	})
-}
-
-// Narrow returns a copy of an affinity that matches, on a pod with the given node
-// selector, the nodes that match one of the alternatives as well. Each term is joined to
-// each alternative that some node matches together with it, of which it gets what neither
-// it nor the node selector asks for already. What is malformed must not be there.
+// Narrow returns a copy of an affinity that matches only nodes that match one of the
+// alternatives too, on a pod with the given node selector. Each term of its required node
+// affinity is joined with each alternative that some node matches together with it and the
+// node selector, without the requirements that the term or the node selector already has.
+// If that makes more terms than the limit, and more than the affinity has, each term is joined
+// only with what all alternatives have in common. The affinity must be well-formed.
 func (a Alternatives) Narrow(own *corev1.Affinity, selector Term) *corev1.Affinity {
-	return narrow(own, func(term *corev1.NodeSelectorTerm) (joined []corev1.NodeSelectorTerm) {
-		parsed, _ := ParseTerm(*term, nil)
-		for _, here := range AnyOf([]Term{parsed}, selector) {
-			var more Alternatives
-			for _, c := range a {
-				if _, ok := here.and(c); ok {
-					more = append(more, c.without(here))
-				}
-			}
-			if more.IsTrue() {
-				more = True()
-			}
-			for _, c := range more {
-				joined = append(joined, c.join(term))
-			}
-		}
-		return joined
+	narrowed := narrow(own, selector, func(int) Alternatives { return a })
+	terms := 1
+	if required := Required(own); required != nil {
+		terms = len(required.NodeSelectorTerms)
+	}
+	if len(Required(narrowed).NodeSelectorTerms) > max(terms, maxTerms) {
+		return narrow(own, selector, func(int) Alternatives { return a.common() })
+	}
+	return narrowed
+}
+
+// Narrow returns a copy of an affinity in which the i-th non-empty term of the required node
+// affinity is joined with each of the terms that more returns for it. An affinity without a
+// required node affinity has one term, without requirements. All terms must be well-formed.
+func Narrow(own *corev1.Affinity, more func(i int) []corev1.NodeSelectorTerm) *corev1.Affinity {
+	return narrow(own, nil, func(i int) Alternatives {
+		terms, _ := ParseTerms(more(i), "")
+		return AnyOf(terms, nil)
 	})
 }
 
-// narrow returns a copy of a in which what each term becomes takes its place. What is
-// without a required node affinity is as if it had a term that every node matches.
-func narrow(a *corev1.Affinity, becomes func(*corev1.NodeSelectorTerm) []corev1.NodeSelectorTerm) *corev1.Affinity {
-	own := []corev1.NodeSelectorTerm{{}}
-	required := Required(a)
-	if required != nil {
-		own = required.NodeSelectorTerms
+func narrow(own *corev1.Affinity, selector Term, more func(i int) Alternatives) *corev1.Affinity {
+	ownTerms, parsed := []corev1.NodeSelectorTerm{{}}, []Term{{}}
+	if required := Required(own); required != nil {
+		ownTerms = slices.DeleteFunc(slices.Clone(required.NodeSelectorTerms), IsEmpty)
+		parsed, _ = ParseTerms(ownTerms, "")
 	}
 	var joined []corev1.NodeSelectorTerm
-	for i := range own {
-		if required == nil || !IsEmpty(own[i]) {
-			joined = append(joined, becomes(&own[i])...)
+	for i, c := range joinSelector(parsed, selector) {
+		if c == nil {
+			continue
+		}
+		var missing Alternatives
+		for _, o := range more(i) {
+			if _, ok := c.and(o); ok {
+				missing = append(missing, o.without(c))
+			}
+		}
+		if missing.IsTrue() {
+			missing = True()
+		}
+		for _, o := range missing {
+			joined = append(joined, o.joinTo(&ownTerms[i]))
 		}
 	}
-	narrowed := a.DeepCopy()
+	narrowed := own.DeepCopy()
 	if narrowed == nil {
 		narrowed = &corev1.Affinity{}
 	}
@@ -71,8 +69,8 @@ func narrow(a *corev1.Affinity, becomes func(*corev1.NodeSelectorTerm) []corev1.
 	return narrowed
 }
 
-// join returns a copy of a term with c added to it.
-func (c conjunction) join(term *corev1.NodeSelectorTerm) corev1.NodeSelectorTerm {
+// joinTo returns a copy of a term with the requirements of c in addition.
+func (c conjunction) joinTo(term *corev1.NodeSelectorTerm) corev1.NodeSelectorTerm {
 	joined := *term.DeepCopy()
 	joined.MatchExpressions = slices.Grow(joined.MatchExpressions, len(c))
 	for _, r := range c {
@@ -83,24 +81,4 @@ func (c conjunction) join(term *corev1.NodeSelectorTerm) corev1.NodeSelectorTerm
 		}
 	}
 	return joined
-}
-
-// join returns a copy of term with what the alternative asks for beyond it.
-func join(term, alternative corev1.NodeSelectorTerm) corev1.NodeSelectorTerm {
-	joined := *term.DeepCopy()
-	joined.MatchExpressions = joinTo(joined.MatchExpressions, alternative.MatchExpressions)
-	joined.MatchFields = joinTo(joined.MatchFields, alternative.MatchFields)
-	return joined
-}
-
-func joinTo(own, more []corev1.NodeSelectorRequirement) []corev1.NodeSelectorRequirement {
-	for _, e := range more {
-		same := func(o corev1.NodeSelectorRequirement) bool {
-			return o.Key == e.Key && o.Operator == e.Operator && slices.Equal(o.Values, e.Values)
-		}
-		if !slices.ContainsFunc(own, same) {
-			own = append(own, *e.DeepCopy())
-		}
-	}
-	return own
 }

@@ -1,11 +1,10 @@
-// Package requirement is the exact algebra of node selector requirements on one
-// key.
+// Package requirement is the exact algebra of node selector requirements on one key.
 //
-// A [Requirement] is one parsed corev1.NodeSelectorRequirement, and answers as
-// kube-scheduler does. A [Set] is what a conjunction of requirements on one key
-// allows, over exactly the states that Kubernetes allows (law C2): a label is
-// absent or a valid label value; the name of a node, the one key of matchFields,
-// is never absent and always a valid node name.
+// A [Requirement] is a parsed corev1.NodeSelectorRequirement that matches as kube-scheduler
+// does. A [Set] holds the states that a conjunction of requirements on one key allows, out of
+// the states that Kubernetes allows (law C2): a label is absent or has a valid label value;
+// the name of a node, which is the one key of matchFields, is never absent and always a valid
+// node name.
 package requirement
 
 import (
@@ -21,41 +20,62 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
-// A Requirement is a valid node selector requirement: of matchExpressions, on the
-// label with its key, or of matchFields, on the name of the node. It is immutable
-// and shares no memory with what it was parsed from.
+// A Requirement is a valid node selector requirement: an entry of matchExpressions, which is
+// on the label with its key, or an entry of matchFields, which is on the name of the node. It
+// is immutable and shares no memory with what it was parsed from.
 //
-// The zero Requirement is what comes with an error. It matches nothing.
+// The zero Requirement matches nothing. It comes with the faults of a malformed one.
 type Requirement struct {
 	key      string
 	operator corev1.NodeSelectorOperator
-	values   []string // of In and NotIn: sorted, each once; never written to
-	bound    int64    // of Gt and Lt; not negative, for a label value has no sign
+	values   []string // of In and NotIn: sorted, each once; of Gt and Lt: the value if it is not an integer
+	bound    int64    // of Gt and Lt; not negative, because a label value has no sign
 	field    bool     // of matchFields
+
+	unreadable bool // of a preference: a value is not a label value, so no node matches
 }
 
-// Parse returns the requirement that e, an entry of matchExpressions, states
-// about a label, or every fault of e by its path below path. It accepts what
-// kube-scheduler accepts (law X1): the key is a label key; In and NotIn have one
-// or more values, Exists and DoesNotExist none, Gt and Lt one that is an integer;
-// all values are label values, so that an integer has no sign. Empty values and
-// nil are the same.
+// Parse returns the requirement of e, an entry of matchExpressions, or the faults of e with
+// paths below path. It accepts what the validation of kube-apiserver accepts (law X1): the
+// key is a label key; In and NotIn have one or more values, Exists and DoesNotExist none, Gt
+// and Lt one; all values are label values, so an integer has no sign. Nil values and empty
+// ones are the same. Gt and Lt with a value that is not an integer match no node.
 func Parse(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, field.ErrorList) {
-	r := Requirement{key: e.Key, operator: e.Operator}
-	var errs field.ErrorList
+	r, faults, ofValues := parse(e, path)
+	if faults = append(faults, ofValues...); len(faults) > 0 {
+		return Requirement{}, faults
+	}
+	return r, nil
+}
+
+// ParsePreferred is Parse for an entry of a preference. There kube-apiserver accepts any value.
+// kube-scheduler cannot read one that is not a label value, so the requirement matches no node.
+func ParsePreferred(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, field.ErrorList) {
+	r, faults, ofValues := parse(e, path)
+	if len(faults) > 0 {
+		return Requirement{}, faults
+	}
+	r.unreadable = len(ofValues) > 0
+	return r, nil
+}
+
+// parse returns the faults of values that are not label values apart from the others.
+func parse(e corev1.NodeSelectorRequirement, path *field.Path) (r Requirement, faults, ofValues field.ErrorList) {
+	r = Requirement{key: e.Key, operator: e.Operator}
 	if !labelsyntax.IsKey(e.Key) {
-		errs = append(errs, labelsyntax.KeyFault(path.Child("key"), e.Key))
+		faults = append(faults, labelsyntax.KeyFault(path.Child("key"), e.Key))
 	}
 	switch e.Operator {
 	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
 		if len(e.Values) == 0 {
-			errs = append(errs, field.Required(path.Child("values"), "operator "+string(e.Operator)+" needs at least one value"))
+			faults = append(faults, field.Required(path.Child("values"), "operator "+string(e.Operator)+" needs at least one value"))
 		}
 		for i, value := range e.Values {
 			if !labelsyntax.IsValue(value) {
-				errs = append(errs, field.Invalid(path.Child("values").Index(i), value, strings.Join(validation.IsValidLabelValue(value), "; ")))
+				ofValues = append(ofValues, fielderror.Invalid(path.Child("values").Index(i), value, strings.Join(validation.IsValidLabelValue(value), "; ")))
 			}
 		}
 		r.values = slices.Clone(e.Values)
@@ -63,53 +83,50 @@ func Parse(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, fie
 		r.values = slices.Compact(r.values)
 	case corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist:
 		if len(e.Values) > 0 {
-			errs = append(errs, invalidValues(e, path, "must be empty for operator "+string(e.Operator)))
+			faults = append(faults, invalidValues(e, path, "must be empty for operator "+string(e.Operator)))
 		}
 	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
 		if len(e.Values) != 1 {
-			errs = append(errs, invalidValues(e, path, "must be exactly one integer for operator "+string(e.Operator)))
+			faults = append(faults, invalidValues(e, path, "must be exactly one integer for operator "+string(e.Operator)))
 			break
 		}
-		bound, ok := parseInt(e.Values[0])
-		if !ok || !labelsyntax.IsValue(e.Values[0]) {
-			errs = append(errs, field.Invalid(path.Child("values").Index(0), e.Values[0],
+		if !labelsyntax.IsValue(e.Values[0]) {
+			ofValues = append(ofValues, fielderror.Invalid(path.Child("values").Index(0), e.Values[0],
 				"must be an integer from 0 to 9223372036854775807 for operator "+string(e.Operator)+
-					", in at most 63 digits and without a sign, because it must be a label value too"))
+					", with at most 63 digits and without a sign, because it must also be a label value"))
 		}
-		r.bound = bound
+		var ok bool
+		if r.bound, ok = parseInt(e.Values[0]); !ok {
+			r.bound, r.values = 0, slices.Clone(e.Values)
+		}
 	default:
-		errs = append(errs, fielderror.Unsupported(path.Child("operator"), string(e.Operator),
-			string(corev1.NodeSelectorOpIn), string(corev1.NodeSelectorOpNotIn),
-			string(corev1.NodeSelectorOpExists), string(corev1.NodeSelectorOpDoesNotExist),
-			string(corev1.NodeSelectorOpGt), string(corev1.NodeSelectorOpLt)))
+		faults = append(faults, fielderror.Unsupported(path.Child("operator"), e.Operator,
+			corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn,
+			corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist,
+			corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt))
 	}
-	if len(errs) > 0 {
-		return Requirement{}, errs
-	}
-	return r, nil
+	return r, faults, ofValues
 }
 
-// ParseField returns the requirement that e, an entry of matchFields, states
-// about the name of the node, or every fault of e by its path below path. As in a
-// real API server the key is metadata.name, the operator In or NotIn, and there is
-// one value, a node name.
+// ParseField returns the requirement of e, an entry of matchFields, or the faults of e with
+// paths below path. As in kube-apiserver the key is metadata.name, the operator In or NotIn,
+// and there is one value, a node name.
 func ParseField(e corev1.NodeSelectorRequirement, path *field.Path) (Requirement, field.ErrorList) {
-	var errs field.ErrorList
+	var faults field.ErrorList
 	if e.Key != metav1.ObjectNameField {
-		errs = append(errs, fielderror.Unsupported(path.Child("key"), e.Key, metav1.ObjectNameField))
+		faults = append(faults, fielderror.Unsupported(path.Child("key"), e.Key, metav1.ObjectNameField))
 	}
 	if e.Operator != corev1.NodeSelectorOpIn && e.Operator != corev1.NodeSelectorOpNotIn {
-		errs = append(errs, fielderror.Unsupported(path.Child("operator"), string(e.Operator),
-			string(corev1.NodeSelectorOpIn), string(corev1.NodeSelectorOpNotIn)))
+		faults = append(faults, fielderror.Unsupported(path.Child("operator"), e.Operator, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn))
 	}
 	if len(e.Values) != 1 {
-		errs = append(errs, invalidValues(e, path, "must be exactly one node name"))
-	} else if !isNodeName(e.Values[0]) {
-		errs = append(errs, field.Invalid(path.Child("values").Index(0), e.Values[0],
+		faults = append(faults, invalidValues(e, path, "must be exactly one node name"))
+	} else if !labelsyntax.IsSubdomain(e.Values[0]) {
+		faults = append(faults, fielderror.Invalid(path.Child("values").Index(0), e.Values[0],
 			"must be a node name: "+strings.Join(validation.IsDNS1123Subdomain(e.Values[0]), "; ")))
 	}
-	if len(errs) > 0 {
-		return Requirement{}, errs
+	if len(faults) > 0 {
+		return Requirement{}, faults
 	}
 	return Requirement{key: e.Key, operator: e.Operator, values: slices.Clone(e.Values), field: true}, nil
 }
@@ -118,7 +135,17 @@ func invalidValues(e corev1.NodeSelectorRequirement, path *field.Path, accepted 
 	if len(e.Values) == 0 {
 		return field.Required(path.Child("values"), accepted)
 	}
-	return field.Invalid(path.Child("values"), strings.Join(e.Values, ", "), accepted)
+	return fielderror.Invalid(path.Child("values"), strings.Join(e.Values, ", "), accepted)
+}
+
+// parseInt returns what strconv.ParseInt returns, but does not allocate an error for a label
+// with letters.
+func parseInt(s string) (n int64, ok bool) {
+	if strings.Trim(s, "+-0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
 }
 
 // Absent returns the requirement that a label is absent.
@@ -126,41 +153,40 @@ func Absent(key string) Requirement {
 	return Requirement{key: key, operator: corev1.NodeSelectorOpDoesNotExist}
 }
 
-// IsExists reports whether r asks for no more than that the label is there.
+// IsExists reports whether r requires only that the label is present.
 func (r *Requirement) IsExists() bool { return r.operator == corev1.NodeSelectorOpExists }
 
-// Key returns the key: of a label, or metadata.name for a requirement on the name
-// of the node. A label may have the key metadata.name too; [Requirement.IsField]
-// tells them apart.
+// Key returns the key: the key of a label, or metadata.name for a requirement on the name of
+// the node. A label may have the key metadata.name too; [Requirement.IsField] is false then.
 func (r *Requirement) Key() string { return r.key }
 
-// IsField reports whether r is a requirement of matchFields, on the name of the
-// node.
+// IsField reports whether r is on the name of the node, not on a label.
 func (r *Requirement) IsField() bool { return r.field }
 
-// Listed returns the values that r lists and whether it excludes them, or ok == false
-// if it lists none: In and NotIn do. The values must not be written to.
+// Listed returns the values that r lists, and whether it excludes them: those of In and
+// NotIn. ok is false for the other operators. The values must not be written to.
 func (r *Requirement) Listed() (values []string, excluded, ok bool) {
-	return r.values, r.operator == corev1.NodeSelectorOpNotIn, r.values != nil
+	excluded = r.operator == corev1.NodeSelectorOpNotIn
+	if !excluded && r.operator != corev1.NodeSelectorOpIn {
+		return nil, false, false
+	}
+	return r.values, excluded, true
 }
 
-// Compare orders requirements by their subject, and those of one subject by what they ask
-// for. It is zero if r and o are the same requirement, however it was written.
+// Compare orders requirements by their subjects, and those on one subject by operator and
+// values. It is zero for the same requirement, however its values were written.
 func (r *Requirement) Compare(o *Requirement) int {
 	if order := r.CompareSubject(o); order != 0 {
 		return order
 	}
-	if order := strings.Compare(string(r.operator), string(o.operator)); order != 0 {
-		return order
-	}
-	if order := cmp.Compare(r.bound, o.bound); order != 0 {
+	if order := cmp.Or(strings.Compare(string(r.operator), string(o.operator)), cmp.Compare(r.bound, o.bound)); order != 0 {
 		return order
 	}
 	return slices.Compare(r.values, o.values)
 }
 
-// CompareSubject orders requirements by what they are on: labels by their keys, and then
-// the name of the node.
+// CompareSubject orders requirements by their subjects: labels by their keys, and then the
+// name of the node.
 func (r *Requirement) CompareSubject(o *Requirement) int {
 	switch {
 	case r.field == o.field:
@@ -171,41 +197,45 @@ func (r *Requirement) CompareSubject(o *Requirement) int {
 	return 1
 }
 
-// Expression returns r as it stands in a node affinity, with its values as String
-// has them.
+// Never reports whether no node matches r because of its value: of Gt and Lt one that is not an
+// integer, of a preference one that kube-scheduler cannot read.
+func (r *Requirement) Never() bool {
+	return r.unreadable || len(r.values) > 0 && (r.operator == corev1.NodeSelectorOpGt || r.operator == corev1.NodeSelectorOpLt)
+}
+
+// Expression returns r as an entry of a node affinity.
 func (r *Requirement) Expression() corev1.NodeSelectorRequirement {
 	e := corev1.NodeSelectorRequirement{Key: r.key, Operator: r.operator, Values: slices.Clone(r.values)}
-	if r.operator == corev1.NodeSelectorOpGt || r.operator == corev1.NodeSelectorOpLt {
+	if (r.operator == corev1.NodeSelectorOpGt || r.operator == corev1.NodeSelectorOpLt) && e.Values == nil {
 		e.Values = []string{strconv.FormatInt(r.bound, 10)}
 	}
 	return e
 }
 
-// String returns r as a person would write it, such as `zone In [a, b]`,
-// `zone Exists` or `cores Gt 8`: the values in sorted order, each once.
+// String returns r for a message, such as `zone In [a, b]`, `zone Exists` or `cores Gt 8`:
+// the values sorted, each once, and of many only the first.
 func (r Requirement) String() string {
-	head := r.key + " " + string(r.operator)
+	const longest = 256
+	values := r.Expression().Values
+	list := message.List(len(values), func(i int) string { return cmp.Or(values[i], `""`) }, ", ", longest)
 	switch r.operator {
-	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
-		return head + " " + strconv.FormatInt(r.bound, 10)
 	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
-		list := strings.Join(r.values, ", ")
-		if r.values[0] == "" { // it sorts first, and would not be seen
-			list = `""` + list
-		}
-		return head + " [" + list + "]"
+		list = "[" + list + "]"
 	}
-	return head
+	return strings.TrimSpace(r.key + " " + string(r.operator) + " " + list)
 }
 
-// Matches is kube-scheduler's verdict on a node whose label, or whose name, has
-// the given value; value has no meaning unless present. It does not allocate.
+// Matches is kube-scheduler's verdict on a node whose label, or whose name, has the given
+// value. The value is ignored if present is false. It does not allocate, unless it compares
+// with an integer of more than 64 bits.
 //
-// The value may be any string. A label that is absent satisfies NotIn and
-// DoesNotExist alone. Gt and Lt compare signed 64-bit integers, and match no value
-// that is not one. A node without a name, which no cluster has, satisfies every
-// requirement on the name: the scheduler skips matchFields for it.
+// The value may be any string. Only NotIn and DoesNotExist match an absent label. Gt and Lt
+// compare signed 64-bit integers, and match no other value. A node without a name, which no
+// cluster has, matches every requirement on the name: kube-scheduler skips matchFields then.
 func (r *Requirement) Matches(value string, present bool) bool {
+	if r.unreadable {
+		return false
+	}
 	if !present {
 		return r.field || r.operator == corev1.NodeSelectorOpNotIn || r.operator == corev1.NodeSelectorOpDoesNotExist
 	}
@@ -218,29 +248,16 @@ func (r *Requirement) Matches(value string, present bool) bool {
 		return true
 	case corev1.NodeSelectorOpGt:
 		n, ok := parseInt(value)
-		return ok && n > r.bound
+		return ok && n > r.bound && !r.Never()
 	case corev1.NodeSelectorOpLt:
 		n, ok := parseInt(value)
-		return ok && n < r.bound
+		return ok && n < r.bound && !r.Never()
 	}
 	return false
 }
 
-// contains reports whether the sorted values hold value. Few are faster looked
-// through than searched.
+// contains reports whether sorted values hold value.
 func contains(values []string, value string) bool {
-	if len(values) > 8 {
-		_, ok := slices.BinarySearch(values, value)
-		return ok
-	}
-	for _, v := range values {
-		// Labels of one kind often start alike: type-1, type-2.
-		if n := len(v); n == len(value) && (n == 0 || v[n-1] == value[n-1] && v == value) {
-			return true
-		}
-	}
-	return false
+	_, ok := slices.BinarySearch(values, value)
+	return ok
 }
-
-// isNodeName reports whether s can be the name of a node.
-func isNodeName(s string) bool { return labelsyntax.IsSubdomain(s) }

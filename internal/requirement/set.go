@@ -12,24 +12,23 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 )
 
-// A Set is a set of the states of one label, or of the name of a node: those that
-// a conjunction of requirements on one key allows (law C2). It is immutable; the
-// zero Set is empty.
+// A Set is a set of states of one label, or of names of a node: the states that a conjunction
+// of requirements on one key allows (law C2). It is immutable. The zero Set is empty.
 //
-// For every requirement r and every state that Kubernetes allows, Of(r).Has and
-// r.Matches agree. All other strings are in no set.
+// For every requirement r and every state that Kubernetes allows, Of(r).Has and r.Matches
+// agree. No set has any other string.
 type Set struct {
 	absent bool
 
-	// values are all the values in the set or, if it is a complement, all that it
-	// lacks although they are in its domain. Sorted, each once; never written to.
+	// values are the values in the set. If the set is a complement, they are the values
+	// that it excludes from its domain. Sorted, each once; never written to.
 	values     []string
 	complement bool
 	domain     domain
 }
 
-// A domain holds the values that a complement is taken of: those that meet all
-// its conditions.
+// A domain is the set of values from which a complement excludes some: the values that meet
+// all its conditions.
 type domain struct {
 	labelValue bool
 	nodeName   bool
@@ -37,34 +36,37 @@ type domain struct {
 	min, max   int64
 }
 
-// All returns the set of all states of a label: absent, and every label value.
-func All() Set {
-	return Set{absent: true, complement: true, domain: domain{labelValue: true}}
-}
-
-// AllNames returns the set of all names of a node; a name is never absent.
-func AllNames() Set {
-	return Set{complement: true, domain: domain{nodeName: true}}
-}
-
-// Of returns the set that all the requirements together allow, which should be on
-// the same key. Without any that is [All]. The order does not matter. With n values
-// in all it takes n log² n time at most.
+// Of returns the states that all requirements, which must be on one key, allow together:
+// without requirements, every state of a label. Their order does not matter. With n values
+// in all it takes n log² n time.
 func Of(requirements ...Requirement) Set {
 	switch n := len(requirements); n {
 	case 0:
-		return All()
+		return allLabels()
 	case 1:
 		return of(requirements[0])
-	default: // by halves: one by one, many exclusions would be copied many times
+	default: // by halves, so that no value is copied more than log n times
 		return Of(requirements[:n/2]...).Intersect(Of(requirements[n/2:]...))
 	}
 }
 
+// allLabels returns the set of all states of a label: absent, and every label value.
+func allLabels() Set {
+	return Set{absent: true, complement: true, domain: domain{labelValue: true}}
+}
+
+// allNames returns the set of all names of a node, which is never absent.
+func allNames() Set {
+	return Set{complement: true, domain: domain{nodeName: true}}
+}
+
 func of(r Requirement) Set {
-	all := All()
+	all := allLabels()
 	if r.field {
-		all = AllNames()
+		all = allNames()
+	}
+	if r.Never() {
+		return Set{}
 	}
 	switch r.operator {
 	case corev1.NodeSelectorOpIn:
@@ -88,8 +90,8 @@ func of(r Requirement) Set {
 	return Set{}
 }
 
-// integers returns the set of the label values that spell an integer from low,
-// which is not negative, to high, with or without leading zeros.
+// integers returns the set of label values that spell an integer from low to high, with or
+// without leading zeros. low is not negative.
 func integers(low, high int64) Set {
 	if low > high {
 		return Set{}
@@ -97,8 +99,8 @@ func integers(low, high int64) Set {
 	return Set{complement: true, domain: domain{labelValue: true, integer: true, min: low, max: high}}
 }
 
-// Intersect returns the set of what is in both s and t. With n values in both it
-// takes n log n time at most.
+// Intersect returns the intersection of s and t. With n values in both it takes n log n
+// time.
 func (s Set) Intersect(t Set) Set {
 	absent := s.absent && t.absent
 	if !s.complement {
@@ -114,8 +116,8 @@ func (s Set) Intersect(t Set) Set {
 	return Set{absent: absent, complement: true, domain: both, values: union(s.values, t.values)}
 }
 
-// intersect returns the domain of what is in both d and e, unless their bounds
-// leave nothing.
+// intersect returns the intersection of d and e. ok is false if their bounds exclude each
+// other.
 func (d domain) intersect(e domain) (both domain, ok bool) {
 	both = domain{labelValue: d.labelValue || e.labelValue, nodeName: d.nodeName || e.nodeName}
 	switch {
@@ -130,7 +132,7 @@ func (d domain) intersect(e domain) (both domain, ok bool) {
 }
 
 func (d domain) has(value string) bool {
-	if d.labelValue && !labelsyntax.IsValue(value) || d.nodeName && !isNodeName(value) {
+	if d.labelValue && !labelsyntax.IsValue(value) || d.nodeName && !labelsyntax.IsSubdomain(value) {
 		return false
 	}
 	if !d.integer {
@@ -140,7 +142,7 @@ func (d domain) has(value string) bool {
 	return ok && d.min <= n && n <= d.max
 }
 
-// only returns the values that are in s: the same slice if all are.
+// only returns the values that are in s, in the same slice if all are.
 func only(values []string, s Set) []string {
 	for i, value := range values {
 		if s.Has(value, true) {
@@ -157,8 +159,8 @@ func only(values []string, s Set) []string {
 	return values
 }
 
-// union returns the sorted values that are in a or in b, each once: a or b itself
-// if the other is empty.
+// union returns the union of sorted values, sorted and each once. It is a or b itself if the
+// other is empty.
 func union(a, b []string) []string {
 	if len(a) == 0 {
 		return b
@@ -180,9 +182,8 @@ func union(a, b []string) []string {
 	return append(append(merged, a...), b...)
 }
 
-// Has reports whether s has the state: the value if present, or else absent, when
-// value has no meaning. A string that is no label value, or no node name, is in no
-// set.
+// Has reports whether s has a state: the value, or absent if present is false. No set has a
+// string that is not a label value, or not a node name.
 func (s Set) Has(value string, present bool) bool {
 	if !present {
 		return s.absent
@@ -193,66 +194,37 @@ func (s Set) Has(value string, present bool) bool {
 	return s.domain.has(value) && !contains(s.values, value)
 }
 
-// Empty reports whether s has no state at all: whether the requirements that made
-// it can never be satisfied. It is exact.
+// Empty reports whether s has no state: whether the requirements that it was made of can
+// never be met together. It is exact.
 func (s Set) Empty() bool {
-	_, _, ok := s.Witness()
-	return !ok
-}
-
-// Witness returns a state in s, or ok == false if s is empty. It is the same for
-// the same requirements in any order. It prefers what is short and plain: absent if
-// that is in s, then the first of the values that In lists, then the least integer
-// with the fewest leading zeros, then a word.
-//
-// A complement is tried value by value, until one is not excluded: after one try
-// more than there are exclusions. Words do not run out before that, for there are
-// more of them than a slice has room for.
-func (s Set) Witness() (value string, present, ok bool) {
 	switch {
 	case s.absent:
-		return "", false, true
-	case !s.complement && len(s.values) > 0:
-		return s.values[0], true, true
+		return false
 	case !s.complement:
-		return "", false, false
+		return len(s.values) == 0
 	case s.domain.integer:
-		value, ok = s.integer()
-		return value, ok, ok
+		return !s.hasInteger()
 	}
-	for i := 0; ; i++ {
-		if value = word(i); s.Has(value, true) {
-			return value, true, true
-		}
-	}
+	return false // memory has no room to exclude all label values, or all node names
 }
 
-// integer returns a member of s, which has bounds. An integer has as many
-// spellings as there are leading zeros that leave it a label value.
-func (s Set) integer() (value string, ok bool) {
+// hasInteger reports whether s, whose domain is integers, has a value. An integer has as many
+// spellings as there are leading zeros that leave it a label value. At most one more value is
+// tried than there are exclusions, and one for each number of zeros.
+func (s Set) hasInteger() bool {
 	for zeros := range validation.LabelValueMaxLength {
 		for n := s.domain.min; ; n++ {
-			value = strings.Repeat("0", zeros) + strconv.FormatInt(n, 10)
+			value := strings.Repeat("0", zeros) + strconv.FormatInt(n, 10)
 			if len(value) > validation.LabelValueMaxLength {
 				break // and so are all greater ones
 			}
 			if s.Has(value, true) {
-				return value, true
+				return true
 			}
 			if n == s.domain.max {
 				break
 			}
 		}
 	}
-	return "", false
-}
-
-// word returns the i-th of all words of lower-case letters: a, …, z, aa, ab, …
-// Each is both a label value and a node name.
-func word(i int) string {
-	letter := string(rune('a' + i%26))
-	if i < 26 {
-		return letter
-	}
-	return word(i/26-1) + letter
+	return false
 }

@@ -1,101 +1,159 @@
-// Package typo guesses which of the accepted words a rejected one was meant to be.
+// Package typo finds the accepted word that a rejected one was meant to be.
 package typo
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
-// Nearest returns the candidate that word most resembles, and whether any
-// resembles it enough to be offered: up to a third of the letters may differ, and
-// case may differ everywhere. Of equally near candidates the first is returned. Words
-// longer than any name in Kubernetes resemble nothing.
-func Nearest(word string, candidates ...string) (string, bool) {
-	const longest = 512
-	if len(word) > longest {
-		return "", false
-	}
-	nearest, best := "", len(word)/3+1
-	word = strings.ToLower(word)
-	for _, candidate := range candidates {
-		if d := distance(word, strings.ToLower(candidate), best); d < best {
-			nearest, best = candidate, d
-		}
-	}
-	return nearest, nearest != ""
+// A Dictionary finds, for a rejected word, the accepted word that resembles it most. Up to a
+// third of the letters may differ, up to four in all, and every letter may differ in case.
+// Swapping two neighbours is one difference.
+//
+// Building a dictionary of n words takes n log n time. A lookup takes log n: the word is
+// compared only with its neighbours in the order of the words and in the order of the
+// reversed words, because one mistake leaves the beginning or the end as it is. A
+// Dictionary is immutable.
+type Dictionary struct {
+	words    []string
+	compared func(word string) string // the part of a word that is compared
+	forward  []entry                  // sorted
+	backward []entry                  // sorted
 }
 
-// Hint returns `; typo of "x"?` for the nearest candidate, or nothing.
+// maxEdits is the greatest number of differences.
+const maxEdits = 4
+
+// entry is the compared part of a word, in lower case, in backward order reversed.
+type entry struct {
+	text string
+	word int // the index of the word
+}
+
+// NewDictionary returns the dictionary of the given words. Of words that resemble a rejected
+// one equally, the first is found. The empty word is never found.
+func NewDictionary(words []string) *Dictionary {
+	return newDictionary(words, func(word string) string { return word })
+}
+
+// NewKeyDictionary returns the dictionary of the given label keys. Only the names after the
+// slash are compared: keys with the same prefix resemble each other, but differ in meaning.
+// A key without a name is never found.
+func NewKeyDictionary(keys []string) *Dictionary {
+	return newDictionary(keys, func(key string) string { return key[strings.LastIndexByte(key, '/')+1:] })
+}
+
+func newDictionary(words []string, compared func(string) string) *Dictionary {
+	d := &Dictionary{words: words, compared: compared}
+	for i, word := range words {
+		if text := strings.ToLower(compared(word)); text != "" {
+			d.forward, d.backward = append(d.forward, entry{text, i}), append(d.backward, entry{reversed(text), i})
+		}
+	}
+	byText := func(a, b entry) int { return cmp.Or(strings.Compare(a.text, b.text), cmp.Compare(a.word, b.word)) }
+	slices.SortFunc(d.forward, byText)
+	slices.SortFunc(d.backward, byText)
+	return d
+}
+
+func reversed(s string) string {
+	b := []byte(s)
+	slices.Reverse(b)
+	return string(b)
+}
+
+// Nearest returns the accepted word that resembles word most. ok is false if none does.
+func (d *Dictionary) Nearest(word string) (nearest string, ok bool) {
+	text := strings.ToLower(d.compared(word))
+	found := candidate{edits: min(len(text)/3, maxEdits), word: len(d.words)}
+	found.search(d.forward, text)
+	found.search(d.backward, reversed(text))
+	if found.word == len(d.words) {
+		return "", false
+	}
+	return d.words[found.word], true
+}
+
+// candidate is the nearest word so far: of those with the fewest edits, the first.
+type candidate struct{ edits, word int }
+
+// search looks for a nearer word next to where text belongs in sorted entries.
+func (c *candidate) search(entries []entry, text string) {
+	const neighbours = 8 // on each side
+	at, _ := slices.BinarySearchFunc(entries, text, func(e entry, text string) int { return strings.Compare(e.text, text) })
+	for _, e := range entries[max(0, at-neighbours):min(len(entries), at+neighbours)] {
+		edits := distance(text, e.text, c.edits)
+		if edits < c.edits || edits == c.edits && e.word < c.word {
+			*c = candidate{edits, e.word}
+		}
+	}
+}
+
+// Hint returns `; typo of "x"?` for the accepted word that resembles word most, or the empty
+// string.
+func (d *Dictionary) Hint(word string) string {
+	nearest, ok := d.Nearest(word)
+	if !ok {
+		return ""
+	}
+	return "; typo of " + strconv.Quote(message.Excerpt(nearest)) + "?"
+}
+
+// Nearest returns the candidate that resembles word most, as a [Dictionary] does.
+func Nearest(word string, candidates ...string) (nearest string, ok bool) {
+	return NewDictionary(candidates).Nearest(word)
+}
+
+// Hint returns the hint of the [Dictionary] of the candidates.
 func Hint[S ~string](word S, candidates ...S) string {
 	words := make([]string, len(candidates))
 	for i := range candidates {
 		words[i] = string(candidates[i])
 	}
-	nearest, ok := Nearest(string(word), words...)
-	if !ok {
-		return ""
-	}
-	return `; typo of "` + nearest + `"?`
+	return NewDictionary(words).Hint(string(word))
 }
 
-// KeyHint is Hint for label keys. It goes by what stands behind the slash: that is what
-// a person remembers, and keys that are the same before it only resemble each other
-// without meaning the same.
-func KeyHint(key string, candidates ...string) string {
-	names := make([]string, len(candidates))
-	for i, candidate := range candidates {
-		names[i] = keyName(candidate)
+// distance returns the number of bytes to insert, delete or replace, or of neighbours to swap,
+// that turn a into b. It returns most+1 if they are more than most, which is at most maxEdits. It
+// looks only at the positions in b near that in a, so that it is linear.
+func distance(a, b string, most int) int {
+	more := most + 1
+	if max(len(a)-len(b), len(b)-len(a)) > most {
+		return more
 	}
-	name := keyName(key)
-	if !slices.Contains(names, name) {
-		name, _ = Nearest(name, names...)
+	// row[k] is the distance of the first i bytes of a and the first j = i+k-more of b.
+	var beforeLast, last, row [2*maxEdits + 3]int
+	for k := range row {
+		if row[k] = more; k >= more {
+			row[k] = min(k-more, more)
+		}
 	}
-	if name == "" {
-		return "" // also beside a malformed key, of which nothing stands there
-	}
-	return `; typo of "` + candidates[slices.Index(names, name)] + `"?`
-}
-
-// keyName returns what stands behind the slash of a label key.
-func keyName(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
-
-// distance returns the number of bytes to insert, delete or replace, or of neighbours to
-// swap, that make a into b, or any number of at least limit if it takes that many.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
-		return limit
-	}
-	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
-		a, b = a[1:], b[1:]
-	}
-	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
-		a, b = a[:len(a)-1], b[:len(b)-1]
-	}
-	var few [3][64]int
-	above, row, below := few[0][:], few[1][:], few[2][:] // of the last byte but one of a, the last, and this
-	if len(b) >= len(row) {
-		above, row, below = make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	}
-	for j := range len(b) + 1 {
-		row[j] = j
-	}
-	for i := range len(a) {
-		below[0] = i + 1
-		least := below[0]
-		for j := range len(b) {
-			edits := min(below[j], row[j+1], row[j]) + 1
-			if a[i] == b[j] {
-				edits = row[j]
-			} else if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				edits = min(edits, above[j-1]+1)
+	for i := 1; i <= len(a); i++ {
+		beforeLast, last = last, row
+		least := more
+		for k := 1; k <= 2*most+1; k++ {
+			j := i + k - more
+			switch {
+			case j < 0 || j > len(b):
+				row[k] = more
+			case j == 0:
+				row[k] = i
+			case a[i-1] == b[j-1]:
+				row[k] = last[k]
+			case i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1]:
+				row[k] = min(last[k], last[k+1], row[k-1], beforeLast[k]) + 1
+			default:
+				row[k] = min(last[k], last[k+1], row[k-1]) + 1
 			}
-			below[j+1] = edits
-			least = min(least, edits)
+			least = min(least, row[k])
 		}
-		if least >= limit {
-			return limit // it never gets less, nor by a swap: what was above had one less at most
+		if least == more {
+			return more // and so is every later row: a swap adds one to a row that has at least most
 		}
-		above, row, below = row, below, above
 	}
-	return row[len(b)]
+	return min(row[len(b)-len(a)+more], more)
 }

@@ -1,0 +1,425 @@
+package dataflow
+
+import (
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// Host is a system that runs flows. The zero value is not one of [Hosts].
+type Host string
+
+// The known hosts. For Fluid, the feature gate DataflowAffinity is taken to be on. Fluid
+// ships it switched off, and then records no place at all.
+const (
+	// Slipstream is a controller that follows the laws of this module.
+	Slipstream Host = "slipstream"
+
+	// Fluid1_0 is Fluid v1.0. Its table is checked against release v1.0.8.
+	Fluid1_0 Host = "fluid-1.0"
+
+	// FluidMain is the main branch of Fluid. Its table was last checked against commit
+	// a826600a43221c5b99f6185d3ce926a700c37008 of 2026-07-02.
+	FluidMain Host = "fluid-main"
+)
+
+// Hosts returns the known hosts.
+func Hosts() []Host { return []Host{Slipstream, Fluid1_0, FluidMain} }
+
+// hostTable is what a host does with operations (law H1).
+type hostTable struct {
+	name string // for messages
+	rows []hostRow
+}
+
+// hostRow is what a host does with the operations of one kind and policy.
+type hostRow struct {
+	kind        Kind
+	distributed bool   // of a DataMigrate: its parallelism is above 1
+	policy      policy // anyPolicy: the host knows no policy for the kind, and runs it once
+
+	records  bool // it records where it ran
+	inherits bool // its pods get what it inherits
+
+	// rejected is set if it never starts with an affinity, inherited or not, with a node
+	// selector, or with tolerations.
+	rejected bool
+
+	// fault is why it never completes, whatever its spec. The zero value means that it does.
+	fault hostFault
+}
+
+// hostFault is one way in which a host fails on an operation.
+type hostFault struct {
+	code       Code
+	field      string
+	what, next string // what the host does, after its name; the next step
+	afterStart bool   // its pods run all the same
+}
+
+// starts reports whether the pods of the operation run.
+func (f hostFault) starts() bool { return f.code == "" || f.afterStart }
+
+// policy is spec.policy.
+type policy string
+
+const (
+	anyPolicy policy = ""
+	once      policy = "Once"
+	cron      policy = "Cron"
+	onEvent   policy = "OnEvent"
+)
+
+func (o *Operation) policy() policy {
+	switch {
+	case o.OnEvent:
+		return onEvent
+	case o.Recurring:
+		return cron
+	default:
+		return once
+	}
+}
+
+// table returns the table of a version of Fluid. ok is false for every other host.
+//
+// In comments, U and a number is a defect of Fluid; README.md of examples/fluid lists them.
+// Six of them do not depend on kind and policy, and are in the functions below: U1, U14, U17,
+// U20, U22, U26. Not in the table is what specs do not tell: a pod or node that is gone before
+// it was recorded (U16), a predecessor that failed (U21), a Job that was not seen in time (U24).
+func (h Host) table() (t hostTable, ok bool) {
+	const restarts = "and again after every restart, so that no operation of the cluster proceeds"
+	crashesOnBackup := hostFault{
+		code: CodeCrashes, field: "kind", afterStart: true,
+		what: "crashes on a DataBackup: dataset-controller panics when it first checks the status, " + restarts,
+		next: "remove the DataBackup",
+	}
+	crashesOnEvent := hostFault{
+		code: CodeCrashes, field: "spec.policy",
+		what: "never runs an operation with policy OnEvent: it creates no Job, and dataset-controller panics when it first checks the status, " + restarts,
+		next: "set the policy to Once or Cron",
+	}
+	ignoresEvents := hostFault{
+		code: CodeNeverStarts, field: "spec.policy",
+		what: "never runs an operation with policy OnEvent: it creates no Job, and installs and deletes its Helm release every 20 seconds",
+		next: "set the policy to Once or Cron",
+	}
+	misplacesAffinity := hostFault{
+		code: CodeNeverStarts, field: "spec.policy",
+		what: "never runs a DataMigrate with policy Cron and parallelism above 1: it always adds an affinity, which its chart indents wrongly, so that the CronJob is rejected",
+		next: "set the policy to Once, or parallelism to 1",
+	}
+	switch h {
+	case Fluid1_0:
+		return hostTable{"Fluid v1.0.8", []hostRow{
+			{kind: DataLoad, policy: once, records: true, inherits: true},
+			{kind: DataLoad, policy: cron, inherits: true},           // its Job has the label cronjob
+			{kind: DataLoad, policy: onEvent, fault: crashesOnEvent}, // U18
+			{kind: DataMigrate, policy: once, records: true, inherits: true},
+			{kind: DataMigrate, policy: cron, inherits: true, rejected: true},              // U19
+			{kind: DataMigrate, policy: onEvent, fault: crashesOnEvent},                    // U18
+			{kind: DataMigrate, distributed: true, policy: once, inherits: true},           // U11
+			{kind: DataMigrate, distributed: true, policy: cron, fault: misplacesAffinity}, // U19
+			{kind: DataMigrate, distributed: true, policy: onEvent, fault: crashesOnEvent}, // U18
+			{kind: DataProcess, policy: anyPolicy, records: true, inherits: true},          // its API has no spec.policy
+			{kind: DataBackup, policy: anyPolicy, fault: crashesOnBackup /* U12 */},        // U10, U13
+		}}, true
+	case FluidMain:
+		return hostTable{"Fluid main (commit a826600a43)", []hostRow{
+			{kind: DataLoad, policy: once, records: true, inherits: true},
+			{kind: DataLoad, policy: cron, inherits: true},          // its Job has the label cronjob
+			{kind: DataLoad, policy: onEvent, fault: ignoresEvents}, // U18
+			{kind: DataMigrate, policy: once, records: true, inherits: true},
+			{kind: DataMigrate, policy: cron, inherits: true, rejected: true},              // U19
+			{kind: DataMigrate, policy: onEvent, fault: ignoresEvents},                     // U18
+			{kind: DataMigrate, distributed: true, policy: once, inherits: true},           // U11
+			{kind: DataMigrate, distributed: true, policy: cron, fault: misplacesAffinity}, // U19
+			{kind: DataMigrate, distributed: true, policy: onEvent, fault: ignoresEvents},  // U18
+			{kind: DataProcess, policy: once, inherits: true},                              // U15
+			{kind: DataProcess, policy: cron, inherits: true},                              // U15
+			{kind: DataProcess, policy: onEvent, fault: ignoresEvents},                     // U18
+			{kind: DataBackup, policy: anyPolicy, fault: crashesOnBackup /* U12 */},        // U10, U13
+		}}, true
+	default:
+		return hostTable{}, false
+	}
+}
+
+// row returns the row of an operation. Every operation that [New] accepts has one.
+func (t *hostTable) row(op *Operation) *hostRow {
+	i := slices.IndexFunc(t.rows, func(r hostRow) bool {
+		return r.kind == op.Ref.Kind && (r.distributed == op.Distributed || r.kind != DataMigrate) &&
+			(r.policy == anyPolicy || r.policy == op.policy())
+	})
+	return &t.rows[i]
+}
+
+// fault returns why the host never completes an operation, whatever others do. The zero value
+// means that it does.
+func (t *hostTable) fault(op *Operation) hostFault {
+	if op.NoPodSpec { // U26
+		return hostFault{
+			code: CodeCrashes, field: op.Ref.Kind.podSpec(),
+			what: "crashes on a job processor without a podSpec: dataset-controller panics when it validates the operation, and again after every restart, so that no operation of the cluster proceeds",
+			next: "add the podSpec, or remove the operation",
+		}
+	}
+	return t.row(op).fault
+}
+
+// HostProblems returns what a host does not carry out of the flow, from the specs alone, in
+// the flow's order (law H2). It is nil if there is nothing, as always for [Slipstream], whose
+// laws are those of this module.
+//
+// An operation is reported if the host never runs it, never completes it, or crashes on it.
+// Operations that wait for it are not reported for that. An operation with a policy is
+// reported if the host makes it inherit where the laws do not, or does not where they do. An
+// operation that is not in the flow is taken not to exist.
+//
+// For a host that is not one of [Hosts], the result is a single problem with CodeInvalid,
+// which has no operation. The cost is linear in the flow.
+func (f *Flow) HostProblems(h Host) []Problem {
+	if h == Slipstream {
+		return nil
+	}
+	table, ok := h.table()
+	if !ok {
+		return []Problem{{CodeInvalid, SeverityError, Ref{}, "host", fmt.Sprintf("unknown host %.64q; must be one of %q%s", h, Hosts(), typo.Hint(h, Hosts()...)), nil}}
+	}
+	if f == nil {
+		return nil
+	}
+	c := hostChecker{flow: f, host: table, roots: map[Ref]int32{}, exposed: map[int32][]string{}}
+	for i := range f.operations {
+		if op := &f.operations[i]; op.RunAfter == nil {
+			c.roots[withoutKind(op.Ref)] = int32(i)
+		}
+	}
+	for i := range f.operations {
+		c.op, c.row = &f.operations[i], table.row(&f.operations[i])
+		c.predecessor, c.source = f.predecessor[i], f.hostSource(int32(i))
+		starts := c.checkStart()
+		c.checkName()
+		c.checkTTL()
+		if starts {
+			c.checkRecording()
+			c.checkStrategy()
+		}
+	}
+	return c.problems
+}
+
+// withoutKind returns the namespace and the name of a reference.
+func withoutKind(ref Ref) Ref { return Ref{Namespace: ref.Namespace, Name: ref.Name} }
+
+// hostSource returns the index of the operation from which Fluid lets an operation inherit,
+// or none. Unlike in law F3, an operation of several pods has one too.
+func (f *Flow) hostSource(i int32) int32 {
+	op := f.operations[i]
+	op.Distributed = false
+	if ref, ok := op.Source(); ok {
+		return f.find(ref)
+	}
+	return none
+}
+
+// hostChecker goes through a flow, one operation after the other.
+type hostChecker struct {
+	flow     *Flow
+	host     hostTable
+	roots    map[Ref]int32      // by namespace and name, an operation without runAfter
+	exposed  map[int32][]string // what sources expose if they record it
+	problems []Problem
+
+	// Of the operation that is checked:
+	op                  *Operation
+	row                 *hostRow
+	predecessor, source int32
+}
+
+// report reports a problem of the operation. The message begins with the host.
+func (c *hostChecker) report(code Code, severity Severity, field, format string, args ...any) {
+	message := c.host.name + " " + fmt.Sprintf(format, args...)
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, message, c.flow.basis(c.op, code)})
+}
+
+// checkStart reports an operation that never starts or never completes, whatever others do. It
+// returns whether its pods start.
+func (c *hostChecker) checkStart() bool {
+	if fault := c.host.fault(c.op); fault.code != "" {
+		c.report(fault.code, SeverityError, fault.field, "%s; %s", fault.what, fault.next)
+		return fault.starts()
+	}
+	field, what := c.constraint()
+	if !c.row.rejected || field == "" {
+		return true
+	}
+	c.report(CodeNeverStarts, SeverityError, field,
+		"never runs a DataMigrate with policy Cron and %s: its chart indents the field wrongly, so that the CronJob is rejected; remove it, or set the policy to Once", what)
+	return false
+}
+
+// constraint returns a field that constrains the nodes of the operation, and what it is. They
+// are empty if there is none.
+func (c *hostChecker) constraint() (field, what string) {
+	podSpec := c.op.Ref.Kind.podSpec()
+	switch {
+	case c.op.Affinity != nil && *c.op.Affinity != corev1.Affinity{}:
+		return podSpec + ".affinity", "an affinity"
+	case len(c.op.NodeSelector) > 0:
+		return podSpec + ".nodeSelector", "a nodeSelector"
+	case len(c.op.Tolerations) > 0:
+		return podSpec + ".tolerations", "tolerations"
+	case c.source != none && c.row.inherits && c.sourceRow().records && len(c.keys()) > 0:
+		return strategyField + ".policy", "an inherited affinity"
+	default:
+		return "", ""
+	}
+}
+
+// checkName reports an operation that waits while one of another kind has its name and does
+// not. Fluid looks at all of that name, and takes each to have a runAfter (U17).
+func (c *hostChecker) checkName() {
+	root, ok := c.roots[withoutKind(c.op.Ref)]
+	if !ok || c.op.RunAfter == nil {
+		return
+	}
+	c.report(CodeCrashes, SeverityError, "metadata.name",
+		"crashes on an operation with runAfter if one of another kind has the same name and none: dataset-controller panics as soon as this one waits, and again after every restart, because of %s; rename one of the two",
+		c.flow.operations[root].Ref)
+}
+
+// checkRecording reports an operation that cannot complete because of labels that Fluid
+// cannot record (U14).
+func (c *hostChecker) checkRecording() {
+	if !c.row.records {
+		return
+	}
+	var keys []string
+	for _, key := range c.op.Exposes {
+		if labelsyntax.IsKey(key) && topology.CheckRecordable(nil, key) != nil {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) > 0 {
+		c.report(CodeStaysExecuting, SeverityError, exposesField,
+			"cannot record %s: the key is too long for an annotation, so that the operation stays Executing on a node that has the label; expose a shorter key", listNames(keys, len(keys)))
+	}
+}
+
+// checkTTL reports an operation that needs another one that is deleted as soon as it is
+// complete. Fluid looks only every 5 seconds whether a predecessor is complete (U20).
+func (c *hostChecker) checkTTL() {
+	switch {
+	case c.deletedAtOnce(c.predecessor):
+		c.report(CodeNeverStarts, SeverityError, runAfterField+".name",
+			"deletes %s as soon as it is complete, since its ttlSecondsAfterFinished is 0, and does not see that it was complete: this operation waits without limit; raise the TTL",
+			c.flow.operations[c.predecessor].Ref)
+	case c.source != c.predecessor && c.deletedAtOnce(c.source):
+		c.report(CodeStaysExecuting, SeverityError, strategyField+".dependOn.name",
+			"deletes %s as soon as it is complete, since its ttlSecondsAfterFinished is 0, and with it what this operation inherits: it stays Executing and runs nothing; raise the TTL",
+			c.flow.operations[c.source].Ref)
+	}
+}
+
+// deletedAtOnce reports whether an operation completes and is then deleted at once. Fluid
+// ignores the TTL of policies Cron and OnEvent.
+func (c *hostChecker) deletedAtOnce(i int32) bool {
+	if i == none {
+		return false
+	}
+	op := &c.flow.operations[i]
+	row := c.host.row(op)
+	return op.TTLSecondsAfterFinished != nil && *op.TTLSecondsAfterFinished <= 0 &&
+		c.host.fault(op).code == "" && (row.policy == once || row.policy == anyPolicy)
+}
+
+// checkStrategy reports an operation that inherits where the laws do not, or does not where
+// they do.
+func (c *hostChecker) checkStrategy() {
+	if c.source == none {
+		return
+	}
+	source, keys := &c.flow.operations[c.source], c.keys()
+	if len(keys) == 0 || !c.host.fault(source).starts() {
+		return
+	}
+	switch records, inherits := c.sourceRow().records, c.row.inherits && !c.losesRequired(); {
+	case !c.op.Distributed && source.exposesPlace():
+		if !inherits {
+			c.reportInheritsNothing()
+		}
+		if !records {
+			c.report(CodeRecordsNothing, SeverityWarning, strategyField,
+				"does not record where a %s runs, so nothing is inherited from %s; name another operation in dependOn, or remove the policy", source.Ref.Kind, source.Ref)
+		}
+	case records && inherits:
+		c.reportInheritsAnyway(source, keys)
+	}
+}
+
+func (c *hostChecker) reportInheritsNothing() {
+	if !c.row.inherits {
+		c.report(CodeInheritsNothing, SeverityWarning, strategyField+".policy",
+			"injects nothing into a %s: its pod is bound to the node of the cache's master; remove the policy", c.op.Ref.Kind)
+		return
+	}
+	c.report(CodeInheritsNothing, SeverityWarning, strategyField+".policy",
+		"loses what policy Require adds to a required node affinity of the operation's own, so nothing is inherited; move the own requirement from %[1]s.affinity to %[1]s.nodeSelector", c.op.Ref.Kind.podSpec())
+}
+
+func (c *hostChecker) reportInheritsAnyway(source *Operation, keys []string) {
+	what := "injects into an operation of several pods too, so that each pod"
+	switch {
+	case source.Recurring:
+		what = fmt.Sprintf("runs a %s once, whatever its policy, and records its place, so that this operation", source.Ref.Kind)
+	case source.Distributed:
+		what = fmt.Sprintf("records a place of %s, although that has several pods, so that this operation", source.Ref)
+	}
+	verb := "requires"
+	if c.op.RunAfter.Strategy.Policy == affinity.Prefer {
+		verb = "prefers"
+	}
+	what = fmt.Sprintf("%s %s %s of %s", what, verb, listNames(keys, len(keys)), source.Ref)
+	here, there := c.op.NodeName, source.NodeName
+	if verb == "requires" && slices.Contains(keys, topology.Hostname) && here != "" && there != "" && here != there {
+		c.report(CodeNodeNameConflict, SeverityError, c.op.Ref.Kind.podSpec()+".nodeName",
+			"%s, which runs on %.64q, while nodeName is %.64q, where the kubelet refuses the pod; change one nodeName, or remove the policy", what, there, here)
+		return
+	}
+	c.report(CodeInheritsAnyway, SeverityWarning, strategyField+".policy", "%s; remove the policy", what)
+}
+
+// losesRequired reports whether Fluid loses what the operation must inherit: it adds that to a
+// copy of each term of the operation's own (U1). It replaces a list of terms that is nil.
+func (c *hostChecker) losesRequired() bool {
+	own := c.op.Affinity
+	if c.op.RunAfter.Strategy.Policy != affinity.Require || own == nil || own.NodeAffinity == nil {
+		return false
+	}
+	required := own.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	return required != nil && required.NodeSelectorTerms != nil
+}
+
+// sourceRow returns the row of the operation's source.
+func (c *hostChecker) sourceRow() *hostRow { return c.host.row(&c.flow.operations[c.source]) }
+
+// keys returns the keys of the operation's strategy that its source exposes if the host
+// records them.
+func (c *hostChecker) keys() []string {
+	exposed, ok := c.exposed[c.source]
+	if !ok {
+		exposed = topology.ExposedKeys(c.flow.operations[c.source].Exposes...)
+		c.exposed[c.source] = exposed
+	}
+	return slices.DeleteFunc(c.op.RunAfter.Strategy.Keys(), func(key string) bool {
+		_, found := slices.BinarySearch(exposed, key)
+		return !found
+	})
+}

@@ -1,0 +1,205 @@
+package dataflow_test
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// The forecast of an operation without others is what kube-scheduler's filters, or for a pod
+// with a node name the kubelet, admit. internal/conformance compares with their own code.
+func TestLawL9AdmissionAgreesWithTheScheduler(t *testing.T) {
+	refused := map[dataflow.Verdict]int{}
+	for range scale(20, 2) {
+		rapid.Check(t, func(t *rapid.T) {
+			op := load("a")
+			for range rapid.IntRange(1, 3).Draw(t, "constraints") {
+				op = placeable(t, op)
+			}
+			options := dataflow.ForecastOptions{ExtendedResourceToleration: rapid.Bool().Draw(t, "extended resource toleration")}
+			w := newWorld(mustFlow(t, op), clusters().Draw(t, "cluster"), options)
+			fc := w.forecast(t)
+			for n := range w.nodes {
+				admitted := slices.Contains(w.admitted[0], n)
+				if got := slices.Contains(fc.Nodes(op.Ref), w.nodes[n].Name); got != admitted {
+					t.Fatalf("%s admits %+v: %v, want %v (%s) in\n%v", w.nodes[n].Name, op, got, admitted, w.refusedBy(0, n), w)
+				}
+				refused[w.refusedBy(0, n)]++
+			}
+		})
+	}
+	t.Logf("refused by: %v", refused)
+	for _, v := range []dataflow.Verdict{"", dataflow.VerdictCordon, dataflow.VerdictNodeName, dataflow.VerdictTaint, dataflow.VerdictSelector, dataflow.VerdictAffinity, dataflow.VerdictResources} {
+		if refused[v] == 0 && !testing.Short() {
+			t.Errorf("no node is refused by %q", v)
+		}
+	}
+}
+
+// verdict is law L10.
+func (w *world) verdict(op, node int, feasible [][]bool, completable bool) dataflow.Verdict {
+	switch settled := w.settled(op); {
+	case w.observation(op).Phase == "Failed", settled && !slices.Contains(w.possible[op], node):
+		return dataflow.VerdictStarted
+	case !settled && w.refusedBy(op, node) != "":
+		return w.refusedBy(op, node)
+	case !settled && !w.hasInherited(op, node):
+		return dataflow.VerdictSource
+	case !completable:
+		return dataflow.VerdictFlow
+	case feasible[op][node]:
+		return dataflow.VerdictFeasible
+	case slices.ContainsFunc(w.strands(op, feasible), func(s dataflow.Strand) bool { return s.Node == w.nodes[node].Name }):
+		return dataflow.VerdictStrands
+	}
+	return dataflow.VerdictSource
+}
+
+func TestLawL10WhyNamesTheFirstFilter(t *testing.T) {
+	counts := map[dataflow.Verdict]int{}
+	manyWorlds(t, 60, func(t *rapid.T, w *world) {
+		fc := w.forecast(t)
+		feasible, completable := w.feasible()
+		for i, op := range w.ops {
+			strands := fc.Strands(op.Ref)
+			for n := range w.nodes {
+				node := &w.nodes[n]
+				got, why, want := fc.Verdict(op.Ref, node.Name), fc.Why(op.Ref, node.Name), w.verdict(i, n, feasible, completable)
+				if got != want || (why == "") != (want == dataflow.VerdictFeasible) {
+					t.Fatalf("%v on %s: %s (%q), want %s in\n%v", op.Ref, node.Name, got, why, want, w)
+				}
+				counts[want]++
+				var detail []string // one of these is in the reason
+				switch source, _ := op.Source(); want {
+				case dataflow.VerdictNodeName:
+					detail = []string{op.NodeName}
+				case dataflow.VerdictTaint:
+					for _, taint := range node.Spec.Taints {
+						detail = append(detail, taint.Key)
+					}
+				case dataflow.VerdictSelector:
+					for key, value := range op.NodeSelector {
+						detail = append(detail, fmt.Sprintf("%s In [%s]", key, value))
+					}
+				case dataflow.VerdictResources:
+					for name := range op.Requests {
+						detail = append(detail, string(name)+": ")
+					}
+					detail = append(detail, "pods: ")
+				case dataflow.VerdictSource:
+					detail = []string{source.String()}
+				case dataflow.VerdictStrands:
+					at := slices.IndexFunc(strands, func(s dataflow.Strand) bool { return s.Node == node.Name })
+					detail = []string{strands[at].Blocks.String()}
+				case dataflow.VerdictFlow:
+					detail = []string{fc.Impossible()[0].String()}
+				default:
+					continue
+				}
+				if !slices.ContainsFunc(detail, func(d string) bool { return strings.Contains(why, d) }) {
+					t.Fatalf("%v on %s: %q has none of %q in\n%v", op.Ref, node.Name, why, detail, w)
+				}
+			}
+		}
+	})
+	t.Log(counts)
+	if len(counts) < 12 && !testing.Short() { // all but VerdictUnknown
+		t.Errorf("not every verdict was drawn: %v", counts)
+	}
+}
+
+func TestVerdictOfUnknownOperationsAndNodes(t *testing.T) {
+	fc := mustForecast(t, mustFlow(t, load("a")), fleet(2), dataflow.ForecastOptions{})
+	for _, c := range []struct{ op, node, want string }{
+		{"b", "node-1", "no DataLoad default/b in the flow"},
+		{"a", "node-2", `"node-2" is not among the nodes`},
+		{"a", "", `"" is not among the nodes`},
+	} {
+		if got := fc.Why(ref(c.op), c.node); got != c.want || fc.Verdict(ref(c.op), c.node) != dataflow.VerdictUnknown {
+			t.Errorf("%s on %q: %s %q", c.op, c.node, fc.Verdict(ref(c.op), c.node), got)
+		}
+	}
+}
+
+// Groups are a partition of the nodes. The nodes of a group have the same zone, and the same
+// verdict for every operation.
+func TestGroupsTellNodesApart(t *testing.T) {
+	manyWorlds(t, 30, func(t *rapid.T, w *world) {
+		fc := w.forecast(t)
+		var all []string
+		groups := fc.Groups()
+		for _, g := range groups {
+			all = append(all, g.Names...)
+			if g.Count != len(g.Names) || g.Count == 0 || !slices.IsSorted(g.Names) {
+				t.Fatalf("%+v", g)
+			}
+			first := &w.nodes[w.node(g.Names[0])]
+			for _, name := range g.Names {
+				n := &w.nodes[w.node(name)]
+				if n.Labels[topology.Zone] != g.Zone {
+					t.Fatalf("%s in %+v has the zone %q", name, g, n.Labels[topology.Zone])
+				}
+				for key, value := range g.Labels.All() {
+					if got, ok := n.Labels[key]; !ok || got != value {
+						t.Fatalf("%s in %+v has %s=%q", name, g, key, got)
+					}
+				}
+				for _, op := range w.ops {
+					if a, b := fc.Verdict(op.Ref, first.Name), fc.Verdict(op.Ref, name); a != b {
+						t.Fatalf("%v: %s on %s, %s on %s, which are one group of\n%v", op.Ref, a, first.Name, b, name, w)
+					}
+				}
+			}
+		}
+		if !slices.IsSortedFunc(groups, func(a, b dataflow.Group) int {
+			return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Names[0], b.Names[0]))
+		}) {
+			t.Fatalf("%+v are not sorted", groups)
+		}
+		slices.Sort(all)
+		if want := nodeNamesOf(w.nodes); !slices.Equal(all, want) {
+			t.Fatalf("groups of %v, want %v", all, want)
+		}
+	})
+}
+
+func nodeNamesOf(nodes []corev1.Node) []string {
+	var names []string
+	for i := range nodes {
+		names = append(names, nodes[i].Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Nodes that differ only in what no operation uses are one group, also if they differ in the
+// values by which an operation excludes them.
+func TestGroupsAreFew(t *testing.T) {
+	nodes := fleet(300)
+	for i := range nodes {
+		nodes[i].Labels[topology.Zone] = "east"
+	}
+	f := mustFlow(t, changed(load("a"), selecting("node.kubernetes.io/instance-type", "type-1")), changed(load("b", "a"), by()))
+	var got []string
+	for _, g := range mustForecast(t, f, nodes, dataflow.ForecastOptions{}).Groups() {
+		got = append(got, fmt.Sprintf("%s %d [%s] %s", g.Zone, g.Count, g.Labels, g.Names[0]))
+	}
+	want := []string{
+		"east 6 [node.kubernetes.io/instance-type=type-0] node-0", // tainted
+		"east 30 [node.kubernetes.io/instance-type=type-1] node-1",
+		"east 261 [] node-10",
+		"east 3 [node.kubernetes.io/instance-type=type-9] node-199", // cordoned
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

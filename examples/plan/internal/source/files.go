@@ -1,0 +1,79 @@
+package source
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+var (
+	manifests      = regexp.MustCompile(`\.(yaml|yml|json)$`)
+	kustomizations = regexp.MustCompile(`(^|/)(kustomization\.ya?ml|Kustomization)$`)
+)
+
+// Find returns the files that names stand for, each file once, and faults of what is not read. The
+// name of a file, and -, is kept whatever the file is. Of a directory, Find returns the regular files
+// in and below it whose names end in .yaml, .yml or .json, in the order of their names. It follows
+// links to files, of which a mounted ConfigMap is full, but not links to directories, and passes over
+// directories whose names start with two dots, to which those of a ConfigMap lead. A directory for
+// Kustomize is a [Fault], since its files are not what is applied.
+func Find(names ...string) (files []string, faults []*Fault) {
+	known := map[string]bool{}
+	add := func(name string) {
+		id := name
+		if real, err := filepath.EvalSymlinks(name); err == nil && name != "-" {
+			id, _ = filepath.Abs(real)
+		}
+		if !known[id] {
+			known[id] = true
+			files = append(files, name)
+		}
+	}
+	fault := func(name string, err error) { faults = append(faults, &Fault{Position{File: name}, true, err}) }
+	kustomize := func(name, dir string) {
+		dir = strings.ReplaceAll(filepath.Clean(dir), "'", `'\''`)
+		fault(name, &DocumentError{"Kustomize has to build this first: kubectl kustomize '" + dir + "' | plan -"})
+	}
+	visit := func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			inside, _ := os.ReadDir(path)
+			for _, e := range inside {
+				if kustomizations.MatchString(e.Name()) {
+					kustomize(path, path)
+					return fs.SkipDir
+				}
+			}
+			if strings.HasPrefix(entry.Name(), "..") && entry.Name() != ".." {
+				return fs.SkipDir
+			}
+		} else if err == nil && manifests.MatchString(path) {
+			var info fs.FileInfo
+			if info, err = os.Stat(path); err == nil && info.Mode().IsRegular() {
+				add(path)
+			}
+		}
+		if err != nil {
+			fault(path, err)
+		}
+		return nil
+	}
+	for _, name := range names {
+		before := len(files) + len(faults)
+		switch info, err := os.Stat(name); {
+		case err == nil && info.IsDir():
+			_ = filepath.WalkDir(name+"/", visit) // with a slash, the name may be a link
+			if len(files)+len(faults) == before {
+				fault(name, &DocumentError{"no .yaml, .yml or .json file in this directory"})
+			}
+		case kustomizations.MatchString(name):
+			kustomize(name, filepath.Dir(name))
+		case err != nil && name != "-":
+			fault(name, err)
+		default:
+			add(name)
+		}
+	}
+	return files, faults
+}

@@ -1,0 +1,59 @@
+// Package message keeps text that comes from users short and printable in messages.
+package message
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limit is the length in bytes that no message exceeds (law G1).
+const Limit = 4 << 10
+
+// Excerpt returns s, or its beginning if it is longer than any name or label in Kubernetes.
+func Excerpt(s string) string { return Cut(s, 400) }
+
+// Printable returns the excerpt of s, quoted if it has characters that are not printable,
+// such as control characters and bidirectional marks, or that a quoted string escapes.
+func Printable(s string) string {
+	s = Excerpt(s)
+	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
+		return quoted
+	}
+	return s
+}
+
+// Cut returns s, or its beginning and an ellipsis if it is longer than limit bytes.
+func Cut(s string, limit int) string {
+	const ellipsis = "…"
+	if len(s) <= limit {
+		return s
+	}
+	end := limit - len(ellipsis)
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + ellipsis
+}
+
+// List returns the items 0 to n-1 with a separator between them. A list of more than limit
+// bytes ends with "and N more"; its first item is cut if it alone is longer than that.
+func List(n int, item func(i int) string, separator string, limit int) string {
+	const rest = "and %d more"
+	room := limit - len(separator) - len(rest) - len(strconv.Itoa(n))
+	var b strings.Builder
+	for i := range n {
+		text := item(i)
+		switch {
+		case i == 0:
+			text = Cut(text, room)
+		case b.Len()+len(separator)+len(text) > room:
+			return b.String() + separator + fmt.Sprintf(rest, n-i)
+		default:
+			b.WriteString(separator)
+		}
+		b.WriteString(text)
+	}
+	return b.String()
+}
