@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strconv"
@@ -11,10 +12,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	podutil "k8s.io/kubernetes/pkg/api/pod"
+	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/apis/core"
 	corev1conversion "k8s.io/kubernetes/pkg/apis/core/v1"
-	"k8s.io/kubernetes/pkg/apis/core/validation"
+	podregistry "k8s.io/kubernetes/pkg/registry/core/pod"
+	"k8s.io/kubernetes/plugin/pkg/admission/extendedresourcetoleration"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -25,7 +29,7 @@ func TestAPIServerAccepts(t *testing.T) {
 	compare(t, func(d *draw) error {
 		own, s, exposed := d.anyAffinity(), d.strategy(), topology.NewLabelSet(d.labels())
 		pod := d.pod(own)
-		faults := create(pod)
+		_, faults := apiServer{}.create(pod)
 		if d.hit("pod: rejected as it is", len(faults) > 0) {
 			return nil
 		}
@@ -50,7 +54,7 @@ func TestAPIServerAccepts(t *testing.T) {
 
 		inheriting := pod.DeepCopy()
 		inheriting.Spec.Affinity = result.Affinity
-		if faults := create(inheriting); len(faults) > 0 {
+		if _, faults := (apiServer{}).create(inheriting); len(faults) > 0 {
 			return disagreement("rejected", own, s, exposed.String(), result.Affinity, text(faults.ToAggregate()))
 		}
 		return nil
@@ -58,23 +62,54 @@ func TestAPIServerAccepts(t *testing.T) {
 		"pod: rejected as it is", "Inherit: conflict", "Inherit: adds a requirement", "Inherit: adds a preference",
 		"pod: affinity to pods", "pod: gated", "pod: on a host's network", "pod: several containers", "pod: with volumes",
 		"pod: with tolerations", "pod: spread",
-		"malformed: Gt of a word", "malformed: Gt beyond 64 bits", // which the API server accepts
 	})...)
 }
 
-// create does to a pod what the API server does to one that is created, and returns why
-// it would be rejected. The pod stays as it is.
-func create(pod *corev1.Pod) field.ErrorList {
+// An apiServer creates pods as kube-apiserver does, with an admission plugin if that is not
+// nil.
+type apiServer struct {
+	admission.MutationInterface
+	skipValidation bool
+}
+
+// create returns the pod as it is stored, or why it is rejected: defaulting, admission, and
+// what the registry does before it writes a pod. The given pod is not written to.
+func (s apiServer) create(pod *corev1.Pod) (*corev1.Pod, field.ErrorList) {
 	pod = pod.DeepCopy()
 	corev1conversion.SetObjectDefaults_Pod(pod)
 	var internal core.Pod
 	if err := corev1conversion.Convert_v1_Pod_To_core_Pod(pod, &internal, nil); err != nil {
 		panic(err)
 	}
-	podutil.DropDisabledPodFields(&internal, nil)
-	options := podutil.GetValidationOptionsFromPodSpecAndMeta(&internal.Spec, nil, &internal.ObjectMeta, nil)
-	options.ResourceIsPod = true
-	return validation.ValidatePodCreate(&internal, options)
+	if s.MutationInterface != nil {
+		attributes := admission.NewAttributesRecord(&internal, nil, core.Kind("Pod").WithVersion("v1"), pod.Namespace, pod.Name,
+			core.Resource("pods").WithVersion("v1"), "", admission.Create, &metav1.CreateOptions{}, false, nil)
+		if err := s.Admit(context.Background(), attributes, nil); err != nil {
+			panic(err)
+		}
+	}
+	ctx := request.WithNamespace(context.Background(), pod.Namespace)
+	podregistry.Strategy.PrepareForCreate(ctx, &internal)
+	var faults field.ErrorList
+	if !s.skipValidation {
+		faults = rest.ValidateCreate(ctx, &internal, podregistry.Strategy)
+	}
+	stored := &corev1.Pod{}
+	if err := corev1conversion.Convert_core_Pod_To_v1_Pod(&internal, stored, nil); err != nil {
+		panic(err)
+	}
+	return stored, faults
+}
+
+// extendedResourceToleration returns the admission plugin of that name.
+func extendedResourceToleration(t testing.TB) admission.MutationInterface {
+	plugins := admission.NewPlugins()
+	extendedresourcetoleration.Register(plugins)
+	plugin, err := plugins.InitPlugin(extendedresourcetoleration.PluginName, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plugin.(admission.MutationInterface)
 }
 
 // pod draws a pod of a data operation, with every part that has to do with where it runs,
@@ -129,7 +164,7 @@ func (d *draw) pod(own *corev1.Affinity) *corev1.Pod {
 		spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "example.com/wait"}}
 	}
 	if d.oneIn(16) {
-		spec.NodeName = oneOf(d, names...)
+		spec.NodeName = oneOf(d, d.names...)
 	}
 	spec.HostNetwork = d.oneIn(4)
 	spec.RestartPolicy = oneOf(d, "", corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure)

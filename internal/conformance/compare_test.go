@@ -40,6 +40,7 @@ func compare(t *testing.T, check func(*draw) error, corners ...string) {
 				d := &draw{Rand: rand.New(rand.NewPCG(*seed, uint64(chunk))), corners: map[string]int{}}
 				var failure error
 				for d.cases < chunkSize && failure == nil {
+					d.alphabet = d.newAlphabet()
 					failure = check(d)
 				}
 				mutex.Lock()

@@ -4,19 +4,22 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/testgen"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// draw draws inputs, and counts the cases and the corners that they hit. Corners are
-// told by what an input looks like, not by how it came about.
+// draw draws inputs, and counts the cases and the corners that they hit. A corner is
+// recognized by what an input looks like, not by how it was drawn.
 type draw struct {
 	*rand.Rand
+	alphabet
 	cases   int
 	corners map[string]int
 }
@@ -39,23 +42,113 @@ func several[E any](d *draw, n int, draw func() E) []E {
 	if count == 0 && d.oneIn(2) {
 		return nil
 	}
-	elements := make([]E, count)
+	return exactly(count, draw)
+}
+
+func exactly[E any](n int, draw func() E) []E {
+	elements := make([]E, n)
 	for i := range elements {
 		elements[i] = draw()
 	}
 	return elements
 }
 
-// The alphabets are those of the root's tests.
-var keys, values, names = testgen.Keys(), testgen.Values(), testgen.Names()
+// An alphabet is what one case is drawn from. It is small, so that a node often has what an
+// affinity asks for. It is that of the root's tests, or drawn from all that the API allows.
+type alphabet struct {
+	keys, values, names    []string // of labels, and of nodes
+	taintKeys, taintValues []string
+	resources              []corev1.ResourceName
+}
 
-func (d *draw) key() string   { return oneOf(d, keys...) }
-func (d *draw) value() string { return oneOf(d, values...) }
+func (d *draw) newAlphabet() alphabet {
+	a := alphabet{
+		keys: testgen.Keys(), values: testgen.Values(), names: testgen.Names(),
+		taintKeys:   []string{"dedicated", "example.com/gpu", corev1.TaintNodeUnschedulable},
+		taintValues: []string{"", "a", "3", "03", "-3", "-0", "+3", "9223372036854775808"},
+		resources:   d.anyResources(),
+	}
+	if d.oneIn(2) {
+		a.keys, a.names = exactly(4, d.anyKey), exactly(2, d.anyName)
+		a.values = append(exactly(4, d.anyValue), "", "3")
+		a.taintKeys = append(exactly(2, d.anyKey), corev1.TaintNodeUnschedulable)
+		a.taintValues = append(exactly(3, d.anyValue), "", strconv.FormatInt(d.Int64()-d.Int64(), 10))
+	}
+	for _, name := range a.resources { // which the admission plugin ExtendedResourceToleration tolerates
+		a.taintKeys = append(a.taintKeys, string(name))
+	}
+	return a
+}
+
+func (d *draw) key() string   { return oneOf(d, d.keys...) }
+func (d *draw) value() string { return oneOf(d, d.values...) }
+
+const alphanumeric = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+// word draws up to n characters: the first and the last alphanumeric, and the others from
+// inner too.
+func (d *draw) word(n int, alphanumeric, inner string) string {
+	length := oneOf(d, 1, 1+d.IntN(8), 1+d.IntN(n), n)
+	word := make([]byte, length)
+	for i := range word {
+		from := alphanumeric + inner
+		if i == 0 || i == length-1 {
+			from = alphanumeric
+		}
+		word[i] = from[d.IntN(len(from))]
+	}
+	return string(word)
+}
+
+// anyName draws a DNS subdomain, at times of the greatest length.
+func (d *draw) anyName() string {
+	if d.oneIn(8) {
+		return strings.Repeat(strings.Repeat("n", 63)+".", 3) + d.word(61, alphanumeric, "-")
+	}
+	return strings.Join(exactly(1+d.IntN(3), func() string { return d.word(63, alphanumeric, "-") }), ".")
+}
+
+// anyKey draws the key of a label.
+func (d *draw) anyKey() string {
+	name := d.word(63, alphanumeric+strings.ToUpper(alphanumeric), "-_.")
+	switch d.IntN(4) {
+	case 0:
+		return name
+	case 1:
+		return oneOf(d, corev1.LabelHostname, corev1.LabelTopologyZone, corev1.LabelTopologyRegion, corev1.LabelOSStable, corev1.LabelArchStable,
+			corev1.LabelInstanceTypeStable, corev1.LabelFailureDomainBetaZone, "node-role.kubernetes.io/control-plane", metav1.ObjectNameField)
+	default:
+		return d.anyName() + "/" + name
+	}
+}
+
+// anyValue draws the value of a label.
+func (d *draw) anyValue() string {
+	switch d.IntN(4) {
+	case 0:
+		return strconv.FormatInt(d.Int64(), 10)
+	case 1:
+		return oneOf(d, "", "0", "007", "9223372036854775807", "9223372036854775808", strings.Repeat("9", 63))
+	default:
+		return d.word(63, alphanumeric+strings.ToUpper(alphanumeric), "-_.")
+	}
+}
+
+// garbage draws what is mostly neither a key nor a value.
+func (d *draw) garbage() string {
+	characters := []rune("aZ09-_./ +*%:,é\x00")
+	return strings.Join(exactly(d.IntN(8), func() string {
+		if d.oneIn(16) {
+			return strings.Repeat("x", 64)
+		}
+		return string(characters[d.IntN(len(characters))])
+	}), "")
+}
 
 // labels draws the labels of a node, or those that an operation exposes.
 func (d *draw) labels() map[string]string {
 	labels := map[string]string{}
-	for _, key := range keys {
+	for _, key := range d.keys {
 		if d.oneIn(2) {
 			labels[key] = d.value()
 		}
@@ -69,7 +162,7 @@ var (
 	affinityCorners = []string{
 		"affinity: nil", "affinity: no node affinity", "required: none", "required: several terms",
 		"term: empty", "term: a key twice", "matchFields", "values: the empty one", "values: more than eight",
-		"operator In", "operator NotIn", "operator Exists", "operator DoesNotExist", "operator Gt", "operator Lt",
+		"operator In", "operator NotIn", "operator Exists", "operator DoesNotExist", "operator Gt", "operator Lt", "operator Gt or Lt: a word",
 		"preferred: empty", "preferred: several",
 	}
 	noTerms          = "required: no terms"
@@ -109,7 +202,7 @@ func (d *draw) term() corev1.NodeSelectorTerm {
 	term := corev1.NodeSelectorTerm{MatchExpressions: several(d, 3, d.expression)}
 	if d.oneIn(4) {
 		term.MatchFields = several(d, 2, func() corev1.NodeSelectorRequirement {
-			return requirement(metav1.ObjectNameField, oneOf(d, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn), oneOf(d, names...))
+			return requirement(metav1.ObjectNameField, oneOf(d, corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn), oneOf(d, d.names...))
 		})
 	}
 	return term
@@ -136,7 +229,7 @@ func (d *draw) expression() corev1.NodeSelectorRequirement {
 	if d.oneIn(3) {
 		return d.equality()
 	}
-	e := requirement(d.key(), oneOf(d, "In", "NotIn", "Exists", "DoesNotExist", "Gt", corev1.NodeSelectorOpLt))
+	e := requirement(d.key(), oneOf(d, operatorsOfNodes...))
 	switch e.Operator {
 	case corev1.NodeSelectorOpIn, corev1.NodeSelectorOpNotIn:
 		e.Values = append(several(d, 2, d.value), d.value())
@@ -146,7 +239,7 @@ func (d *draw) expression() corev1.NodeSelectorRequirement {
 			}
 		}
 	case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
-		e.Values = []string{oneOf(d, "2", "3", "4", "003", "0", "9223372036854775807")}
+		e.Values = []string{oneOf(d, "2", "3", "4", "003", "0", "9223372036854775807", d.value())} // also a word
 	default:
 		e.Values = several(d, 0, d.value)
 	}
@@ -179,8 +272,6 @@ var faults = []struct {
 }{
 	{"malformed: Gt -1", false, requirement("tier", "Gt", "-1")},
 	{"malformed: Lt +4", false, requirement("tier", "Lt", "+4")},
-	{"malformed: Gt of a word", false, requirement("tier", "Gt", "many")},
-	{"malformed: Gt beyond 64 bits", false, requirement("tier", "Gt", "9223372036854775808")},
 	{"malformed: Gt with two values", false, requirement("tier", "Gt", "1", "2")},
 	{"malformed: Lt without a value", false, requirement("tier", "Lt")},
 	{"malformed: In without a value", false, requirement("tier", "In")},
@@ -200,6 +291,14 @@ var faults = []struct {
 	{"malformed: node name", true, requirement("metadata.name", "NotIn", "Node_A")},
 }
 
+var operatorsOfNodes = []corev1.NodeSelectorOperator{"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"}
+
+// isWord reports whether a value is not an integer.
+func isWord(value string) bool {
+	_, err := strconv.ParseInt(value, 10, 64)
+	return err != nil
+}
+
 func requirement(key string, operator corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
 	return corev1.NodeSelectorRequirement{Key: key, Operator: operator, Values: values}
 }
@@ -217,6 +316,18 @@ func (d *draw) spoil(a *corev1.Affinity) {
 	d.hit(fault.corner, true)
 	e := oneOf(d, expressions...)
 	e.Key, e.Operator, e.Values = fault.Key, fault.Operator, slices.Clone(fault.Values)
+	for range d.IntN(2) * d.IntN(3) { // and in any other way
+		switch d.IntN(4) {
+		case 0:
+			e.Key = oneOf(d, d.garbage(), d.key())
+		case 1:
+			e.Operator = oneOf(d, corev1.NodeSelectorOperator(d.garbage()), corev1.NodeSelectorOpIn, corev1.NodeSelectorOpExists, corev1.NodeSelectorOpGt)
+		case 2:
+			e.Values = append(e.Values, oneOf(d, d.garbage(), d.value()))
+		default:
+			e.Values = []string{oneOf(d, d.garbage(), d.value())}
+		}
+	}
 	if preferred := a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution; len(preferred) > 0 && d.oneIn(4) {
 		preferred[d.IntN(len(preferred))].Weight = 0
 	}
@@ -279,7 +390,9 @@ func (d *draw) inspect(a *corev1.Affinity) {
 	expressions, fields := requirements(a)
 	d.hit("matchFields", len(fields) > 0)
 	for _, e := range expressions {
-		d.hit("operator "+string(e.Operator), true)
+		compares := e.Operator == corev1.NodeSelectorOpGt || e.Operator == corev1.NodeSelectorOpLt
+		d.hit("operator "+string(e.Operator), slices.Contains(operatorsOfNodes, e.Operator))
+		d.hit("operator Gt or Lt: a word", compares && slices.ContainsFunc(e.Values, isWord))
 		d.hit("values: the empty one", slices.Contains(e.Values, ""))
 		d.hit("values: more than eight", len(e.Values) > 8)
 	}
@@ -290,7 +403,7 @@ var nodeCorners = []string{"node: without labels", "node: a label absent that is
 
 // node draws a node that has each of the given labels as often as not.
 func (d *draw) node(like topology.LabelSet) *corev1.Node {
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: oneOf(d, names...), Labels: d.labels()}}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: oneOf(d, d.names...), Labels: d.labels()}}
 	all := d.oneIn(2)
 	for key, value := range like.All() {
 		if all || d.oneIn(2) {
@@ -309,7 +422,7 @@ func (d *draw) inspectNode(a *corev1.Affinity, node *corev1.Node) {
 		compares := e.Operator == corev1.NodeSelectorOpGt || e.Operator == corev1.NodeSelectorOpLt
 		d.hit("node: a label absent that is asked for", !present)
 		d.hit("node: a label empty that is asked for", present && value == "")
-		d.hit("node: a word where a number is asked for", present && compares && value == "a")
+		d.hit("node: a word where a number is asked for", present && compares && isWord(value))
 	}
 }
 
@@ -334,13 +447,13 @@ func (d *draw) anyNodeSelector() map[string]string {
 // and may be malformed.
 func (d *draw) strategy() affinity.Strategy {
 	s := affinity.Strategy{Policy: oneOf(d, affinity.None, affinity.Require, affinity.Require, affinity.Prefer, affinity.Prefer)}
-	s.Requires = several(d, 3, func() affinity.Required { return affinity.Required{Name: d.key()} })
-	s.Prefers = several(d, 3, func() affinity.Preferred { return affinity.Preferred{Name: d.key(), Weight: d.weight()} })
+	s.Requires = several(d, 3, func() affinity.RequiredLabel { return affinity.RequiredLabel{Key: d.key()} })
+	s.Prefers = several(d, 3, func() affinity.PreferredLabel { return affinity.PreferredLabel{Key: d.key(), Weight: d.weight()} })
 	if s.Policy != affinity.Require && d.oneIn(4) {
-		s.Requires = append(s.Requires, affinity.Required{Name: "not a key"})
+		s.Requires = append(s.Requires, affinity.RequiredLabel{Key: "not a key"})
 	}
 	if s.Policy != affinity.Prefer && d.oneIn(4) {
-		s.Prefers = append(s.Prefers, affinity.Preferred{Name: "tier", Weight: 101})
+		s.Prefers = append(s.Prefers, affinity.PreferredLabel{Key: "tier", Weight: 101})
 	}
 	return s
 }
@@ -355,11 +468,11 @@ func (d *draw) anyStrategy() affinity.Strategy {
 	case 0:
 		s.Policy = oneOf[affinity.Policy](d, "require", "Required", "Near")
 	case 1:
-		s.Requires = append(s.Requires, affinity.Required{Name: name})
+		s.Requires = append(s.Requires, affinity.RequiredLabel{Key: name})
 	case 2:
-		s.Prefers = append(s.Prefers, affinity.Preferred{Name: name, Weight: 1})
+		s.Prefers = append(s.Prefers, affinity.PreferredLabel{Key: name, Weight: 1})
 	default:
-		s.Prefers = append(s.Prefers, affinity.Preferred{Name: "tier", Weight: oneOf[int32](d, 0, 101, -1)})
+		s.Prefers = append(s.Prefers, affinity.PreferredLabel{Key: "tier", Weight: oneOf[int32](d, 0, 101, -1)})
 	}
 	return s
 }
@@ -377,11 +490,11 @@ func (d *draw) inspectStrategy(s affinity.Strategy) (valid bool) {
 	switch s.Policy {
 	case affinity.Require:
 		for _, r := range s.Requires {
-			follows = append(follows, r.Name)
+			follows = append(follows, r.Key)
 		}
 	case affinity.Prefer:
 		for _, p := range s.Prefers {
-			follows = append(follows, p.Name)
+			follows = append(follows, p.Key)
 			if d.hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
 				valid = false
 			}
@@ -394,7 +507,7 @@ func (d *draw) inspectStrategy(s affinity.Strategy) (valid bool) {
 		return false
 	}
 	for i, key := range follows {
-		if d.hit("strategy: malformed key", !slices.Contains(keys, key)) {
+		if d.hit("strategy: malformed key", len(validation.IsQualifiedName(key)) > 0) {
 			valid = false
 		}
 		d.hit("strategy: a key twice", slices.Contains(follows[:i], key))
@@ -405,53 +518,54 @@ func (d *draw) inspectStrategy(s affinity.Strategy) (valid bool) {
 	return valid
 }
 
-// tolerations and taints share an alphabet. A taint's value is compared as a number by
-// tolerations with Lt and Gt.
+// The effects of taints and the operators of tolerations. Lt and Gt compare the value of a
+// taint as a number.
 var (
-	taintKeys   = []string{"dedicated", "example.com/gpu", corev1.TaintNodeUnschedulable}
-	taintValues = []string{"", "a", "3", "03", "-3", "-0", "+3", "9223372036854775808"}
-	effects     = []corev1.TaintEffect{corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule}
-	operators   = []corev1.TolerationOperator{"", corev1.TolerationOpEqual, corev1.TolerationOpExists, corev1.TolerationOpLt, corev1.TolerationOpGt}
+	effects   = []corev1.TaintEffect{corev1.TaintEffectNoSchedule, corev1.TaintEffectNoExecute, corev1.TaintEffectPreferNoSchedule}
+	operators = []corev1.TolerationOperator{"", corev1.TolerationOpEqual, corev1.TolerationOpExists, corev1.TolerationOpLt, corev1.TolerationOpGt}
 )
 
-var (
-	taintCorners = []string{
-		"taint NoSchedule", "taint NoExecute", "taint PreferNoSchedule", "taint: no value", "taint: several", "cordoned", "cordoned: with its taint",
-		"toleration: none", "toleration: any key", "toleration: any effect", "toleration: operator empty", "toleration: operator Equal",
-		"toleration: operator Exists", "toleration: operator Lt", "toleration: operator Gt", "toleration: of cordons",
-	}
-)
+var taintCorners = []string{
+	"taint NoSchedule", "taint NoExecute", "taint PreferNoSchedule", "taint: no value", "taint: several",
+	"cordoned", "cordoned: with its taint", "cordoned: by its taint alone",
+	"toleration: none", "toleration: any taint", "toleration: any effect", "toleration: operator empty", "toleration: operator Equal",
+	"toleration: operator Exists", "toleration: operator Lt", "toleration: operator Gt", "toleration: of cordons", "toleration: for some time",
+}
 
 // taint gives a node taints and cordons it, each at times.
 func (d *draw) taint(node *corev1.Node) {
 	for range max(0, d.IntN(6)-3) {
-		taint := corev1.Taint{Key: oneOf(d, taintKeys...), Value: oneOf(d, taintValues...), Effect: oneOf(d, effects...)}
+		taint := corev1.Taint{Key: oneOf(d, d.taintKeys...), Value: oneOf(d, d.taintValues...), Effect: oneOf(d, effects...)}
 		d.hit("taint "+string(taint.Effect), true)
 		d.hit("taint: no value", taint.Value == "")
 		node.Spec.Taints = append(node.Spec.Taints, taint)
 	}
 	d.hit("taint: several", len(node.Spec.Taints) > 1)
 	node.Spec.Unschedulable = d.hit("cordoned", d.oneIn(8))
-	if d.hit("cordoned: with its taint", node.Spec.Unschedulable && d.oneIn(2)) {
+	if node.Spec.Unschedulable && d.oneIn(2) || d.oneIn(16) {
+		d.hit("cordoned: with its taint", node.Spec.Unschedulable)
+		d.hit("cordoned: by its taint alone", !node.Spec.Unschedulable)
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 	}
 }
 
-// tolerations draws up to three tolerations, valid or not.
+// tolerations draws up to three tolerations. An API server accepts most of them.
 func (d *draw) tolerations() []corev1.Toleration {
 	var tolerations []corev1.Toleration
 	for range d.IntN(4) {
-		t := corev1.Toleration{
-			Key:      oneOf(d, append(taintKeys, "")...),
-			Operator: oneOf(d, operators...),
-			Effect:   oneOf(d, append(effects, "", "")...),
+		t := corev1.Toleration{Key: oneOf(d, d.taintKeys...), Operator: oneOf(d, operators...), Effect: oneOf(d, append(effects, "", "")...)}
+		if t.Operator != corev1.TolerationOpExists || d.oneIn(32) {
+			t.Value = oneOf(d, d.taintValues...)
+		} else if d.oneIn(4) {
+			t.Key = ""
 		}
-		if t.Operator != corev1.TolerationOpExists || d.oneIn(8) {
-			t.Value = oneOf(d, taintValues...)
+		if t.Effect == corev1.TaintEffectNoExecute && d.hit("toleration: for some time", d.oneIn(4)) {
+			seconds := d.Int64N(100)
+			t.TolerationSeconds = &seconds
 		}
 		d.hit("toleration: operator empty", t.Operator == "")
 		d.hit("toleration: operator "+string(t.Operator), t.Operator != "")
-		d.hit("toleration: any key", t.Key == "" && t.Operator == corev1.TolerationOpExists)
+		d.hit("toleration: any taint", t.Key == "" && t.Operator == corev1.TolerationOpExists)
 		d.hit("toleration: any effect", t.Effect == "")
 		d.hit("toleration: of cordons", t.Key == corev1.TaintNodeUnschedulable)
 		tolerations = append(tolerations, t)

@@ -90,7 +90,7 @@ func matching(t testing.TB) peer {
 	required := nodeaffinity.GetRequiredNodeAffinity(podWith(nil, own))
 	ours := func() (matching int) {
 		for i := range nodes {
-			if m.Match(nodes[i].Name, nodes[i].Labels) {
+			if m.Match(&nodes[i]) {
 				matching++
 			}
 		}
@@ -158,7 +158,7 @@ func forecasting(t testing.TB) peer {
 		if i%5 > 0 {
 			follows := []string{topology.Hostname, topology.Zone, rack}[i%3]
 			op.RunAfter = &dataflow.RunAfter{Ref: ops[i-1].Ref, Strategy: affinity.Strategy{
-				Policy: affinity.Require, Requires: []affinity.Required{{Name: follows}},
+				Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: follows}},
 			}}
 		}
 	}
@@ -170,7 +170,11 @@ func forecasting(t testing.TB) peer {
 		"Forecast, 1,000 operations, 5,000 nodes", "component-helpers, every pair", 200,
 		func(b *testing.B) {
 			for range b.N {
-				forecast, err := flow.Forecast(nodes, dataflow.ForecastOptions{})
+				index, err := dataflow.IndexNodes(nodes, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				forecast, err := flow.Forecast(index, dataflow.ForecastOptions{})
 				if err != nil || !forecast.Completable() {
 					b.Fatal(err, forecast.Impossible())
 				}

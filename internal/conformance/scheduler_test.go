@@ -3,39 +3,58 @@ package conformance_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	k8slabels "k8s.io/apimachinery/pkg/labels"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/kubernetes/pkg/apis/core"
+	corev1conversion "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/kubernetes/pkg/apis/core/validation"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 const nodesPerInput = 8
 
-// Law X1. What is malformed is an error of Compile, wherever it stands; else the
-// verdict and the score are the scheduler's.
+// Law X1. What kube-apiserver's validation rejects of a node selector or a term is an error
+// of Compile with its path; else the verdict and the score are the scheduler's.
 func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 	compare(t, func(d *draw) error {
 		selector, own := d.anyNodeSelector(), d.anyAffinity()
 		d.inspect(own)
 		m, err := affinity.Compile(selector, own)
-		fault := faultOf(selector, own)
-		if (err == nil) != (fault == nil) {
-			return disagreement("malformed?", selector, own, text(err), text(fault))
+		faults := rejected(selector, own)
+		if (err == nil) != (len(faults) == 0) {
+			return disagreement("malformed?", selector, own, text(err), text(faults.ToAggregate()))
 		}
 		if d.hit("Compile: error", err != nil) {
 			d.cases++
+			paths := map[string]bool{}
+			for _, fault := range faults {
+				paths[fault.Field] = true
+			}
+			for _, err := range dataflow.Faults(err) {
+				var fault *field.Error
+				if !errors.As(err, &fault) {
+					return disagreement("no *field.Error", selector, own, text(err))
+				}
+				path, _, _ := strings.Cut(fault.Field, "[") // of a node selector kube-apiserver does not name the key
+				if !paths[fault.Field] && !(path == "nodeSelector" && paths[path]) {
+					return disagreement("path", selector, own, text(err), text(faults.ToAggregate()))
+				}
+			}
 			return nil
 		}
 		satisfiable := m.Satisfiable()
 		d.hit("Compile: unsatisfiable", !satisfiable)
-		s := scheduler(selector, own)
+		s := verdictsOf(selector, own)
+		d.hit("preferred: the scheduler fails", s.preferredErr != nil)
 		for range nodesPerInput {
 			node := d.node(topology.LabelSet{})
 			if d.hit("node: without a name", d.oneIn(32)) {
@@ -44,10 +63,10 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 			d.inspectNode(own, node)
 			d.cases++
 			want := s.matches(node)
-			if got := m.Match(node.Name, node.Labels); got != want {
+			if got := m.Match(node); got != want {
 				return disagreement("Match", selector, own, node, got, want)
 			}
-			if got, want := m.Score(node.Name, node.Labels), s.score(node); got != want {
+			if got, want := m.Score(node), s.score(node); got != want {
 				return disagreement("Score", own, node, got, want)
 			}
 			if want && !satisfiable && node.Name != "" {
@@ -59,7 +78,7 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 		}
 		return nil
 	}, slices.Concat(affinityCorners, malformedCorners, nodeCorners, []string{
-		noTerms, "preferred: weight 0", "node selector", "node: without a name",
+		noTerms, "preferred: weight 0", "preferred: the scheduler fails", "node selector", "node: without a name",
 		"Compile: error", "Compile: unsatisfiable", "Match: true", "Match: false", "Score: not 0",
 	})...)
 }
@@ -86,7 +105,7 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 		d.hit("Inherit: exposed nothing", exposed.Len() == 0)
 		d.hit("Inherit: a missing label", result.Missing != nil)
 		d.hit("Inherit: several labels", result.Inherited.Len() > 1)
-		before, after := scheduler(nil, own), scheduler(nil, result.Affinity)
+		before, after := verdictsOf(nil, own), verdictsOf(nil, result.Affinity)
 		unseen := d.hit("own: a fault of fields", apiFault(own) != nil)
 		if !conflicts && !apiequality.Semantic.DeepEqual(podParts(own), podParts(result.Affinity)) {
 			return disagreement("pod affinity", own, s, exposed.String(), result.Affinity)
@@ -136,11 +155,11 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 func agrees(node *corev1.Node, s affinity.Strategy, exposed topology.LabelSet) bool {
 	required := s.Requires
 	if len(required) == 0 {
-		required = []affinity.Required{{Name: corev1.LabelHostname}}
+		required = []affinity.RequiredLabel{{Key: corev1.LabelHostname}}
 	}
 	for _, r := range required {
-		want, follows := exposed.Get(r.Name)
-		got, present := node.Labels[r.Name]
+		want, follows := exposed.Get(r.Key)
+		got, present := node.Labels[r.Key]
 		if follows && !(present && got == want) {
 			return false
 		}
@@ -154,12 +173,12 @@ func agrees(node *corev1.Node, s affinity.Strategy, exposed topology.LabelSet) b
 func gainOf(d *draw, own *corev1.Affinity, s affinity.Strategy, exposed topology.LabelSet, node *corev1.Node) int64 {
 	preferred := s.Prefers
 	if len(preferred) == 0 {
-		preferred = []affinity.Preferred{{Name: corev1.LabelHostname, Weight: 100}}
+		preferred = []affinity.PreferredLabel{{Key: corev1.LabelHostname, Weight: 100}}
 	}
 	gain := int64(0)
 	for _, p := range preferred {
-		want, follows := exposed.Get(p.Name)
-		got, present := node.Labels[p.Name]
+		want, follows := exposed.Get(p.Key)
+		got, present := node.Labels[p.Key]
 		if !follows || d.hit("Inherit: preferred already", holds(own, p, want)) {
 			continue
 		}
@@ -170,8 +189,8 @@ func gainOf(d *draw, own *corev1.Affinity, s affinity.Strategy, exposed topology
 	return gain
 }
 
-func holds(own *corev1.Affinity, p affinity.Preferred, value string) bool {
-	term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{requirement(p.Name, corev1.NodeSelectorOpIn, value)}}
+func holds(own *corev1.Affinity, p affinity.PreferredLabel, value string) bool {
+	term := corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{requirement(p.Key, corev1.NodeSelectorOpIn, value)}}
 	if own == nil || own.NodeAffinity == nil {
 		return false
 	}
@@ -183,17 +202,24 @@ func holds(own *corev1.Affinity, p affinity.Preferred, value string) bool {
 // verdicts are the scheduler's on what a pod asks of its node.
 type verdicts struct {
 	required     nodeaffinity.RequiredNodeAffinity
-	preferred    *nodeaffinity.PreferredSchedulingTerms
+	preferred    []*nodeaffinity.PreferredSchedulingTerms
 	preferredErr error
 }
 
-func scheduler(selector map[string]string, a *corev1.Affinity) verdicts {
+func verdictsOf(selector map[string]string, a *corev1.Affinity) verdicts {
 	v := verdicts{required: nodeaffinity.GetRequiredNodeAffinity(podWith(selector, a))}
 	var preferred []corev1.PreferredSchedulingTerm
 	if a != nil && a.NodeAffinity != nil {
 		preferred = a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
 	}
-	v.preferred, v.preferredErr = nodeaffinity.NewPreferredSchedulingTerms(preferred)
+	for _, term := range preferred {
+		parsed, err := nodeaffinity.NewPreferredSchedulingTerms([]corev1.PreferredSchedulingTerm{term})
+		if err != nil {
+			v.preferredErr = err
+			continue
+		}
+		v.preferred = append(v.preferred, parsed)
+	}
 	return v
 }
 
@@ -203,21 +229,36 @@ func (v verdicts) matches(node *corev1.Node) bool {
 	return matches
 }
 
-func (v verdicts) score(node *corev1.Node) int64 { return v.preferred.Score(node) }
+// score passes over preferences that the scheduler cannot parse. For these it fails, where
+// several nodes are left to choose from.
+func (v verdicts) score(node *corev1.Node) int64 {
+	score := int64(0)
+	for _, p := range v.preferred {
+		score += p.Score(node)
+	}
+	return score
+}
 
-// faultOf returns what is malformed: what the scheduler cannot parse, and what it takes
-// as it is because the API server has rejected it.
-func faultOf(selector map[string]string, a *corev1.Affinity) error {
-	_, err := k8slabels.ValidatedSelectorFromSet(selector)
-	if a == nil || a.NodeAffinity == nil {
-		return err
+// rejected returns what kube-apiserver's validation rejects of a node selector and of the
+// terms of a node affinity, with the paths of [affinity.Compile]. Weights, and whether there
+// are terms at all, are not part of it.
+func rejected(selector map[string]string, a *corev1.Affinity) field.ErrorList {
+	faults := metav1validation.ValidateLabels(selector, field.NewPath("nodeSelector"))
+	required, preferred := terms(a)
+	check := func(term *corev1.NodeSelectorTerm, anyValue bool, path *field.Path) {
+		var internal core.NodeSelectorTerm
+		if err := corev1conversion.Convert_v1_NodeSelectorTerm_To_core_NodeSelectorTerm(term, &internal, nil); err != nil {
+			panic(err)
+		}
+		faults = append(faults, validation.ValidateNodeSelectorTerm(internal, anyValue, path)...)
 	}
-	if required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution; required != nil {
-		_, wrong := nodeaffinity.NewNodeSelector(required)
-		err = errors.Join(err, wrong)
+	for i, term := range required {
+		check(term, false, field.NewPath("requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms").Index(i))
 	}
-	_, wrong := nodeaffinity.NewPreferredSchedulingTerms(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution)
-	return errors.Join(err, wrong, apiFault(a))
+	for i, term := range preferred {
+		check(term, true, field.NewPath("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("preference"))
+	}
+	return faults
 }
 
 // apiFault returns what the API server rejects of the fields, which the scheduler hardly
