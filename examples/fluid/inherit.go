@@ -56,7 +56,7 @@ func Inherit(c client.Client, runAfter *datav1alpha1.OperationRef, opNamespace s
 	result, err := affinity.Inherit(own, strategyOf(runAfter.AffinityStrategy), exposed)
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
-		conflict.Following = ref.String()
+		conflict.Source = ref.String()
 	}
 	return result, err
 }

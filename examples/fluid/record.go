@@ -99,7 +99,7 @@ func GenerateBackupNodeAffinity(c client.Client, backup *datav1alpha1.DataBackup
 }
 
 // namesIn returns the names of the labels that an operation with such annotations exposes,
-// beside the built-in three. A malformed one is among them, and does no harm: no node has
+// in addition to the built-in three. A malformed one is among them, and does no harm: no node has
 // a label of that name.
 func namesIn(annotations map[string]string) []string {
 	var names []string

@@ -17,7 +17,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// The reasons of the events that Warn writes, beside the codes of dataflow.Problem.
+// The reasons of the events that Warn writes, in addition to the codes of dataflow.Problem.
 const (
 	Conflict      = "Conflict"      // no node can meet what it asks for and what it must inherit
 	MissingLabels = "MissingLabels" // labels that it asks for were not recorded where its source ran
@@ -46,8 +46,8 @@ func Warn(ctx context.Context, c client.Reader, recorder record.EventRecorder, o
 		recorder.Eventf(object, corev1.EventTypeWarning, reason, format, args...)
 	}
 	for _, p := range dataflow.Check(chain.operations...) {
-		concerns := p.Operation == op.Ref || p.Code == dataflow.Cycle // which all in it wait for
-		if concerns && p.Code != dataflow.UnknownPredecessor {
+		concerns := p.Operation == op.Ref || p.Code == dataflow.CodeCycle // which all in it wait for
+		if concerns && p.Code != dataflow.CodeUnknownPredecessor {
 			warn(string(p.Code), "%s: %s", p.Field, p.Message)
 		}
 	}
@@ -67,7 +67,7 @@ func Warn(ctx context.Context, c client.Reader, recorder record.EventRecorder, o
 	case err != nil:
 		return err
 	case decision.State == dataflow.Blocked:
-		warn(Blocked, "%s failed, so that this never starts", decision.On)
+		warn(Blocked, "%s failed, so that this never starts", decision.Cause)
 	case len(decision.Missing) > 0:
 		warn(MissingLabels, "not inherited, as they were not recorded: %s", strings.Join(decision.Missing, ", "))
 	}

@@ -3,6 +3,8 @@ package fluid_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	datav1alpha1 "github.com/fluid-cloudnative/fluid/api/v1alpha1"
@@ -37,14 +39,18 @@ func written(recorder *record.FakeRecorder) (events []string) {
 	}
 }
 
-// sameEvents fails the test if Warn does not write these events, and no other.
+// sameEvents fails the test if Warn does not write events that begin with these, and no other.
+// What the problems of package dataflow say after their field is held there.
 func sameEvents(t *testing.T, c client.Client, op client.Object, want ...string) {
 	t.Helper()
 	recorder := record.NewFakeRecorder(100)
 	if err := fluid.Warn(context.Background(), c, recorder, op); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "events", want, written(recorder))
+	got := written(recorder)
+	if !slices.EqualFunc(want, got, func(want, got string) bool { return strings.HasPrefix(got, want) }) {
+		same(t, "events", want, got)
+	}
 }
 
 func TestWarn(t *testing.T) {
@@ -71,6 +77,7 @@ func TestWarn(t *testing.T) {
 		loaded("default", "before", recordedLabels), failed, strange, exposing,
 		complete(parallel, nil), complete(scheduled, nil),
 		follower("pending", after("before", requiring())),
+		follower("blockedbyfailed", after("failed", requiring())),
 		complete(follower("afterfailed", after("failed", requiring())), recordedLabels),
 		follower("round", after("circle", requiring())), follower("circle", after("round", requiring())),
 		complete(follower("invalid", after("before", preferring(0, topology.Zone))), recordedLabels),
@@ -98,26 +105,27 @@ func TestWarn(t *testing.T) {
 		"not there":             {follower("b", after("nobody", requiring())), nil},
 		"a label not recorded":  {follower("b", after("exposing", requiring("example.com/disk"))), []string{"Warning MissingLabels not inherited, as they were not recorded: example.com/disk"}},
 		"a failed one":          {follower("b", after("failed", requiring())), []string{"Warning Blocked DataLoad default/failed failed, so that this never starts"}},
-		"one further up failed": {follower("b", after("afterfailed", requiring())), []string{"Warning Blocked DataLoad default/failed failed, so that this never starts"}},
+		"one further up failed": {follower("b", after("blockedbyfailed", requiring())), []string{"Warning Blocked DataLoad default/failed failed, so that this never starts"}},
+		"one that ran although it is after a failed one": {follower("b", after("afterfailed", requiring())), nil},
 		"a status not Fluid's": {follower("b", after("strange", requiring())), []string{
 			"Warning InvalidStatus nothing can be inherited: status.nodeAffinity of DataLoad default/strange: preferredDuringSchedulingIgnoredDuringExecution: Forbidden: recorded labels are required, never preferred"}},
 		"a status not Fluid's that is not asked": {follower("b", after("strange", datav1alpha1.AffinityStrategy{})), nil},
 		"a node selector that excludes": {west, []string{
 			"Warning Conflict cannot follow DataLoad default/before: it ran where topology.kubernetes.io/zone=east-a, but spec.nodeSelector requires topology.kubernetes.io/zone In [west-c]"}},
 		"several pods to follow": {follower("b", migrating("parallel")), []string{
-			"Warning DistributedSource spec.runAfter.affinityStrategy: DataMigrate default/parallel runs as several pods and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy",
+			"Warning DistributedSource spec.runAfter.affinityStrategy:",
 			"Warning MissingLabels not inherited, as they were not recorded: kubernetes.io/hostname"}},
 		"one by a schedule to follow": {follower("b", after("scheduled", requiring())), []string{
-			"Warning RecurringSource spec.runAfter.affinityStrategy: DataLoad default/scheduled runs by a schedule and exposes nothing, so nothing is inherited; name another operation in dependOn, or remove the policy",
+			"Warning RecurringSource spec.runAfter.affinityStrategy:",
 			"Warning MissingLabels not inherited, as they were not recorded: kubernetes.io/hostname"}},
 		"several pods that follow": {several, []string{
-			"Warning DistributedTarget spec.runAfter.affinityStrategy.policy: an operation of several pods inherits nothing; remove the policy, or run it as one pod"}},
+			"Warning DistributedTarget spec.runAfter.affinityStrategy.policy:"}},
 		"a malformed label to expose": {naming, []string{
-			`Warning Invalid metadata.annotations[affinity.dataflow.fluid.io/labels]: Invalid value: "a/b/c": not a label key: ` + notAKey}},
+			`Warning Invalid metadata.annotations[affinity.dataflow.fluid.io/labels]:`}},
 		"in a circle": {follower("round", after("circle", requiring())), []string{
-			"Warning Cycle spec.runAfter: cycle of runAfter: DataLoad default/round → DataLoad default/circle → DataLoad default/round; remove one runAfter"}},
+			"Warning Cycle spec.runAfter:"}},
 		"after itself": {follower("b", after("b", requiring())), []string{
-			"Warning Cycle spec.runAfter: cycle of runAfter: DataLoad default/b → DataLoad default/b; remove one runAfter"}},
+			"Warning Cycle spec.runAfter:"}},
 		"a fault of another": {follower("b", after("invalid", requiring())), nil},
 	}
 	for name, test := range tests {
@@ -128,7 +136,7 @@ func TestWarn(t *testing.T) {
 func TestWarnWritesNothingWithAnError(t *testing.T) {
 	recorder := record.NewFakeRecorder(10)
 	c := cluster(t, loaded("default", "before", recordedLabels))
-	if err := fluid.Warn(context.Background(), c, recorder, &corev1.Pod{}); err == nil || err.Error() != "*v1.Pod is no operation; want one of [DataLoad DataMigrate DataProcess DataBackup]" {
+	if err := fluid.Warn(context.Background(), c, recorder, &corev1.Pod{}); err == nil || err.Error() != "*v1.Pod is not an operation; want one of [DataLoad DataMigrate DataProcess DataBackup]" {
 		t.Errorf("err = %v", err)
 	}
 	down := errors.New("the API server is down")

@@ -7,7 +7,7 @@
 //
 // They give the same, to the letter, but for Fluid's defects. Each of these has a name, U1
 // to U10; where an input meets one, the tests assert that Fluid shows it, so that they fail
-// when Fluid mends it. TestDefects… have one example of each. Where slipstream differs for
+// when Fluid fixes it. TestDefects… have one example of each. Where slipstream differs for
 // another reason, the name begins with "beyond".
 //
 // Each compares 100,000 cases in a plain go test. With -v the tests tell how often each

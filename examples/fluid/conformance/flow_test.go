@@ -29,9 +29,9 @@ import (
 
 // The defects of Fluid that TestFlowAgreesWithFluid meets.
 const (
-	u7Stranger        = "U7: dependOn names no ancestor, and nothing is said"
+	u7NoAncestor      = "U7: dependOn names no ancestor, and nothing is said"
 	u7Waits           = "U7: what depends on what has not run starts, and fails for ever"
-	u7Follows         = "U7: a stranger is followed"
+	u7Follows         = "U7: an operation that is no ancestor is followed"
 	u10Backup         = "U10: nothing is inherited from a DataBackup"
 	beyondDistributed = "beyond: an operation of several pods inherits in Fluid (M8)"
 	beyondBlocked     = "beyond: what has failed is waited for (F4)"
@@ -296,7 +296,7 @@ func TestFlowAgreesWithFluid(t *testing.T) {
 	}, "kind DataLoad", "kind DataMigrate", "kind DataProcess", "kind DataBackup",
 		"source: distributed", "source: recurring", "source: further up", "source: none", "policy: Require", "policy: Prefer",
 		"state: Ready", "state: Waiting", "state: Blocked", "the same, something inherited", "the same, nothing inherited", "missing labels", "distributed: Fluid inherits",
-		u7Stranger, u7Waits, u7Follows, u10Backup, beyondDistributed, beyondBlocked)
+		u7NoAncestor, u7Waits, u7Follows, u10Backup, beyondDistributed, beyondBlocked)
 }
 
 // judgeFlow holds what slipstream says of the last operation against what Fluid does.
@@ -304,7 +304,7 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	op := &c.last().operation
 	before, _ := op.Predecessor()
 	follows := op.RunAfter.Strategy.Policy != ""
-	d.hit("kind "+string(op.Kind), true)
+	d.hit("kind "+string(op.Ref.Kind), true)
 	d.hit("state: "+string(decision.State), true)
 	d.hit("policy: "+string(op.RunAfter.Strategy.Policy), follows)
 
@@ -316,8 +316,8 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 			return "Fluid says " + event
 		}
 	}
-	failed := slices.ContainsFunc(c.ancestors(), func(s *step) bool { return s.seen.Phase == dataflow.Failed })
-	if (decision.State == dataflow.Blocked) != d.hit(beyondBlocked, failed) {
+	blocked := c.isBlocked(op.Ref, map[dataflow.Ref]bool{})
+	if (decision.State == dataflow.Blocked) != d.hit(beyondBlocked, blocked) {
 		return "not Blocked by what failed"
 	}
 	if !theirs.starts {
@@ -344,9 +344,9 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	}
 	isAncestor := slices.ContainsFunc(c.ancestors(), func(s *step) bool { return s.operation.Ref == source })
 	said := slices.ContainsFunc(flow.Problems(), func(p dataflow.Problem) bool {
-		return p.Operation == op.Ref && p.Code == dataflow.NotAnAncestor
+		return p.Operation == op.Ref && p.Code == dataflow.CodeNotAnAncestor
 	})
-	if d.hit(u7Stranger, !isAncestor) != said {
+	if d.hit(u7NoAncestor, !isAncestor) != said {
 		return "NotAnAncestor"
 	}
 	from := c.at(source)
@@ -356,7 +356,8 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	d.hit("missing labels", len(decision.Missing) > 0)
 	if from.seen.Phase != dataflow.Complete {
 		d.hit(u7Waits, true)
-		return onlyIf("what did not run cannot be followed", !isAncestor && decision.State == dataflow.Waiting && decision.On == source && theirs.err != nil)
+		waits := decision.State == dataflow.Waiting && decision.Cause == source
+		return onlyIf("what did not run cannot be followed", !isAncestor && (waits || blocked) && theirs.err != nil)
 	}
 	d.hit(u7Follows, !isAncestor)
 	if decision.State != dataflow.Ready || theirs.err != nil {
@@ -370,11 +371,11 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 		// With the recording that is missing, Fluid does as slipstream.
 		status := datav1alpha1.OperationStatus{Phase: common.PhaseComplete, NodeAffinity: from.seen.Labels.NodeAffinity()}
 		setStatus(from.object, status)
-		mended, err := decideByFluid(c)
-		if err != nil || mended.err != nil {
+		recorded, err := decideByFluid(c)
+		if err != nil || recorded.err != nil {
 			return "with a recording Fluid fails"
 		}
-		theirs = mended
+		theirs = recorded
 	}
 	nothing := reflect.DeepEqual(decision.Affinity, op.Affinity)
 	d.hit("the same, nothing inherited", nothing)
@@ -406,6 +407,26 @@ func (c chain) ancestors() (ancestors []*step) {
 		at = c.at(before)
 		ancestors = append(ancestors, at)
 	}
+}
+
+// isBlocked is law F4, on an operation that has not started: its predecessor or its source
+// failed, or has not started and is itself blocked.
+func (c chain) isBlocked(ref dataflow.Ref, visited map[dataflow.Ref]bool) bool {
+	s := c.at(ref)
+	if visited[ref] || s.seen.Phase == dataflow.Complete || s.seen.Phase == dataflow.Executing {
+		return false
+	}
+	visited[ref] = true
+	var waitsFor []dataflow.Ref
+	if before, ok := s.operation.Predecessor(); ok {
+		waitsFor = append(waitsFor, before)
+	}
+	if source, ok := s.operation.Source(); ok {
+		waitsFor = append(waitsFor, source)
+	}
+	return slices.ContainsFunc(waitsFor, func(ref dataflow.Ref) bool {
+		return c.at(ref).seen.Phase == dataflow.Failed || c.isBlocked(ref, visited)
+	})
 }
 
 // eachOnce drops requirements that are there twice from what Fluid made without an own

@@ -22,7 +22,7 @@ import (
 // The defects of Fluid that TestInheritAgreesWithFluid meets, each asserted of the real one
 // wherever an input meets it.
 const (
-	u1Lost         = "U1: the requirement is lost beside an own one"
+	u1Lost         = "U1: the requirement is lost with an own one"
 	u2InPlace      = "U2: the own affinity is changed in place"
 	u2Twice        = "U2: a preference that is there already is listed again"
 	u3Panic        = "U3: Prefer panics at a status without a required part"
@@ -413,7 +413,7 @@ func (d *draw) judgeConflict(f follower, inherited []corev1.NodeSelectorRequirem
 		for _, e := range inherited {
 			node.Labels[e.Key] = e.Values[0]
 		}
-		if m.Match(node.Name, node.Labels) {
+		if m.Match(&node) {
 			return fmt.Sprintf("a conflict that the node %s with %v refutes", node.Name, node.Labels)
 		}
 	}

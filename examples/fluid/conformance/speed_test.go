@@ -30,7 +30,7 @@ type peer struct {
 	library      string
 	floor        float64 // how many times faster slipstream must be
 	ours, theirs func(*testing.B)
-	less         func(*testing.B) // what theirs does beside; nil if it is nothing
+	less         func(*testing.B) // what theirs does in addition; nil if it is nothing
 }
 
 const (
@@ -50,8 +50,8 @@ func peers(t testing.TB) []peer {
 	return []peer{
 		deciding(t, "Inherit, Require the node", pure, 1.5, node, nil),
 		deciding(t, "Inherit, Require two labels", pure, 1.5, two, nil),
-		deciding(t, "Inherit, Prefer two labels beside an own term", pure, 1.5, prefer, own),
-		deciding(t, "Inherit, Prefer two labels beside an own term", impure, 0, prefer, own),
+		deciding(t, "Inherit, Prefer two labels with an own term", pure, 1.5, prefer, own),
+		deciding(t, "Inherit, Prefer two labels with an own term", impure, 0, prefer, own),
 	}
 }
 
@@ -148,10 +148,10 @@ func runAfterA(s datav1alpha1.AffinityStrategy) *datav1alpha1.OperationRef {
 func deciding(t testing.TB, work, library string, floor float64, s datav1alpha1.AffinityStrategy, own *corev1.Affinity) peer {
 	strategy, exposed := affinity.Strategy{Policy: affinity.Policy(s.Policy)}, topology.NewLabelSet(ran)
 	for _, r := range s.Requires {
-		strategy.Requires = append(strategy.Requires, affinity.Required(r))
+		strategy.Requires = append(strategy.Requires, affinity.RequiredLabel{Key: r.Name})
 	}
 	for _, p := range s.Prefers {
-		strategy.Prefers = append(strategy.Prefers, affinity.Preferred(p))
+		strategy.Prefers = append(strategy.Prefers, affinity.PreferredLabel{Key: p.Name, Weight: p.Weight})
 	}
 	ours := func() *corev1.Affinity {
 		result, err := affinity.Inherit(own, strategy, exposed)
