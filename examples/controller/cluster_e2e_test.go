@@ -296,25 +296,30 @@ func (c *cluster) state() string {
 	return b.String()
 }
 
-// kubelet lets pods end once they have a node. If avoid is set, it first makes the scheduler
-// rather not use that node for the next pod, so that nothing follows by itself.
+// kubelet lets pods run once they have a node, and then end. If avoid is set, it first makes
+// the scheduler rather not use that node for the next pod, so that nothing follows by itself.
 func (c *cluster) kubelet() {
 	ctx := c.t.Context()
-	bound := client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase=Pending,spec.nodeName!=")}
+	unfinished := client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!=")}
 	avoided := ""
 	for ctx.Err() == nil {
 		var pods corev1.PodList
-		_ = c.List(ctx, &pods, bound)
+		_ = c.List(ctx, &pods, unfinished)
 		for i := range pods.Items {
 			pod := &pods.Items[i]
-			if c.avoid.Load() && avoided != pod.Spec.NodeName {
-				c.taint(ctx, pod.Spec.NodeName, "used", true)
-				c.taint(ctx, avoided, "used", false)
-				avoided = pod.Spec.NodeName
-			}
 			before := pod.DeepCopy()
-			if pod.Status.Phase = corev1.PodSucceeded; strings.HasPrefix(pod.Name, "fails") {
+			switch {
+			case pod.Status.Phase == corev1.PodPending:
+				if c.avoid.Load() && avoided != pod.Spec.NodeName {
+					c.taint(ctx, pod.Spec.NodeName, "used", true)
+					c.taint(ctx, avoided, "used", false)
+					avoided = pod.Spec.NodeName
+				}
+				pod.Status.Phase = corev1.PodRunning
+			case strings.HasPrefix(pod.Name, "fails"):
 				pod.Status.Phase = corev1.PodFailed
+			default:
+				pod.Status.Phase = corev1.PodSucceeded
 			}
 			_ = c.Status().Patch(ctx, pod, client.MergeFrom(before))
 		}
@@ -349,7 +354,7 @@ func (c *cluster) taint(ctx context.Context, name, key string, add bool) {
 func (c *cluster) controller(args ...string) *process {
 	c.t.Helper()
 	kubeconfig := c.kubeconfig("slipstream", controllerToken)
-	return c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0")...)
+	return c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--expose="+instanceType)...)
 }
 
 // checkRights holds what the controller did against what rbac.yaml allows.

@@ -19,9 +19,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 )
 
 const fixtures = "../plan/testdata/fixtures/"
@@ -52,16 +52,15 @@ func TestOnARealControlPlane(t *testing.T) {
 	}
 	c := newCluster(t, os.Getenv(programsVariable), os.Getenv(crdsVariable))
 	defer c.printTable()
-	file, err := os.Open(fixtures + "nodes.yaml")
+	text, err := os.ReadFile(fixtures + "nodes.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	catalogue, err := manifest.Read("nodes.yaml", file)
-	if err != nil {
+	var nodes corev1.NodeList
+	if err := yaml.Unmarshal(text, &nodes); err != nil {
 		t.Fatal(err)
 	}
-	for _, node := range catalogue.Nodes {
+	for _, node := range nodes.Items {
 		c.node(t, node)
 	}
 

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,343 +18,367 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Reconciler runs operations: it waits for predecessors, creates the pods with the
-// affinity that slipstream resolves, and records where they ran.
-//
-// All that it decides by is in the API server. A reconcile may be cut off anywhere and
-// repeated, and several controllers may run at once: names of pods are fixed, and writes
-// fail if what they rest on has changed.
-type Reconciler struct {
-	Cache  client.Reader // what the watches have seen so far
-	API    client.Client // what is
-	Events events.EventRecorder
-
-	// Lookahead narrows the affinity of an operation by what those that must follow it
-	// ask for, so that it does not strand them.
+// Options are the settings of a Reconciler. The zero value is the strictest.
+type Options struct {
+	// Lookahead narrows the affinity of an operation by what its followers in the same
+	// namespace require, so that it does not strand them.
 	Lookahead bool
 
-	told sync.Map // what was last told of a dataflow.Ref, so that it is not told again
+	// AnyNamespace allows operations to follow those of any other namespace. Without it,
+	// the annotation followersAnnotation of the operation that is followed decides.
+	AnyNamespace bool
+
+	// Expose holds the label keys that operations may expose, in addition to the built-in
+	// three. Values of other labels of nodes reach no tenant.
+	Expose []string
+
+	// MaxParallelism is the greatest number of pods of one operation. Zero means 1.
+	MaxParallelism int
 }
 
-// Reconcile brings one operation as far as it can go now. Where it cannot go on, it
-// returns without an error: what it waits for will wake it up (see wakes).
-func (r *Reconciler) Reconcile(ctx context.Context, ref dataflow.Ref) (reconcile.Result, error) {
-	u := objectOf(ref)
-	if err := r.Cache.Get(ctx, client.ObjectKeyFromObject(u), u); client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, err
-	} else if err != nil || u.GetDeletionTimestamp() != nil || over(phaseOf(u)) {
-		r.told.Delete(ref)
-		return reconcile.Result{}, nil // its pods are deleted with it
-	}
-	op, fault := read(u)
-	if fault == nil && op.Recurring {
-		if phaseOf(u) == "" { // not at every tick
-			r.warn(u, nil, "Recurring", "this controller runs no schedules; it leaves the operation, and its status, to another")
-		}
-		return reconcile.Result{}, nil
-	}
-	pods, err := r.pods(ctx, u, &op)
-	switch {
-	case err != nil:
-		return reconcile.Result{}, err
-	case len(pods) == podsOf(u, &op) || slices.ContainsFunc(pods, failed):
-		return reconcile.Result{}, r.observe(ctx, u, &op, pods) // whatever has become of the operation since
-	case fault != nil:
-		r.warn(u, nil, "Invalid", fault.Error())
-		return reconcile.Result{}, nil
-	}
-	return r.start(ctx, u, &op)
+// Reconciler runs flows: it creates the pods of operations with the affinity that slipstream
+// resolves, and records where they ran.
+//
+// Everything that it decides from is in the API server, so a reconcile may end anywhere and be
+// repeated. Several controllers may run at once: the names of pods are fixed, and each write
+// fails if what it rests on has changed.
+type Reconciler struct {
+	Options
+
+	Nodes  client.Reader // cached
+	API    client.Client // not cached
+	Events events.EventRecorder
+
+	index *index
+	noted sync.Map // the UID of each dataflow.Ref of a recurring operation that an event was written about
 }
 
-func over(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
+// callsPerPass bounds how many calls of the API server one reconcile of a flow makes. Then
+// it is the turn of other flows.
+const callsPerPass = 100
 
-func failed(pod corev1.Pod) bool { return pod.Status.Phase == corev1.PodFailed }
+// When a flow is looked at again without an event.
+const (
+	retryNow      = time.Millisecond       // after other flows
+	retryConflict = 100 * time.Millisecond // when the watches are expected to have caught up
+)
 
-// pods returns the pods of an operation that the watch has seen.
-func (r *Reconciler) pods(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) ([]corev1.Pod, error) {
-	var pods []corev1.Pod
-	for i := range podsOf(u, op) {
-		var pod corev1.Pod
-		err := r.Cache.Get(ctx, client.ObjectKey{Namespace: u.GetNamespace(), Name: podName(refOf(u), i)}, &pod)
-		if client.IgnoreNotFound(err) != nil {
-			return nil, err
-		}
-		if err == nil && metav1.IsControlledBy(&pod, u) {
-			pods = append(pods, pod)
-		}
-	}
-	return pods, nil
-}
-
-// settle is how long an operation waits for others to come that must follow it, with
-// Lookahead: of those that are made after it has started, it cannot know.
-const settle = 2 * time.Second
-
-// start creates the pods of an operation if it may run, or tells why it may not.
-func (r *Reconciler) start(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation) (reconcile.Result, error) {
-	chain, err := r.ancestry(ctx, op)
-	if err != nil {
-		return reconcile.Result{}, err
-	}
-	decision, err := r.decide(u, op, chain)
-	if err != nil || decision.State != dataflow.Ready {
-		return reconcile.Result{}, err
-	}
-	var strands *affinity.ConflictError
-	if r.Lookahead {
-		if wait := settle - time.Since(u.GetCreationTimestamp().Time); wait > 0 {
-			return reconcile.Result{RequeueAfter: wait}, nil
-		}
-		decision, strands, err = r.foresee(ctx, op, chain, decision)
-		if err != nil {
-			return reconcile.Result{}, err
-		}
-	}
-	// The operation may be over and its pods cleaned up: then the watch is behind, and what
-	// it has yet to see will be another reconcile.
-	now := objectOf(op.Ref)
-	if err := r.API.Get(ctx, client.ObjectKeyFromObject(now), now); err != nil || now.GetResourceVersion() != u.GetResourceVersion() {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
-	}
-	for i := range podsOf(u, op) {
-		pod := pod(u, op, decision.Affinity, i)
-		err := r.API.Create(ctx, pod)
-		if apierrors.IsAlreadyExists(err) {
-			err = r.isOurs(ctx, u, pod)
-		}
-		if err != nil {
-			r.warn(u, nil, "FailedCreate", err.Error())
-			if apierrors.IsInvalid(err) {
-				err = nil // until the operation is changed
-			}
-			return reconcile.Result{}, err
-		}
-	}
-	if strands != nil {
-		r.warn(u, nil, "Strands", "those that must follow it cannot: "+strands.Error())
-	}
-	if len(decision.Missing) > 0 {
-		source, _ := op.Source()
-		r.warn(u, objectOf(source), "MissingLabels", fmt.Sprintf("not followed, as %s does not expose them: %s", source, strings.Join(decision.Missing, ", ")))
-	}
-	return reconcile.Result{}, nil
-}
-
-// isOurs returns nil if a pod that is there already is the operation's, and the watch will
-// see it yet.
-func (r *Reconciler) isOurs(ctx context.Context, u *unstructured.Unstructured, pod *corev1.Pod) error {
-	var there corev1.Pod
-	if err := r.API.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
-		return err
-	}
-	if !metav1.IsControlledBy(&there, u) {
-		return fmt.Errorf("there is a pod %s of something else", pod.Name) // perhaps of a deleted operation of this name
-	}
-	if there.Labels[podLabel] == "" {
-		return fmt.Errorf("the pod %s has lost the label %s, without which it is not watched", pod.Name, podLabel)
-	}
-	return nil
-}
-
-// decide returns whether an operation may run and with which affinity. If not, and nothing
-// that is under way will change that, it tells so.
-func (r *Reconciler) decide(u *unstructured.Unstructured, op *manifest.Operation, chain *chain) (dataflow.Decision, error) {
-	decision, err := chain.resolve(op.Ref)
-	var conflict *affinity.ConflictError
-	var cycle *dataflow.CycleError
-	switch {
-	case errors.As(err, &conflict):
-		source, _ := op.Source()
-		r.warn(u, objectOf(source), "Conflict", err.Error())
-		return dataflow.Decision{State: dataflow.Blocked}, nil
-	case errors.As(err, &cycle):
-		r.warn(u, nil, "Invalid", err.Error())
-		return dataflow.Decision{State: dataflow.Blocked}, nil
-	case err != nil:
-		return dataflow.Decision{}, err
-	case decision.State == dataflow.Blocked:
-		r.warn(u, objectOf(decision.On), "Blocked", fmt.Sprintf("%s failed", decision.On))
-	case decision.State == dataflow.Waiting && chain.unknown[decision.On] != nil:
-		r.warn(u, objectOf(decision.On), "Waiting", fmt.Sprintf("for %s: %v", decision.On, chain.unknown[decision.On]))
-	}
-	return decision, nil
-}
-
-// foresee returns the decision with an affinity that does not strand those that must follow
-// the operation; or as it was, and why they must be stranded, if they ask for what excludes
-// each other: nobody can block an operation by following it with contradictory demands.
-func (r *Reconciler) foresee(ctx context.Context, op *manifest.Operation, chain *chain, decision dataflow.Decision) (dataflow.Decision, *affinity.ConflictError, error) {
-	narrowed, err := r.lookAhead(ctx, op.Operation)
-	var foreseen dataflow.Decision
-	if err == nil {
-		chain.operations[0].Affinity = narrowed
-		foreseen, err = chain.resolve(op.Ref)
-	}
-	var conflict *affinity.ConflictError
-	if errors.As(err, &conflict) {
-		return decision, conflict, nil
-	}
-	return foreseen, nil, err
-}
-
-// chain is an operation, which comes first, and what is known of those it waits for.
-type chain struct {
-	operations []dataflow.Operation
+// pass is one reconcile of a flow.
+type pass struct {
+	*Reconciler
+	flow       *snapshot
+	operations map[dataflow.Ref]*operation // of the flow
 	seen       map[dataflow.Ref]dataflow.Observation
-	unknown    map[dataflow.Ref]error // why nothing is known of one
+	fault      map[dataflow.Ref]problem // of operations that must not run
+	calls      int                      // how many are left
+	after      time.Duration            // when the flow is to be looked at again; 0 for not without an event
+
+	foreseen map[dataflow.Ref]dataflow.LookaheadResult // made when first needed
 }
 
-func (c *chain) resolve(ref dataflow.Ref) (dataflow.Decision, error) {
-	flow, err := dataflow.New(c.operations...)
+// retry has the flow looked at again after a time, or earlier.
+func (p *pass) retry(after time.Duration) {
+	if p.after == 0 || after < p.after {
+		p.after = after
+	}
+}
+
+// Reconcile brings the operations of a flow as far as they can go now. What an operation waits
+// for is an event of a watch, so nothing is polled.
+func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	root := refOfRequest(req)
+	flow := r.index.flow(root)
+	if flow == nil {
+		return reconcile.Result{}, nil
+	}
+	p := &pass{Reconciler: r, flow: flow, operations: map[dataflow.Ref]*operation{}, seen: map[dataflow.Ref]dataflow.Observation{}, fault: map[dataflow.Ref]problem{}, calls: callsPerPass}
+	err := p.run(ctx, root)
 	if err != nil {
-		return dataflow.Decision{}, err
+		return reconcile.Result{}, err
 	}
-	return flow.Resolve(ref, c.seen)
+	return reconcile.Result{RequeueAfter: p.after}, nil
 }
 
-// ancestry returns what an operation waits for: what it follows, and what it runs after as
-// far as the nearest that is complete. What came before that has run too, and may have
-// been cleaned up since.
-func (r *Reconciler) ancestry(ctx context.Context, op *manifest.Operation) (*chain, error) {
-	c := &chain{[]dataflow.Operation{op.Operation}, map[dataflow.Ref]dataflow.Observation{}, map[dataflow.Ref]error{}}
-	add := func(ref dataflow.Ref) (next dataflow.Ref, more bool, err error) {
-		if _, again := c.seen[ref]; again || ref == op.Ref {
-			return ref, false, nil
-		}
-		u := objectOf(ref)
-		if err := r.Cache.Get(ctx, client.ObjectKeyFromObject(u), u); apierrors.IsNotFound(err) {
-			c.unknown[ref] = errors.New("it does not exist")
-			return ref, false, nil
-		} else if err != nil {
-			return ref, false, err
-		}
-		ancestor, fault := read(u)
-		if fault != nil {
-			c.unknown[ref] = fault
-			return ref, false, nil
-		}
-		c.seen[ref] = ancestor.Observation
-		if ancestor.Observation.Phase == dataflow.Complete {
-			ancestor.RunAfter = nil
-		}
-		c.operations = append(c.operations, ancestor.Operation)
-		next, more = ancestor.Predecessor()
-		return next, more, nil
+func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
+	if len(p.flow.operations) == 0 {
+		p.noted.Delete(root)
+		return p.releaseLeftovers(ctx, root, "")
 	}
-	var err error
-	for next, more := op.Predecessor(); more && err == nil; {
-		next, more, err = add(next)
+	// What has succeeded or failed is recorded before anything is decided.
+	states := map[dataflow.Ref]*progress{}
+	for ref, op := range p.flow.named {
+		p.seen[ref] = op.Observation
 	}
-	if source, ok := op.Source(); ok && err == nil {
-		_, before := c.seen[source]
-		_, _, err = add(source)
-		if !before && c.unknown[source] == nil && c.seen[source].Phase != dataflow.Complete {
-			// It may never complete, as it may wait for this one.
-			c.unknown[source] = errors.New("dependOn names it, but it does not come before this one")
-		}
-	}
-	return c, err
-}
-
-// lookAhead returns the affinity of an operation, narrowed by what those of its namespace that
-// come after it, and are not over, force on it. Those of other namespaces are other people's:
-// they could ask for a label that no node has.
-func (r *Reconciler) lookAhead(ctx context.Context, op dataflow.Operation) (*corev1.Affinity, error) {
-	op.RunAfter = nil
-	flow, known := []dataflow.Operation{op}, map[dataflow.Ref]bool{op.Ref: true}
-	for i := 0; i < len(flow); i++ {
-		followers, err := r.followers(ctx, flow[i].Ref)
-		if err != nil {
-			return nil, err
-		}
-		for i := range followers {
-			follower, fault := read(&followers[i]) // with a fault it will not run, as its own event says
-			if fault != nil || known[follower.Ref] || follower.Namespace != op.Namespace || over(follower.Observation.Phase) {
-				continue
+	for _, op := range p.flow.operations {
+		p.operations[op.Ref], states[op.Ref] = op, progressOf(op, p.flow.pods[op.Ref])
+		p.seen[op.Ref] = op.Observation
+		if !op.over() && !op.Recurring { // what the pods say is newer than the status
+			p.seen[op.Ref] = dataflow.Observation{}
+			if len(states[op.Ref].pods) > 0 {
+				p.seen[op.Ref] = dataflow.Observation{Phase: dataflow.Executing}
 			}
-			known[follower.Ref] = true
-			flow = append(flow, follower.Operation)
 		}
 	}
-	narrowed := op.Affinity
-	f, err := dataflow.New(flow...)
+	err := p.each(ctx, func(op *operation) error { return p.record(ctx, op, states[op.Ref]) })
+
+	resolutions := map[dataflow.Ref]dataflow.Resolution{}
+	for resolution := range p.resolvable().ResolveAll(p.seen) {
+		resolutions[resolution.Operation] = resolution
+	}
+	return errors.Join(err, p.each(ctx, func(op *operation) error {
+		state := states[op.Ref]
+		if state.recorded || op.over() || op.deleting() {
+			return nil
+		}
+		if fault, ok := p.fault[op.Ref]; ok {
+			return p.report(ctx, op, state, fault)
+		}
+		return p.proceed(ctx, op, state, resolutions[op.Ref])
+	}))
+}
+
+// each calls a function for the operations of the flow that this controller runs, until the
+// calls of this pass are used up. A large flow is entered at another operation each time, so
+// that no operation is always left out.
+func (p *pass) each(ctx context.Context, do func(*operation) error) error {
+	var errs []error
+	all, first := p.flow.operations, 0
+	if len(all) > callsPerPass/4 {
+		first = rand.IntN(len(all))
+	}
+	for i := range all {
+		op := all[(first+i)%len(all)]
+		if op.Recurring {
+			if _, noted := p.noted.Swap(op.Ref, op.uid()); !noted {
+				p.warn(op, nil, "Recurring", "this controller runs no schedules; it leaves the operation, and its status, to another one")
+			}
+			continue
+		}
+		if p.calls <= 0 || ctx.Err() != nil {
+			p.retry(retryNow)
+			break
+		}
+		if err := do(op); err != nil {
+			p.calls--
+			errs = append(errs, fmt.Errorf("%s: %w", op.Ref, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// resolvable returns the flow without the operations that must not run by themselves, and
+// notes why they must not.
+func (p *pass) resolvable() *dataflow.Flow {
+	var sound []dataflow.Operation
+	for _, op := range p.flow.operations {
+		fault := op.fault
+		if limit := max(1, p.MaxParallelism); fault == nil && op.pods > limit {
+			fault = fmt.Errorf("spec.parallelism: Invalid value: %d: must be at most %d, the limit of this controller", op.pods, limit)
+		}
+		switch refused, ok := p.flow.refused[op.Ref]; {
+		case fault != nil:
+			p.fault[op.Ref] = problem{reasonInvalid, fault.Error()}
+		case ok:
+			p.fault[op.Ref] = problem{reasonNotAllowed, fmt.Sprintf("%s does not exist, or its annotation %s does not allow namespace %s", refused, followersAnnotation, op.Ref.Namespace)}
+		default:
+			sound = append(sound, op.Operation.Operation)
+		}
+	}
+	flow, err := dataflow.New(sound...)
 	if err == nil {
-		narrowed, err = f.Lookahead(op.Ref)
+		return flow
 	}
-	if cycle := new(dataflow.CycleError); errors.As(err, &cycle) {
-		return op.Affinity, nil // of those that come after it, which will not run either
-	}
-	return narrowed, err
-}
-
-// observe records how the pods of an operation ended, and where they ran.
-func (r *Reconciler) observe(ctx context.Context, u *unstructured.Unstructured, op *manifest.Operation, pods []corev1.Pod) error {
-	succeeded := 0
-	for i := range pods {
-		switch pods[i].Status.Phase {
-		case corev1.PodFailed:
-			return r.record(ctx, u, dataflow.Failed, nil)
-		case corev1.PodSucceeded:
-			succeeded++
+	for _, err := range dataflow.Faults(err) {
+		if cycle := new(dataflow.CycleError); errors.As(err, &cycle) {
+			for _, ref := range cycle.Operations {
+				p.fault[ref] = problem{reasonInvalid, err.Error()}
+			}
 		}
 	}
-	if succeeded < len(pods) {
-		return r.record(ctx, u, dataflow.Executing, nil)
+	sound = slices.DeleteFunc(sound, func(op dataflow.Operation) bool { _, faulty := p.fault[op.Ref]; return faulty })
+	flow, err = dataflow.New(sound...)
+	if err != nil { // a fault of one operation that Check does not find
+		for _, op := range sound {
+			p.fault[op.Ref] = problem{reasonInvalid, err.Error()}
+		}
 	}
-	if op.Distributed {
-		return r.record(ctx, u, dataflow.Complete, nil)
-	}
-	var node corev1.Node
-	if err := r.API.Get(ctx, client.ObjectKey{Name: pods[0].Spec.NodeName}, &node); err != nil {
-		// Without its labels others would follow nothing, although they must: try again.
-		r.warn(u, &pods[0], "UnknownPlace", err.Error())
-		return err
-	}
-	return r.record(ctx, u, dataflow.Complete, topology.Expose(node.Labels, op.Exposes...).NodeAffinity())
+	return flow
 }
 
-// record writes the status, unless the operation is not any more what was read: then the
-// watch is behind, and what it has yet to see will be another reconcile.
-func (r *Reconciler) record(ctx context.Context, u *unstructured.Unstructured, phase dataflow.Phase, ran *corev1.NodeAffinity) error {
-	if phaseOf(u) == phase {
-		return nil
-	}
-	before := u.DeepCopy()
-	status, _, _ := unstructured.NestedMap(u.Object, "status")
-	if status == nil {
-		status = map[string]any{"conditions": []any{}, "duration": "Unfinished"} // Fluid's CRDs require them
-	}
-	status["phase"] = string(phase)
-	if over(phase) {
-		status["duration"] = time.Since(u.GetCreationTimestamp().Time).Round(time.Second).String()
-	}
-	if ran != nil {
-		nodeAffinity, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ran)
-		if err != nil {
+// record records how an operation ended, if it did, and lets go of pods that are deleted and
+// not needed any more.
+func (p *pass) record(ctx context.Context, op *operation, state *progress) error {
+	if state.leftovers {
+		if err := p.releaseLeftovers(ctx, op.Ref, op.uid()); err != nil {
 			return err
 		}
-		status["nodeAffinity"] = nodeAffinity
 	}
-	u.Object["status"] = status
-	err := r.API.Status().Patch(ctx, u, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+	if op.over() || op.deleting() {
+		return p.release(ctx, state.deleted...)
+	}
+	s := statusOf(op)
+	switch {
+	case state.failed != "":
+		s.finish(dataflow.Failed, state.failed, op.object.GetCreationTimestamp().Time)
+	case state.succeeded < state.want:
 		return nil
+	default:
+		s.NodeAffinity = nil
+		if state.want == 1 {
+			place, err := p.place(ctx, op, state.pods[0].Spec.NodeName)
+			if err != nil {
+				return err
+			}
+			s.NodeAffinity = place
+			if place == nil { // the node is gone, and with it what was stored there
+				s.NodeAffinity = statusOf(op).NodeAffinity
+				p.warn(op, state.pods[0], "UnknownPlace", fmt.Sprintf("the node %q does not exist any more, so followers inherit only what was recorded when the pod started", state.pods[0].Spec.NodeName))
+			}
+		}
+		s.finish(dataflow.Complete, "", op.object.GetCreationTimestamp().Time)
 	}
+	written, err := p.write(ctx, op, s)
+	if err != nil || !written {
+		state.recorded = true // not now; a new version of the operation is on its way
+		return err
+	}
+	if s.Phase == dataflow.Complete {
+		p.normal(op, "Completed", "completed"+on(state.pods[0]))
+	} else {
+		p.warn(op, nil, "Failed", state.failed)
+	}
+	labels, err := topology.FromNodeAffinity(s.NodeAffinity)
+	p.seen[op.Ref] = dataflow.Observation{Phase: s.Phase, Labels: labels}
+	state.recorded = true
+	return errors.Join(err, p.release(ctx, state.deleted...))
+}
+
+// place reads where an operation runs from the node itself. It is nil if the node does not
+// exist any more.
+func (p *pass) place(ctx context.Context, op *operation, name string) (*corev1.NodeAffinity, error) {
+	var node corev1.Node
+	p.calls--
+	if err := p.API.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	return p.expose(op, node.Labels), nil
+}
+
+// expose returns what an operation records of the labels of its node.
+func (p *pass) expose(op *operation, labels map[string]string) *corev1.NodeAffinity {
+	allowed := slices.DeleteFunc(slices.Clone(op.Exposes), func(key string) bool { return !slices.Contains(p.Expose, key) })
+	return topology.Expose(labels, allowed...).NodeAffinity()
+}
+
+// proceed does what is next for an operation that is not over, and reports what keeps it from
+// that.
+func (p *pass) proceed(ctx context.Context, op *operation, state *progress, resolution dataflow.Resolution) error {
+	var found problem
+	var conflict *affinity.ConflictError
+	switch {
+	case errors.As(resolution.Err, &conflict):
+		found = problem{reasonConflict, conflict.Error()}
+	case resolution.Err != nil:
+		return resolution.Err
+	case resolution.State == dataflow.Waiting:
+		return p.wait(ctx, op, state, resolution.Cause)
+	case resolution.State == dataflow.Blocked:
+		found = problem{reasonBlocked, p.name(op, resolution.Cause) + " failed"}
+	default: // Ready or Running
+		var err error
+		if found, err = p.provide(ctx, op, state); err != nil && found == (problem{}) {
+			return err
+		} else if err != nil {
+			return errors.Join(err, p.report(ctx, op, state, found))
+		}
+	}
+	return p.report(ctx, op, state, found)
+}
+
+// name returns the name of another operation for a message to the owners of one. What they do
+// not name themselves, and is not theirs, stays unnamed.
+func (p *pass) name(op *operation, other dataflow.Ref) string {
+	if other.Namespace != op.Ref.Namespace && !slices.Contains(op.names(), other) {
+		return "an operation of another namespace"
+	}
+	return other.String()
+}
+
+// wait reports what an operation waits for, unless that will come by itself.
+func (p *pass) wait(ctx context.Context, op *operation, state *progress, cause dataflow.Ref) error {
+	var found problem
+	switch _, exists := p.seen[cause]; {
+	case !exists:
+		found = problem{reasonWaiting, fmt.Sprintf("for %s: it does not exist", cause)}
+		s := statusOf(op)
+		if s.stalled() == found {
+			return nil
+		}
+		if other, err := p.read(ctx, cause); err != nil || other != nil {
+			return err // a watch will deliver it
+		}
+	case p.fault[cause] != (problem{}):
+		found = problem{reasonWaiting, fmt.Sprintf("for %s, which cannot run", cause)}
+	case !p.isAncestor(cause, op): // it may never complete, because it may wait for this one
+		found = problem{reasonWaiting, fmt.Sprintf("for %s: dependOn names it, but it is not an ancestor of this operation", cause)}
+	}
+	return p.report(ctx, op, state, found)
+}
+
+// isAncestor reports whether one operation comes before another.
+func (p *pass) isAncestor(ancestor dataflow.Ref, op *operation) bool {
+	for {
+		predecessor, ok := op.Predecessor()
+		if ok && predecessor == ancestor {
+			return true
+		}
+		if op = p.operations[predecessor]; !ok || op == nil || p.fault[predecessor] != (problem{}) { // perhaps in a cycle
+			return false
+		}
+	}
+}
+
+// report writes the phase of an operation that is not over, and whether it is stalled.
+func (p *pass) report(ctx context.Context, op *operation, state *progress, found problem) error {
+	s := statusOf(op)
+	switch {
+	case state.running:
+		if s.Phase != dataflow.Executing && state.want == 1 { // in case the node is gone when the pod has succeeded
+			var node corev1.Node
+			if err := p.Nodes.Get(ctx, client.ObjectKey{Name: state.pods[0].Spec.NodeName}, &node); err == nil {
+				s.NodeAffinity = p.expose(op, node.Labels)
+			}
+		}
+		s.Phase = dataflow.Executing
+	case s.Phase == dataflow.Executing: // its pod was lost
+		s.Phase, s.NodeAffinity = dataflow.Pending, nil
+	case found != (problem{}):
+		s.Phase = dataflow.Pending
+	}
+	s.setStalled(found)
+	_, err := p.write(ctx, op, s)
 	return err
 }
 
-// warn writes an event, unless it was the last that was written about the object.
-func (r *Reconciler) warn(u *unstructured.Unstructured, related runtime.Object, reason, note string) {
-	const most = 1000 // bytes; the API server takes 1024
-	if len(note) > most {
-		note = strings.ToValidUTF8(note[:most], "") + " …"
+// read reads an operation from the API server. It is nil if it does not exist.
+func (p *pass) read(ctx context.Context, ref dataflow.Ref) (*operation, error) {
+	p.calls--
+	u := objectOf(ref)
+	if err := p.API.Get(ctx, client.ObjectKeyFromObject(u), u); apierrors.IsNotFound(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	now := string(u.GetUID()) + reason + note // another object of the name has its own events
-	if last, _ := r.told.Swap(refOf(u), now); last != now {
-		r.Events.Eventf(u, related, corev1.EventTypeWarning, reason, "Schedule", "%s", note)
-	}
+	return decode(u), nil
+}
+
+func (p *pass) warn(op *operation, related runtime.Object, reason, note string) {
+	p.Events.Eventf(op.object, related, corev1.EventTypeWarning, reason, "Schedule", "%s", note)
+}
+
+func (p *pass) normal(op *operation, reason, note string) {
+	p.Events.Eventf(op.object, nil, corev1.EventTypeNormal, reason, "Schedule", "%s", note)
 }

@@ -7,15 +7,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +25,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/yaml"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -35,12 +38,17 @@ import (
 type world struct {
 	t      *testing.T
 	api    client.WithWatch    // without faults
-	queue  []dataflow.Ref      // what is to be reconciled, each once
-	events []string            // Reason Kind namespace/name: note
+	queue  []reconcile.Request // what is to be reconciled, each once
+	events []string            // warnings: Reason Kind namespace/name: note
+	normal []string            // normal events
 	writes int                 // of the controller
+	calls  int                 // of the controller, writes included
 	fails  func() (when fault) // whether the controller's next call fails
-	r      *Reconciler
 
+	refuses error // what creating a pod fails with; nil for nothing
+	r       *Reconciler
+
+	options Options
 	watches []watch.Interface
 	behind  [][]watch.Event // what each watch has yet to deliver
 	cache   *watched
@@ -59,26 +67,26 @@ const (
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
-	w := &world{t: t, fails: func() fault { return never }, age: time.Hour}
+	w := &world{t: t, fails: func() fault { return never }, age: time.Hour, options: Options{Expose: []string{"gpu"}, MaxParallelism: 100}}
 	builder := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithObjects(objects...).WithStatusSubresource(&corev1.Pod{})
 	for _, kind := range dataflow.Kinds() {
 		builder.WithStatusSubresource(objectOf(dataflow.Ref{Kind: kind}))
 	}
 	w.api = builder.Build()
-	w.restart(false)
+	w.restart()
 	return w
 }
 
-// restart puts a new controller in place of the old one, with empty caches and all there
-// is in its queue.
-func (w *world) restart(lookahead bool) {
+// restart replaces the controller with a new one, with empty caches and everything that
+// exists in its queue.
+func (w *world) restart() {
 	for _, old := range w.watches {
 		old.Stop()
 	}
 	w.watches, w.behind, w.queue = nil, nil, nil
-	w.cache = &watched{map[string]client.Object{}}
-	w.r = &Reconciler{Cache: w.cache, API: w.faulty(), Events: w, Lookahead: lookahead}
-	lists := []client.ObjectList{&corev1.PodList{}}
+	w.cache = &watched{objects: map[string]client.Object{}}
+	w.r = &Reconciler{Options: w.options, Nodes: w.cache, API: w.faulty(), Events: w, index: newIndex(w.options.AnyNamespace)}
+	lists := []client.ObjectList{&corev1.PodList{}, &corev1.NodeList{}}
 	for _, kind := range dataflow.Kinds() {
 		lists = append(lists, listOf(kind))
 	}
@@ -95,6 +103,23 @@ func (w *world) restart(lookahead bool) {
 	}
 }
 
+// The watches, in the order of a world.
+const (
+	podWatch  = 0
+	nodeWatch = 1
+)
+
+// listOf returns an empty list of objects of a kind of operation.
+func listOf(kind dataflow.Kind) *unstructured.UnstructuredList {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kindOf(kind))
+	return list
+}
+
+func phaseOf(u *unstructured.Unstructured) dataflow.Phase { return decode(u).Observation.Phase }
+
+func over(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
+
 // faulty is the API server as the controller sees it: every call may fail.
 func (w *world) faulty() client.Client {
 	call := func(write bool, do func() error) error {
@@ -105,6 +130,7 @@ func (w *world) faulty() client.Client {
 			_ = do()
 			return errors.New("the answer got lost")
 		}
+		w.calls++
 		if write {
 			w.writes++
 		}
@@ -115,11 +141,33 @@ func (w *world) faulty() client.Client {
 			return call(false, func() error { return c.Get(ctx, key, o, opts...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
-			return call(true, func() error { return w.create(o) })
+			return call(true, func() error {
+				if w.refuses != nil {
+					return w.refuses
+				}
+				return w.create(o)
+			})
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return call(true, func() error {
+				preconditions := (&client.DeleteOptions{}).ApplyOptions(opts).Preconditions
+				if err := w.check(o, metav1.ObjectMeta{UID: *preconditions.UID}); err != nil {
+					return err
+				}
+				return c.Delete(ctx, o, opts...)
+			})
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return call(true, func() error {
+				if err := w.checkPatch(o, p); err != nil {
+					return err
+				}
+				return c.Patch(ctx, o, p, opts...)
+			})
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			return call(true, func() error {
-				if err := w.checkVersion(o, p); err != nil {
+				if err := w.checkPatch(o, p); err != nil {
 					return err
 				}
 				return c.SubResource(sub).Patch(ctx, o, p, opts...)
@@ -128,9 +176,9 @@ func (w *world) faulty() client.Client {
 	})
 }
 
-// checkVersion refuses a patch of another version than there is, as an API server does. The
-// fake one does not for the status of unstructured objects.
-func (w *world) checkVersion(o client.Object, p client.Patch) error {
+// checkPatch refuses a patch of another object or version than there is, as an API server does.
+// The fake one does not always.
+func (w *world) checkPatch(o client.Object, p client.Patch) error {
 	data, err := p.Data(o)
 	if err != nil {
 		return err
@@ -139,12 +187,18 @@ func (w *world) checkVersion(o client.Object, p client.Patch) error {
 	if err := json.Unmarshal(data, &patch); err != nil {
 		return err
 	}
-	now := objectOf(refOf(o.(*unstructured.Unstructured)))
-	if err := w.api.Get(w.t.Context(), client.ObjectKeyFromObject(now), now); err != nil {
+	return w.check(o, patch.ObjectMeta)
+}
+
+// check compares the UID and the version of an object, where they are given, with what there
+// is.
+func (w *world) check(o client.Object, given metav1.ObjectMeta) error {
+	now := o.DeepCopyObject().(client.Object)
+	if err := w.api.Get(w.t.Context(), client.ObjectKeyFromObject(o), now); err != nil {
 		return err
 	}
-	if patch.ResourceVersion != "" && patch.ResourceVersion != now.GetResourceVersion() {
-		return apierrors.NewConflict(schema.GroupResource{Resource: now.GetKind()}, now.GetName(), errors.New("it has changed"))
+	if given.ResourceVersion != "" && given.ResourceVersion != now.GetResourceVersion() || given.UID != "" && given.UID != now.GetUID() {
+		return apierrors.NewConflict(schema.GroupResource{Resource: kindName(o)}, now.GetName(), errors.New("it has changed"))
 	}
 	return nil
 }
@@ -158,8 +212,12 @@ func (w *world) create(o client.Object) error {
 }
 
 // Eventf makes the world a recorder of events.
-func (w *world) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
-	w.events = append(w.events, fmt.Sprintf("%s %s: %s", reason, refOf(regarding.(*unstructured.Unstructured)), fmt.Sprintf(note, args...)))
+func (w *world) Eventf(regarding, _ runtime.Object, kind, reason, _, note string, args ...any) {
+	events := &w.events
+	if kind == corev1.EventTypeNormal {
+		events = &w.normal
+	}
+	*events = append(*events, fmt.Sprintf("%s %s: %s", reason, refOf(regarding.(*unstructured.Unstructured)), fmt.Sprintf(note, args...)))
 }
 
 func (w *world) must(err error) {
@@ -219,29 +277,42 @@ func (w *world) deliver(i int) bool {
 	w.behind[i] = w.behind[i][1:]
 	o := e.Object.DeepCopyObject().(client.Object)
 	gone := e.Type == watch.Deleted
-	w.cache.set(o, gone)
-	var concerned []dataflow.Ref
-	if _, isPod := o.(*corev1.Pod); !isPod {
-		concerned = w.r.wakes(w.t.Context(), o, gone)
-	} else if ref, ok := ownerOf(o); ok {
-		concerned = []dataflow.Ref{ref}
-	}
-	for _, ref := range concerned {
-		if !slices.Contains(w.queue, ref) {
-			w.queue = append(w.queue, ref)
-		}
+	switch o := o.(type) {
+	case *unstructured.Unstructured:
+		w.enqueue(w.r.onOperation(o, !gone)...)
+	case *corev1.Pod:
+		w.enqueue(w.r.onPod(o, o, !gone)...)
+	case *corev1.Node:
+		w.cache.set(o, gone)
 	}
 	return true
 }
 
-// reconcile takes one operation out of the queue, and puts it back if there is an error.
-func (w *world) reconcile(i int) dataflow.Ref {
-	ref := w.queue[i]
-	w.queue = slices.Delete(w.queue, i, i+1)
-	if _, err := w.r.Reconcile(w.t.Context(), ref); err != nil && !slices.Contains(w.queue, ref) {
-		w.queue = append(w.queue, ref)
+// deliverAll delivers all events of all watches.
+func (w *world) deliverAll() {
+	for i := range w.watches {
+		for w.deliver(i) {
+		}
 	}
-	return ref
+}
+
+func (w *world) enqueue(requests ...reconcile.Request) {
+	for _, request := range requests {
+		if !slices.Contains(w.queue, request) {
+			w.queue = append(w.queue, request)
+		}
+	}
+}
+
+// reconcile takes one flow out of the queue. It puts it back if there is an error, and if it is
+// to be looked at again soon.
+func (w *world) reconcile(i int) {
+	request := w.queue[i]
+	w.queue = slices.Delete(w.queue, i, i+1)
+	result, err := w.r.Reconcile(log.IntoContext(w.t.Context(), logr.Discard()), request)
+	if err != nil || result.RequeueAfter > 0 && result.RequeueAfter <= retryConflict {
+		w.enqueue(request)
+	}
 }
 
 // settle lets watches and controller run until there is nothing more to do.
@@ -269,7 +340,7 @@ func (w *world) run(pod *corev1.Pod, nodes []corev1.Node, phase corev1.PodPhase,
 	w.t.Helper()
 	m, err := affinity.Compile(pod.Spec.NodeSelector, pod.Spec.Affinity)
 	w.must(err)
-	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n corev1.Node) bool { return !m.Match(n.Name, n.Labels) })
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(n corev1.Node) bool { return !m.Match(&n) })
 	if len(nodes) == 0 {
 		return false
 	}
@@ -295,57 +366,38 @@ func (w *world) complete(nodes []corev1.Node) {
 	}
 }
 
-// watched is what the watches have delivered so far.
+// watched is what the watch of nodes has delivered so far.
 type watched struct{ objects map[string]client.Object }
 
-func keyOf(kind string, key client.ObjectKey) string { return kind + " " + key.String() }
+func (c *watched) set(o client.Object, gone bool) {
+	if c.objects[o.GetName()] = o; gone {
+		delete(c.objects, o.GetName())
+	}
+}
+
+func (c *watched) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+	found, ok := c.objects[key.Name]
+	if !ok {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "nodes"}, key.Name)
+	}
+	found.(*corev1.Node).DeepCopyInto(o.(*corev1.Node))
+	return nil
+}
+
+func (c *watched) List(_ context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	options := (&client.ListOptions{}).ApplyOptions(opts)
+	for _, o := range c.objects {
+		if options.LabelSelector == nil || options.LabelSelector.Matches(labels.Set(o.GetLabels())) {
+			nodes := list.(*corev1.NodeList)
+			nodes.Items = append(nodes.Items, *o.(*corev1.Node).DeepCopy())
+		}
+	}
+	return nil
+}
 
 func kindName(o runtime.Object) string {
 	if u, ok := o.(*unstructured.Unstructured); ok {
 		return u.GetKind()
 	}
 	return fmt.Sprintf("%T", o)
-}
-
-func (c *watched) set(o client.Object, gone bool) {
-	key := keyOf(kindName(o), client.ObjectKeyFromObject(o))
-	if c.objects[key] = o; gone {
-		delete(c.objects, key)
-	}
-}
-
-func (c *watched) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
-	found, ok := c.objects[keyOf(kindName(o), key)]
-	if !ok {
-		return apierrors.NewNotFound(schema.GroupResource{Resource: kindName(o)}, key.Name)
-	}
-	switch o := o.(type) {
-	case *unstructured.Unstructured:
-		found.(*unstructured.Unstructured).DeepCopyInto(o)
-	case *corev1.Pod:
-		found.(*corev1.Pod).DeepCopyInto(o)
-	default:
-		return fmt.Errorf("the controller does not watch %T", o)
-	}
-	return nil
-}
-
-func (c *watched) List(_ context.Context, l client.ObjectList, opts ...client.ListOption) error {
-	list := l.(*unstructured.UnstructuredList)
-	options := (&client.ListOptions{}).ApplyOptions(opts)
-	wanted, ok := options.FieldSelector.RequiresExactMatch(after)
-	if !ok {
-		return errors.New("not by the index")
-	}
-	var keys []string
-	for key, o := range c.objects {
-		if u, ok := o.(*unstructured.Unstructured); ok && u.GetKind() == strings.TrimSuffix(list.GetKind(), "List") && slices.Contains(waitsFor(u), wanted) {
-			keys = append(keys, key)
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
-		list.Items = append(list.Items, *c.objects[key].DeepCopyObject().(*unstructured.Unstructured))
-	}
-	return nil
 }

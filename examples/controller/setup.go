@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
+)
+
+// Setup adds a controller of all kinds of operations to a manager. A kind whose CRD is not
+// installed is left out until the controller is started again.
+func Setup(m manager.Manager, options Options, workers int) error {
+	api, err := client.New(m.GetConfig(), client.Options{HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper()})
+	if err != nil {
+		return err
+	}
+	recorder, err := recorderFor(m)
+	if err != nil {
+		return err
+	}
+	if err := registerMetrics(metrics.Registry); err != nil {
+		return err
+	}
+	r := &Reconciler{Options: options, Nodes: m.GetCache(), API: api, Events: recorder, index: newIndex(options.AnyNamespace)}
+	b := builder.ControllerManagedBy(m).Named("dataflow").WithOptions(controller.Options{MaxConcurrentReconciles: workers})
+	kinds := 0
+	for _, kind := range dataflow.Kinds() {
+		gvk := kindOf(kind)
+		if _, err := m.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); meta.IsNoMatchError(err) {
+			m.GetLogger().Info("kind is not installed, and not run", "kind", kind)
+			continue
+		} else if err != nil {
+			return err
+		}
+		kinds++
+		b.Watches(objectOf(dataflow.Ref{Kind: kind}), handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+			u := objectOf(dataflow.Ref{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
+			return r.onOperation(u, m.GetCache().Get(ctx, client.ObjectKeyFromObject(o), u) == nil)
+		}))
+	}
+	if kinds == 0 {
+		return fmt.Errorf("no kind of %s is installed", kindOf("").GroupVersion())
+	}
+	b.Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
+		var pod corev1.Pod
+		return r.onPod(o, &pod, m.GetCache().Get(ctx, client.ObjectKeyFromObject(o), &pod) == nil)
+	}))
+	return b.Complete(r)
+}
+
+// onOperation is called for each event of an operation, with its newest version. It returns
+// the flows that have to be looked at.
+func (r *Reconciler) onOperation(u *unstructured.Unstructured, exists bool) []reconcile.Request {
+	var op *operation
+	if exists {
+		op = decode(u)
+	}
+	var requests []reconcile.Request
+	for _, root := range r.index.setOperation(refOf(u), op) {
+		requests = append(requests, requestFor(root))
+	}
+	return requests
+}
+
+// onPod is called for each event of a pod, with its newest version.
+func (r *Reconciler) onPod(event client.Object, newest *corev1.Pod, exists bool) []reconcile.Request {
+	owner, ok := ownerOf(event)
+	if !ok {
+		return nil
+	}
+	if !exists {
+		newest = nil
+	}
+	if root, changed := r.index.setPod(owner, event.GetName(), newest); changed {
+		return []reconcile.Request{requestFor(root)}
+	}
+	return nil
+}
+
+// recorderFor returns a recorder of events that lasts as long as the manager runs.
+func recorderFor(m manager.Manager) (events.EventRecorder, error) {
+	clientset, err := kubernetes.NewForConfigAndClient(m.GetConfig(), m.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	broadcaster := events.NewBroadcaster(&events.EventSinkImpl{Interface: clientset.EventsV1()})
+	return broadcaster.NewRecorder(m.GetScheme(), "slipstream"), m.Add(manager.RunnableFunc(func(ctx context.Context) error {
+		broadcaster.StartRecordingToSink(ctx.Done())
+		<-ctx.Done()
+		broadcaster.Shutdown()
+		return nil
+	}))
+}
