@@ -12,7 +12,7 @@ import (
 )
 
 // The laws that are not yet tested for everything that they bind.
-var lawsToCome = []string{"G1", "G2"}
+var lawsToCome = []string{"G1"}
 
 // Every law has a test that names it, and no test names another one.
 func TestEveryLawHasATest(t *testing.T) {

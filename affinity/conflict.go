@@ -54,11 +54,14 @@ const (
 )
 
 // Error names the source, its labels and the constraints that refuse them: of many refusals the
-// first ones. An example is
+// first ones. The nil error and the zero value have no source and no refusals. An example is
 //
 //	cannot follow DataLoad default/load-a: it ran where topology.kubernetes.io/zone=east-a, but spec.affinity requires topology.kubernetes.io/zone In [west-c]
 func (e *ConflictError) Error() string {
 	source, path := "the source", ""
+	if e == nil {
+		e = &ConflictError{}
+	}
 	if e.Source != "" {
 		source = message.Printable(e.Source)
 	}

@@ -191,6 +191,13 @@ func TestConflictErrorNamesSourceAndPath(t *testing.T) {
 	}
 }
 
+func TestNilConflictErrorHasAMessage(t *testing.T) {
+	var err *affinity.ConflictError
+	if got := err.Error(); got != "cannot follow the source" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestInheritReturnsTheConflict(t *testing.T) {
 	own := parseAffinity("zone In b | zone DoesNotExist")
 	result, err := affinity.Inherit(own, affinity.Strategy{Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "zone"}}}, topology.NewLabelSet(map[string]string{"zone": "a"}))

@@ -11,9 +11,9 @@ import (
 )
 
 // Matcher is a node selector and a node affinity, parsed once to be matched with many nodes. Its
-// verdict and its score are those of kube-scheduler (law X1). Taints, cordons and resources have
-// no effect; they have in the Forecast of package dataflow. A Matcher is immutable and safe for
-// use by many goroutines at once. A nil Matcher, and the zero value, match every node.
+// verdict and its score are those of kube-scheduler (law X1). It does not test taints, cordons and
+// resources; the Forecast of package dataflow does. A Matcher is immutable and safe for use by many
+// goroutines at once. A nil Matcher, and the zero value, match every node.
 type Matcher struct {
 	selector   nodeselector.Term
 	required   []nodeselector.Term // ORed, if restricted

@@ -62,7 +62,7 @@ func heldPreferences(a *corev1.Affinity, inherited topology.LabelSet) map[Prefer
 	return has
 }
 
-// withNodeAffinity returns a with a node affinity, either of which it makes if it is nil.
+// withNodeAffinity returns a, or a new affinity if it is nil, with a node affinity.
 func withNodeAffinity(a *corev1.Affinity) *corev1.Affinity {
 	if a == nil {
 		a = &corev1.Affinity{}

@@ -122,7 +122,7 @@ func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested 
 	if len(faults) > 0 {
 		return tested{admitted: n.index.None(), faults: faults}
 	}
-	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), op.Requests.DeepCopy(), slices.Sorted(maps.Keys(op.Requests))}
+	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), nodeindex.Demands(op.Requests, op.NodeName != "")}
 	f := n.filter(p, appendSelector(nil, op), appendTolerations(nil, tolerations))
 	return tested{filtered: f, admitted: f.admitted()}
 }

@@ -29,6 +29,9 @@ type OperationError struct {
 
 // Error names the operation, the field and what is wrong with it.
 func (e *OperationError) Error() string {
+	if e == nil {
+		e = &OperationError{}
+	}
 	if e.Err == nil {
 		return e.Operation.String()
 	}
@@ -37,7 +40,7 @@ func (e *OperationError) Error() string {
 
 // Unwrap returns Err, or nil.
 func (e *OperationError) Unwrap() error {
-	if e.Err == nil {
+	if e == nil || e.Err == nil {
 		return nil
 	}
 	return e.Err
@@ -56,15 +59,24 @@ type CycleError struct {
 	Sources bool
 }
 
-// Error prints the whole cycle, its first operation again at its end.
+// Error prints the cycle, its first operation again at its end. Of a long one it prints the
+// beginning, within 4 KiB (law G1); Operations has all.
 func (e *CycleError) Error() string {
+	if e == nil {
+		e = &CycleError{}
+	}
 	var b strings.Builder
 	if e.Sources {
 		b.WriteString("cycle of dependOn: ")
 	} else {
 		b.WriteString("cycle of runAfter: ")
 	}
-	for _, ref := range e.Operations {
+	const longest = 3 << 10
+	for i, ref := range e.Operations {
+		if i > 0 && b.Len()+len(ref.String()) > longest {
+			fmt.Fprintf(&b, "%d more → ", len(e.Operations)-i)
+			break
+		}
 		b.WriteString(ref.String() + " → ")
 	}
 	if len(e.Operations) > 0 {
@@ -81,6 +93,9 @@ type UnknownOperationError struct {
 
 // Error names the operation, and the most similar one.
 func (e *UnknownOperationError) Error() string {
+	if e == nil {
+		e = &UnknownOperationError{}
+	}
 	if e.Nearest == nil {
 		return "no " + e.Operation.String() + " in the flow"
 	}
@@ -96,6 +111,9 @@ type StrandedError struct {
 
 // Error names the operation, and those at which the flow fails.
 func (e *StrandedError) Error() string {
+	if e == nil {
+		e = &StrandedError{}
+	}
 	text := "no node is feasible for " + e.Operation.String()
 	if len(e.Impossible) == 0 {
 		return text
@@ -130,6 +148,9 @@ type ContradictionError struct {
 //
 //	DataProcess default/convert cannot run where DataLoad default/download runs: it requires zone In [a], and DataLoad default/download requires zone In [b]
 func (e *ContradictionError) Error() string {
+	if e == nil {
+		e = &ContradictionError{}
+	}
 	switch {
 	case e.Source == e.Follower:
 		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", e.Follower, e.FollowerRequires)

@@ -29,8 +29,8 @@ func (l *lookahead) contradiction(i int32) *ContradictionError {
 		l.exclusions[at] = found
 	}
 	if found.jointly && i != at { // between i and them there may be a pair
-		const nearest = 64
-		if pair := l.conflictingPair(l.candidates(i, nearest), 0, nearest); pair != nil {
+		const nearest, most = 64, 1 << 14
+		if pair := l.conflictingPair(l.candidates(i, nearest), 0, nearest, most); pair != nil {
 			found = pair
 		}
 	}
@@ -47,7 +47,7 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 	if len(l.own[i]) == 0 {
 		return l.selfConflict(i)
 	}
-	const nearest = 1000 // the candidates for a pair after the first operation that is excluded
+	const nearest, most = 1000, 1 << 18 // of the search for a pair after the first operation that is excluded
 	line := l.candidates(i, math.MaxInt)
 	together := line.requires[0]
 	for b := 1; b < len(line.requires); b++ {
@@ -56,8 +56,8 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 			together = together.And(line.requires[b])
 			continue
 		}
-		if two := l.conflictingPair(line, b, nearest); two != nil {
-			return two
+		if pair := l.conflictingPair(line, b, nearest, most); pair != nil {
+			return pair
 		}
 		return &exclusion{i, line.operations[b], there.String(), here.String(), true}
 	}
@@ -87,13 +87,16 @@ type candidates struct {
 
 // conflictingPair returns two candidates that exclude each other, or nil. The second has
 // the index b or a later one among the nearest. An operation that is impossible by itself
-// is both.
-func (l *lookahead) conflictingPair(of candidates, b, nearest int) *exclusion {
+// is both. The search ends after so many pairs of terms: ORed terms multiply.
+func (l *lookahead) conflictingPair(of candidates, b, nearest, most int) *exclusion {
 	for c := b; c < len(of.requires) && (c == b || c < nearest); c++ {
 		if len(of.requires[c]) == 0 {
 			return l.selfConflict(of.operations[c])
 		}
 		for a := range c {
+			if most -= len(of.requires[a]) * len(of.requires[c]); most < 0 {
+				return nil
+			}
 			if there, here, ok := of.requires[a].Conflict(of.requires[c]); ok {
 				return &exclusion{of.operations[a], of.operations[c], there.String(), here.String(), false}
 			}

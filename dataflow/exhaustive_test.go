@@ -20,7 +20,7 @@ import (
 // once, and so are lists that differ in the order of nodes or in the names of values. No
 // policy, and Prefer, constrain nothing; they are included with up to two operations.
 //
-// Where there are more than 64 choices of admitted nodes, about sixteen of them are tested
+// Where there are more than 64 choices of admitted nodes, about eight of them are tested
 // for each flow and list, other ones each time; all of them with -exhaustive.
 //
 // No operation has started here, and each source is a predecessor that exposes its place:
@@ -35,7 +35,7 @@ func TestLawL1ExhaustivelyOnSmallFlows(t *testing.T) {
 				choices := 1 << (n * len(nodes))
 				step := 1
 				if !*exhaustive && choices > 64 {
-					step = choices/16 - 1 // odd, so that every operation and node is included
+					step = choices/8 - 1 // odd, so that every operation and node is included
 				}
 				every += choices
 				for choice := cases % step; choice < choices; choice += step {

@@ -19,8 +19,7 @@ type pod struct {
 	selector    nodeselector.Term
 	terms       []nodeselector.Term // ORed; one empty term if there is no required node affinity
 	tolerations *nodeindex.Tolerations
-	requests    corev1.ResourceList
-	requested   []corev1.ResourceName // the names of requests, sorted
+	demands     []nodeindex.Demand
 }
 
 // filtered holds the nodes that pass each filter for a pod (law L9).
@@ -45,10 +44,7 @@ func (n *NodeIndex) filter(p pod, selectorIdentity, tolerationsIdentity []byte) 
 		f.tolerated = n.tolerated.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Tolerated(p.tolerations) })
 		f.uncordoned = n.uncordoned.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Uncordoned(p.tolerations) })
 	}
-	f.fitting = f.named.Filter(func(i int) bool {
-		_, fits := n.capacity.Fits(i, p.requested, p.requests, p.nodeName != "")
-		return fits
-	})
+	f.fitting = n.capacity.Fitting(p.demands)
 	return f
 }
 
@@ -178,21 +174,21 @@ func (fc *Forecast) mismatch(t nodeselector.Term, node int) string {
 
 func (fc *Forecast) shortResource(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Fits(node, a.requested, a.requests, a.nodeName != "")
+		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
 		return fmt.Sprintf("with less than %s %s free", s.Requested.String(), s.Resource)
 	}
 }
 
 func (fc *Forecast) shortAmount(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Fits(node, a.requested, a.requests, a.nodeName != "")
+		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
 		return fmt.Sprintf("%s %s of %s", s.Resource, s.Free.String(), s.Requested.String())
 	}
 }
 
 func (fc *Forecast) shortage(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Fits(node, a.requested, a.requests, a.nodeName != "")
+		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
 		return fmt.Sprintf("%s: %s requested, %s free", s.Resource, s.Requested.String(), s.Free.String())
 	}
 }

@@ -384,3 +384,19 @@ func TestLawF8FlowIsImmutable(t *testing.T) {
 	}
 	check("an error")
 }
+
+// The message of a long cycle is bounded, and the error has all of it.
+func TestLawG1MessageOfALongCycle(t *testing.T) {
+	ops := make([]dataflow.Operation, 1000)
+	for i := range ops {
+		ops[i] = load(fmt.Sprintf("operation-%04d", i), fmt.Sprintf("operation-%04d", (i+1)%len(ops)))
+	}
+	_, err := dataflow.New(ops...)
+	var cycle *dataflow.CycleError
+	if !errors.As(err, &cycle) || len(cycle.Operations) != len(ops) {
+		t.Fatal(err)
+	}
+	if text := cycle.Error(); len(text) > 4096 || !strings.Contains(text, " more → ") || !strings.HasSuffix(text, cycle.Operations[0].String()) {
+		t.Errorf("%d bytes: %s", len(text), text)
+	}
+}

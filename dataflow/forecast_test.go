@@ -53,7 +53,7 @@ func TestLawL2StrandsAreExact(t *testing.T) {
 // operations are placed.
 func TestLawL3NoStranding(t *testing.T) {
 	placed := 0
-	manyWorlds(t, 100, func(t *rapid.T, w *world) {
+	manyWorlds(t, 60, func(t *rapid.T, w *world) {
 		fc := w.forecast(t)
 		if !fc.Completable() {
 			if fc.Flow() != w.flow {
@@ -304,7 +304,7 @@ func hasNames(a *corev1.Affinity, n int) bool {
 // on every feasible node; with that of the forecast, on no other one.
 func TestLawH4ForecastAndResolveAreConsistent(t *testing.T) {
 	ready, conflicts := 0, 0
-	manyWorlds(t, 100, func(t *rapid.T, w *world) {
+	manyWorlds(t, 60, func(t *rapid.T, w *world) {
 		fc := w.forecast(t)
 		for i, op := range w.ops {
 			nodes := fc.Nodes(op.Ref)

@@ -142,6 +142,7 @@ func TestLiveProblemsReadWell(t *testing.T) {
 		{"recorded where the follower cannot run", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), requires(topology.Hostname, "n2")), load("c", "b")}, seen{"a": completeOn("n1")}},
 		{"recorded where a later operation cannot run", []dataflow.Operation{load("a"), load("b", "a"), changed(load("c", "b"), by(), dependingOn("a"), requires(topology.Hostname, "n2"))}, seen{"a": completeOn("n1")}},
 		{"sources in a cycle", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), dependingOn("c")), changed(load("c", "a"), by(), dependingOn("b")), load("d", "c")}, seen{"a": complete}},
+		{"a source in a cycle", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), dependingOn("c")), changed(load("c", "a"), by(), dependingOn("b")), changed(load("d", "a"), by(), dependingOn("c")), load("e", "d")}, nil},
 	} {
 		observed := map[dataflow.Ref]dataflow.Observation{}
 		for name, o := range c.seen {

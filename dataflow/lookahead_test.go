@@ -18,7 +18,7 @@ import (
 
 func TestLawL5LookaheadIsNecessary(t *testing.T) {
 	narrowed, checked, contradictions := 0, 0, 0
-	manyWorlds(t, 100, func(t *rapid.T, w *world) {
+	manyWorlds(t, 60, func(t *rapid.T, w *world) {
 		for i := range w.nodes {
 			w.nodes[i].Labels[topology.Hostname] = fmt.Sprintf("node-%d", i)
 		}
@@ -61,7 +61,7 @@ func TestLawL5LookaheadIsNecessary(t *testing.T) {
 
 func TestLawL6LookaheadIsSufficientForHostname(t *testing.T) {
 	checked, contradictions := 0, 0
-	manyWorlds(t, 100, func(t *rapid.T, w *world) {
+	manyWorlds(t, 60, func(t *rapid.T, w *world) {
 		ops := slices.Clone(w.ops)
 		for i := range ops {
 			if ops[i].RunAfter != nil && ops[i].RunAfter.Strategy.Policy == affinity.Require {
@@ -546,6 +546,27 @@ func TestContradictionsBeyondTheLimit(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 		})
+	}
+}
+
+// The search for a pair ends where the ORed terms of the operations are too many. The joint
+// contradiction is then named.
+func TestTheSearchForAPairIsBounded(t *testing.T) {
+	wide := func(name string, values ...string) dataflow.Operation {
+		op := requireSame(load(name, "a"))
+		op.Affinity = either()
+		required := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		for i := range 600 {
+			term := terms(requiring("k", values...))[0]
+			term.MatchExpressions = append(term.MatchExpressions, terms(requiring(name, fmt.Sprint(i)))[0].MatchExpressions...)
+			required.NodeSelectorTerms = append(required.NodeSelectorTerms, term)
+		}
+		return op
+	}
+	a := changed(load("a"), requires("k", "1", "2"))
+	want := "DataLoad default/c cannot run where DataLoad default/a runs: it requires k In [2, 3], and the operations that must run there jointly require k In [1, 2] and k In [1, 3]"
+	if _, err := mustFlow(t, a, wide("b", "1", "3"), wide("c", "2", "3")).Lookahead(a.Ref); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 

@@ -130,18 +130,3 @@ func TestOneMoreFlowOnASharedIndex(t *testing.T) {
 		t.Error("one more flow indexes the nodes again")
 	}
 }
-
-// A forecast does not need its nodes any more.
-func TestAForecastOutlivesItsNodes(t *testing.T) {
-	all := fleet(10)
-	f := mustFlow(t, load("a"))
-	fc := mustForecast(t, f, all, dataflow.ForecastOptions{})
-	before := printed(f, fc, nil)
-	for i := range all {
-		all[i].Name = "other"
-		clear(all[i].Labels)
-	}
-	if after := printed(f, fc, nil); after != before {
-		t.Errorf("before\n%s\nafter\n%s", before, after)
-	}
-}

@@ -492,9 +492,44 @@ func (w *world) String() string {
 	return b.String()
 }
 
-// worlds draws flows of up to five operations on up to four nodes. In one of four worlds
-// some operations have started, and some of them are not in the flow any more.
-func worlds() *rapid.Generator[*world] {
+// worlds draws flows of up to five operations on up to four nodes.
+func worlds() *rapid.Generator[*world] { return rapid.OneOf(anyWorlds(), orderlyWorlds()) }
+
+// orderlyWorlds draws flows in which an operation can strand a follower of a follower: each
+// operation but the first has a source, few have constraints, and each node has all labels.
+func orderlyWorlds() *rapid.Generator[*world] {
+	return rapid.Custom(func(t *rapid.T) *world {
+		var ops []dataflow.Operation
+		for i := range rapid.IntRange(3, 5).Draw(t, "n") {
+			op := dataflow.Operation{Ref: named(i), Exposes: keys()}
+			if i > 0 {
+				op.RunAfter = &dataflow.RunAfter{Ref: named(max(0, i-rapid.IntRange(1, 2).Draw(t, "after"))), Strategy: affinity.Strategy{Policy: affinity.Require}}
+				op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: rapid.SampledFrom(keys()).Draw(t, "key")}}
+			}
+			if i > 0 && rapid.Bool().Draw(t, "constrained") {
+				op.Affinity = requiring(rapid.SampledFrom(keys()[1:]).Draw(t, "own key"), "1")
+			}
+			ops = append(ops, op)
+		}
+		var c cluster
+		for i, name := range nodeNames() {
+			n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/hostname": fmt.Sprintf("node-%d", i)}}}
+			for _, key := range keys()[1:] {
+				n.Labels[key] = rapid.SampledFrom([]string{"1", "2"}).Draw(t, key)
+			}
+			c.nodes = append(c.nodes, n)
+		}
+		var options dataflow.ForecastOptions
+		if rapid.IntRange(0, 2).Draw(t, "some have started") == 2 {
+			options.Seen = observed(t, ops[:2], c.nodes)
+		}
+		return newWorld(mustFlow(t, ops...), c, options)
+	})
+}
+
+// anyWorlds draws worlds of every kind. In one of four some operations have started, and some
+// of them are not in the flow any more.
+func anyWorlds() *rapid.Generator[*world] {
 	return rapid.Custom(func(t *rapid.T) *world {
 		ops := runnable(5).Draw(t, "ops")
 		for i := range ops {
@@ -503,12 +538,7 @@ func worlds() *rapid.Generator[*world] {
 		c := clusters().Draw(t, "cluster")
 		var options dataflow.ForecastOptions
 		if rapid.IntRange(0, 3).Draw(t, "some have started") == 3 {
-			options.Seen = map[dataflow.Ref]dataflow.Observation{}
-			for _, op := range ops {
-				if o := started(c.nodes).Draw(t, "observation"); o.Phase != "" {
-					options.Seen[op.Ref] = o
-				}
-			}
+			options.Seen = observed(t, ops, c.nodes)
 			for len(ops) > 1 && rapid.IntRange(0, 2).Draw(t, "deleted") == 2 {
 				ops = ops[1:]
 			}
@@ -522,6 +552,17 @@ func worlds() *rapid.Generator[*world] {
 		options.ExtendedResourceToleration = rapid.IntRange(0, 3).Draw(t, "extended resource toleration") == 3
 		return newWorld(mustFlow(t, ops...), c, options)
 	})
+}
+
+// observed draws what was seen of some operations.
+func observed(t *rapid.T, ops []dataflow.Operation, nodes []corev1.Node) map[dataflow.Ref]dataflow.Observation {
+	seen := map[dataflow.Ref]dataflow.Observation{}
+	for _, op := range ops {
+		if o := started(nodes).Draw(t, "observation"); o.Phase != "" {
+			seen[op.Ref] = o
+		}
+	}
+	return seen
 }
 
 // started draws an observation: of an operation that has not started, or one that runs or
@@ -555,7 +596,7 @@ func placeable(t *rapid.T, op dataflow.Operation) dataflow.Operation {
 	if op.RunAfter != nil && rapid.Bool().Draw(t, "requires") {
 		op.RunAfter.Strategy.Policy = affinity.Require
 	}
-	switch rapid.IntRange(0, 11).Draw(t, "constraints") {
+	switch rapid.IntRange(0, 19).Draw(t, "constraints") {
 	case 10:
 		op.NodeName = rapid.SampledFrom(append(nodeNames(), "node-gone")).Draw(t, "node name")
 	case 11:
@@ -611,13 +652,13 @@ func resources(amounts ...string) *rapid.Generator[corev1.ResourceList] {
 func clusters() *rapid.Generator[cluster] {
 	return rapid.Custom(func(t *rapid.T) cluster {
 		c := cluster{used: map[string]corev1.ResourceList{}}
-		for i, name := range nodeNames()[:rapid.SampledFrom([]int{4, 3, 2, 1, 0, 4, 4, 3}).Draw(t, "nodes")] {
+		for i, name := range nodeNames()[:rapid.SampledFrom([]int{4, 3, 4, 2, 4, 3, 4, 1, 4, 3, 4, 0}).Draw(t, "nodes")] {
 			n := corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: nodeLabels().Draw(t, "labels")}}
 			if rapid.IntRange(0, 3).Draw(t, "hostname") > 0 {
 				n.Labels["kubernetes.io/hostname"] = fmt.Sprintf("node-%d", i)
 			}
-			n.Spec.Unschedulable = rapid.IntRange(0, 7).Draw(t, "cordoned") == 7
-			if rapid.IntRange(0, 5).Draw(t, "tainted") == 5 {
+			n.Spec.Unschedulable = rapid.IntRange(0, 9).Draw(t, "cordoned") == 9
+			if rapid.IntRange(0, 7).Draw(t, "tainted") == 7 {
 				n.Spec.Taints = rapid.SliceOfN(taints(), 1, 2).Draw(t, "taints")
 			}
 			if rapid.IntRange(0, 4).Draw(t, "allocatable") == 4 {

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// following is an operation b that runs after a, with a strategy.
+// following returns an operation b that runs after a, with a strategy.
 func following(policy affinity.Policy, keys ...string) dataflow.Operation {
 	op := load("b", "a")
 	op.RunAfter.Strategy.Policy = policy
@@ -80,21 +80,21 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a clean chain", []dataflow.Operation{load("a"), following(affinity.Require), load("c", "b")}},
 		{"a clean chain on a custom label", []dataflow.Operation{exposing("disk"), following(affinity.Require, "disk")}},
 		{"no operation", nil},
-		{"a predecessor that is not there", []dataflow.Operation{load("b", "nowhere-to-be-found")}},
+		{"an unknown predecessor", []dataflow.Operation{load("b", "nowhere-to-be-found")}},
 		{"a misspelt predecessor", []dataflow.Operation{load("load-a"), load("b", "loada")}},
 		{"a predecessor of another kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = dataflow.DataMigrate })}},
 		{"a predecessor of a misspelt kind, and name", []dataflow.Operation{load("load-a"), with(load("b", "loada"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Dataload" })}},
-		{"a predecessor of a kind that is no operation", []dataflow.Operation{load("a"), with(load("b", "x"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Job" })}},
-		{"a predecessor of no kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Dataload" })}},
+		{"a predecessor of another kind of object", []dataflow.Operation{load("a"), with(load("b", "x"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Job" })}},
+		{"a predecessor of an unknown kind", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Dataload" })}},
 		{"a predecessor in another namespace", []dataflow.Operation{load("a"), with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Namespace = "other" })}},
-		{"dependOn a stranger", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x")), load("x")}},
-		{"dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x"))}},
-		{"dependOn what is not there, a misspelt ancestor", []dataflow.Operation{load("load-a"), load("a", "load-a"), dependingOn(following(affinity.Require), ref("laod-a"))}},
-		{"dependOn what is not there, like a stranger only", []dataflow.Operation{load("load-x"), load("a"), dependingOn(following(affinity.Require), ref("laod-x"))}},
+		{"dependOn an operation that is not an ancestor", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x")), load("x")}},
+		{"dependOn an unknown operation", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("x"))}},
+		{"dependOn an unknown operation, a misspelt ancestor", []dataflow.Operation{load("load-a"), load("a", "load-a"), dependingOn(following(affinity.Require), ref("laod-a"))}},
+		{"dependOn an unknown operation, similar only to one that is not an ancestor", []dataflow.Operation{load("load-x"), load("a"), dependingOn(following(affinity.Require), ref("laod-x"))}},
 		{"dependOn a predecessor of another kind", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), dataflow.Ref{Kind: dataflow.DataBackup, Name: "a"})}},
 		{"dependOn a predecessor of a misspelt kind", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), dataflow.Ref{Kind: "Dataload", Name: "a"})}},
 		{"dependOn itself", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("b"))}},
-		{"dependOn what comes later", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "b")}},
+		{"dependOn a later operation", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "b")}},
 		{"dependOn a sibling", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
 		{"dependOn the predecessor", []dataflow.Operation{load("a"), dependingOn(following(affinity.Require), ref("a"))}},
 		{"dependOn the missing predecessor of a predecessor", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("gone"))}},
@@ -117,8 +117,8 @@ func TestProblemsReadWell(t *testing.T) {
 		{"dependOn without a policy", []dataflow.Operation{load("a"), dependingOn(following(affinity.None), ref("x"))}},
 		{"an affinity that no node can meet", []dataflow.Operation{own(load("a"), &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{}}})}},
 		{"an affinity against the node selector", []dataflow.Operation{with(own(load("a"), requiring("zone", "b")), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"zone": "a"} })}},
-		{"an affinity against what the source's forces", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b", "c"))}},
-		{"an affinity against what the source's node selector forces", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Zone: "a"} }), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b"))}},
+		{"an affinity against that of the source", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b", "c"))}},
+		{"an affinity against the node selector of the source", []dataflow.Operation{with(load("a"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{topology.Zone: "a"} }), own(following(affinity.Require, topology.Zone), requiring(topology.Zone, "b"))}},
 		{"an affinity against the source's, but on another label", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Require), requiring(topology.Zone, "b"))}},
 		{"an affinity against the source's, but only preferred", []dataflow.Operation{own(load("a"), requiring(topology.Zone, "a")), own(following(affinity.Prefer, topology.Zone), requiring(topology.Zone, "b"))}},
 		{"an affinity with an unknown operator", []dataflow.Operation{own(load("a"), near)}},
@@ -128,10 +128,10 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a malformed exposed key", []dataflow.Operation{exposing("not a key")}},
 		{"a key that Fluid cannot record", []dataflow.Operation{exposing(strings.Repeat("k", 40))}},
 		{"an affinity with operator Gt and a word", []dataflow.Operation{own(load("a"), greater("cores", "many"))}},
-		{"an affinity of which one term is impossible", []dataflow.Operation{own(load("a"), anyOf(requiring("zone", "a"), greater("cores", "many"), either(nil)))}},
-		{"an affinity of which one term contradicts itself", []dataflow.Operation{own(load("a"), either([]string{"zone=a", "zone=b"}, []string{"zone=c"}))}},
-		{"an affinity of which every term is impossible", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"b=1", "b=2"}))}},
-		{"an affinity of many impossible terms", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"c=1", "c=2"}, []string{"d=1", "d=2"}, []string{"e=1", "e=2"}))}},
+		{"an affinity with impossible terms", []dataflow.Operation{own(load("a"), anyOf(requiring("zone", "a"), greater("cores", "many"), either(nil)))}},
+		{"an affinity with a term that contradicts itself", []dataflow.Operation{own(load("a"), either([]string{"zone=a", "zone=b"}, []string{"zone=c"}))}},
+		{"an affinity with impossible terms only", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"b=1", "b=2"}))}},
+		{"an affinity with many impossible terms only", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"c=1", "c=2"}, []string{"d=1", "d=2"}, []string{"e=1", "e=2"}))}},
 		{"an invalid node name", []dataflow.Operation{with(load("a"), bound("Node_1"))}},
 		{"a node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("n1"))}},
 		{"a node name that the affinity admits", []dataflow.Operation{with(own(load("a"), onNode("n1")), bound("n1"))}},
@@ -146,11 +146,11 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an operation twice, and a weight", []dataflow.Operation{load("a"), load("a"), with(following(affinity.Prefer, "disk"), func(op *dataflow.Operation) {
 			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: "disk", Weight: 1000}}
 		})}},
-		{"a weight, and dependOn what is not there", []dataflow.Operation{load("a"), with(dependingOn(following(affinity.Prefer, topology.Zone), ref("x")), func(op *dataflow.Operation) {
+		{"a weight, and dependOn an unknown operation", []dataflow.Operation{load("a"), with(dependingOn(following(affinity.Prefer, topology.Zone), ref("x")), func(op *dataflow.Operation) {
 			op.RunAfter.Strategy.Prefers = []affinity.PreferredLabel{{Key: topology.Zone}}
 		})}},
-		{"a key that is none, beside one that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, "not a key", "disk")}},
-		{"an unknown policy, and dependOn what is not there", []dataflow.Operation{load("a"), dependingOn(following("Must", "disk"), ref("x"))}},
+		{"a malformed key, and one that is not exposed", []dataflow.Operation{load("a"), following(affinity.Require, "not a key", "disk")}},
+		{"an unknown policy, and dependOn an unknown operation", []dataflow.Operation{load("a"), dependingOn(following("Must", "disk"), ref("x"))}},
 		{"a cycle of two, each with other mistakes", []dataflow.Operation{
 			with(dependingOn(following(affinity.Require), ref("x")), func(op *dataflow.Operation) {
 				op.Ref, op.RunAfter.Ref, op.RunAfter.Strategy.Prefers = ref("a"), ref("b"), []affinity.PreferredLabel{{Key: "disk"}}
@@ -163,16 +163,16 @@ func TestProblemsReadWell(t *testing.T) {
 			with(dependingOn(following(affinity.Require), ref("a")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("c"), ref("b") }),
 			with(dependingOn(following(affinity.Require), ref("b")), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("d"), ref("a") }),
 		}},
-		{"a cycle, in which a label is not exposed, and one depends on what is in no cycle", []dataflow.Operation{
+		{"a cycle in which a label is not exposed, and a dependOn of an operation outside it", []dataflow.Operation{
 			with(following(affinity.Require, "disk"), func(op *dataflow.Operation) { op.Ref, op.RunAfter.Ref = ref("a"), ref("b") }),
 			dependingOn(following(affinity.Require), ref("x")), load("x"),
 		}},
-		{"dependOn a sibling, where the first runs after what is not there", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
+		{"dependOn a sibling, where the root has an unknown predecessor", []dataflow.Operation{load("a", "gone"), dependingOn(following(affinity.Require), ref("c")), load("c", "a")}},
 		{"an unknown kind in a cycle", []dataflow.Operation{
 			with(load("a", "b"), func(op *dataflow.Operation) { op.Ref.Kind, op.RunAfter.Ref.Kind = "Job", dataflow.DataLoad }),
 			with(load("b", "a"), func(op *dataflow.Operation) { op.RunAfter.Ref.Kind = "Job" }),
 		}},
-		{"everything for which New rejects, and other mistakes beside it", []dataflow.Operation{
+		{"everything for which New rejects, and other mistakes", []dataflow.Operation{
 			load("a", "gone"), load("a"), following("Must"), load("c", "d"), load("d", "c"), load("e", "d"), load("Upper", "c"),
 			with(load("job"), func(op *dataflow.Operation) { op.Ref.Kind = "Job" }),
 		}},
@@ -190,8 +190,8 @@ func TestProblemsReadWell(t *testing.T) {
 	golden.Compare(t, *update, "testdata/problems.golden", got.Bytes())
 }
 
-// A flow in which nothing is wrong by the rules, told here once more in short, has
-// no problem; and then it runs to its end, as long as every operation finds a node.
+// A flow without Errors runs to its end, if every operation finds a node, and each operation
+// inherits every label that it requires.
 func TestFlowsWithoutErrorsRunToTheirEnd(t *testing.T) {
 	ended := 0
 	for range 20 {
@@ -235,7 +235,8 @@ func hasPlace(c chain, ref dataflow.Ref) bool {
 	return !c[from].Distributed && !c[from].Recurring
 }
 
-// Every kind of mistake, put into a flow that has none, is found where it is.
+// A mistake that is put into a flow without problems is reported, with its operation and
+// field.
 func TestSeededMistakesAreFound(t *testing.T) {
 	const disk = "example.com/disk"
 	clean := func(t *rapid.T) []dataflow.Operation {
@@ -307,9 +308,9 @@ func TestSeededMistakesAreFound(t *testing.T) {
 	t.Logf("mistakes found: %v", found)
 }
 
-// A contradiction between an operation and its source is reported exactly when
-// there are no two nodes on which they could run. The nodes are all that can make
-// a difference: each key absent or with one of the values there are.
+// A contradiction between an operation and its source is reported exactly if there are no
+// two nodes on which they can run. The nodes have every combination of labels that makes a
+// difference: each key absent, or with one of its values.
 func TestContradictionIsExact(t *testing.T) {
 	var nodes []map[string]string
 	values := []string{"-", "1", "2"}
@@ -373,7 +374,8 @@ func TestContradictionIsExact(t *testing.T) {
 	t.Logf("contradictions drawn: %v", hits)
 }
 
-// admitsAll is the scheduler's verdict for In, Exists and DoesNotExist.
+// admitsAll reports whether a node matches an affinity with the operators In, Exists and
+// DoesNotExist.
 func admitsAll(a *corev1.Affinity, node map[string]string) bool {
 	return slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(term corev1.NodeSelectorTerm) bool {
 		for _, e := range term.MatchExpressions {
@@ -403,8 +405,8 @@ func TestMermaid(t *testing.T) {
 	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(dataflow.Mermaid(ops, dataflow.Check(ops...))))
 }
 
-// Only what names and label keys are made of is drawn as it is.
-func TestMermaidEscapesAllElse(t *testing.T) {
+// The characters of names and label keys are drawn unchanged, all others as codes.
+func TestMermaidEscapesOtherCharacters(t *testing.T) {
 	const asIs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_./,"
 	for r := range rune(0x250) {
 		want := fmt.Sprintf("[%s]", string(r))
@@ -418,8 +420,8 @@ func TestMermaidEscapesAllElse(t *testing.T) {
 	}
 }
 
-// What New rejects is drawn as well: a cycle, copies, an invalid policy, what is not
-// there and what has only a problem.
+// Operations that New rejects are drawn as well: a cycle, repeated references, an invalid
+// policy, an operation that is not given, and one that only has a problem.
 func TestMermaidOfAnything(t *testing.T) {
 	ops := []dataflow.Operation{
 		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"),
@@ -452,7 +454,7 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// The oracle is the closure of "has to do with", grown until it grows no more.
+// The oracle computes the transitive closure of runAfter and dependOn.
 func TestSplitPartsAreConnectedAndComplete(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ops := operations().Draw(t, "ops")
@@ -508,7 +510,7 @@ func BenchmarkNewAndProblems(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(ops)), "ns/operation")
 }
 
-// The oracle is apimachinery.
+// The oracle is the validation of apimachinery.
 func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 	for _, name := range []string{
 		"a", "a-b", "a.b", "A", "a_b", "-a", "a-", "0", "a..b", ".a", "", "ä",
@@ -533,7 +535,7 @@ func TestNamesAreThoseOfAnAPIServer(t *testing.T) {
 	}
 }
 
-// With dependOn, what the source exposes and asks for counts, not what the predecessor does.
+// With dependOn, the keys and constraints of the source count, not those of the predecessor.
 func TestProblemsOfASourceFurtherUp(t *testing.T) {
 	exposing := func(op dataflow.Operation, key string) dataflow.Operation {
 		op.Exposes = []string{key}
@@ -560,8 +562,8 @@ func TestProblemsOfASourceFurtherUp(t *testing.T) {
 	}
 }
 
-// One guess for one reference: of a kind that does not exist, the kind.
-func TestAMisspeltKindIsTheGuess(t *testing.T) {
+// A reference has one hint. For an unknown kind it is the kind.
+func TestTheHintForAnUnknownKind(t *testing.T) {
 	for name, want := range map[string]string{
 		"load-a": `; its kind must be one of [DataLoad DataMigrate DataProcess DataBackup]; typo of DataLoad default/load-a?`,
 		"load-b": `; its kind must be one of [DataLoad DataMigrate DataProcess DataBackup]; typo of "DataLoad"?`,
@@ -581,9 +583,9 @@ func TestAMisspeltKindIsTheGuess(t *testing.T) {
 	}
 }
 
-// The first operation of a chain may run after one that is not in the flow: those after it
-// run after that one too, and after no other stranger.
-func TestDependingOnAStranger(t *testing.T) {
+// The root of a chain may run after an operation outside the flow, which is then an ancestor
+// of the whole chain. No other operation outside the flow is.
+func TestDependOnAnOperationOutsideTheFlow(t *testing.T) {
 	for name, want := range map[string][]dataflow.Code{
 		"gone":  {dataflow.CodeUnknownPredecessor},
 		"other": {dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor},
@@ -601,8 +603,8 @@ func TestDependingOnAStranger(t *testing.T) {
 	}
 }
 
-// Only what both ask for can be a contradiction between them.
-func TestOneThatAsksForNothingContradictsNobody(t *testing.T) {
+// Two operations contradict each other only if both have constraints.
+func TestAnOperationWithoutConstraintsContradictsNone(t *testing.T) {
 	picky := func(op dataflow.Operation) dataflow.Operation {
 		op.Affinity = requiring(topology.Zone, "east")
 		return op
@@ -613,12 +615,12 @@ func TestOneThatAsksForNothingContradictsNobody(t *testing.T) {
 		source, follower dataflow.Operation
 		want             int
 	}{
-		"neither asks":               {load("a"), requireSame(load("b", "a")), 0},
-		"the follower asks":          {load("a"), picky(requireSame(load("b", "a"))), 0},
-		"the source asks":            {picky(load("a")), requireSame(load("b", "a")), 0},
-		"both ask for the same":      {picky(load("a")), picky(requireSame(load("b", "a"))), 0},
-		"the source is impossible":   {impossible, picky(requireSame(load("b", "a"))), 1}, // which is reported once
-		"its follower asks for none": {impossible, requireSame(load("b", "a")), 1},
+		"neither has constraints":      {load("a"), requireSame(load("b", "a")), 0},
+		"the follower has constraints": {load("a"), picky(requireSame(load("b", "a"))), 0},
+		"the source has constraints":   {picky(load("a")), requireSame(load("b", "a")), 0},
+		"both have the same":           {picky(load("a")), picky(requireSame(load("b", "a"))), 0},
+		"the source is impossible":     {impossible, picky(requireSame(load("b", "a"))), 1}, // which is reported once
+		"its follower asks for none":   {impossible, requireSame(load("b", "a")), 1},
 	} {
 		if problems := dataflow.Check(tt.source, tt.follower); len(problems) != tt.want {
 			t.Errorf("%s: %v", name, problems)

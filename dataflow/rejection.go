@@ -49,7 +49,10 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 			kept = append(kept, op)
 		}
 	}
-	index, _ := check(kept)
+	index := make(map[Ref]int32, len(kept))
+	for i := range kept {
+		index[kept[i].Ref] = int32(i)
+	}
 	predecessor := predecessors(kept, index)
 	for _, ref := range cut {
 		if i, ok := index[ref]; ok {

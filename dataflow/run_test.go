@@ -62,7 +62,7 @@ func runnable(n int) *rapid.Generator[[]dataflow.Operation] {
 				Recurring:   rapid.IntRange(0, 6).Draw(t, "recurring") == 0,
 				Exposes:     rapid.SliceOfN(rapid.SampledFrom(keys()), 0, 2).Draw(t, "exposes"),
 			}
-			if rapid.IntRange(0, 2).Draw(t, "own affinity") == 0 {
+			if rapid.IntRange(0, 3).Draw(t, "own affinity") == 0 {
 				op.Affinity = requiring(rapid.SampledFrom(keys()[1:]).Draw(t, "own key"), "1", "2")
 			}
 			if i > 0 && rapid.IntRange(0, 7).Draw(t, "runs after another") > 0 {

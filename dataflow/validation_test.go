@@ -96,7 +96,7 @@ func TestWhatIsInvalidIsInThePodSpec(t *testing.T) {
 	}
 }
 
-// A key that is too long to be recorded is reported, and so is one that is not a key.
+// A key that is too long to be recorded is reported, and so is a malformed one.
 func TestWhatCannotBeRecordedIsReported(t *testing.T) {
 	op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}, Exposes: []string{strings.Repeat("k", 36), strings.Repeat("k", 37), "a b"}}
 	var codes []dataflow.Code

@@ -203,3 +203,17 @@ func TestGroupsAreFew(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Two nodes that a source refuses for the same reason are told apart if its follower can run
+// on one of them only.
+func TestGroupsFollowTheSource(t *testing.T) {
+	nodes := []corev1.Node{nodeLike("n1", labelled("rack", "1"), labelled("type", "GPU")), nodeLike("n2", labelled("rack", "1")), nodeLike("n3", labelled("rack", "2"))}
+	f := mustFlow(t, changed(load("a"), exposing("rack"), selecting("type", "GPU")), changed(load("b", "a"), by("rack")))
+	var got []string
+	for _, g := range mustForecast(t, f, nodes, dataflow.ForecastOptions{}).Groups() {
+		got = append(got, fmt.Sprint(g.Names))
+	}
+	if want := "[n1] [n2] [n3]"; strings.Join(got, " ") != want {
+		t.Errorf("groups %v, want %s", got, want)
+	}
+}

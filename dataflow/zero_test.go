@@ -86,7 +86,7 @@ func TestNilAndZeroForecast(t *testing.T) {
 	}
 }
 
-func TestZeroErrors(t *testing.T) {
+func TestNilAndZeroErrors(t *testing.T) {
 	for want, err := range map[string]error{
 		" ":                         &dataflow.OperationError{},
 		"cycle of runAfter: ":       &dataflow.CycleError{},
@@ -104,6 +104,21 @@ func TestZeroErrors(t *testing.T) {
 		var fault *field.Error
 		if errors.As(err, &fault) {
 			t.Errorf("%T holds %v", err, fault)
+		}
+	}
+	var operation *dataflow.OperationError
+	if operation.Unwrap() != nil {
+		t.Error("a nil OperationError wraps something")
+	}
+	for want, err := range map[string]error{
+		" ":                         operation,
+		"cycle of runAfter: ":       (*dataflow.CycleError)(nil),
+		"no   in the flow":          (*dataflow.UnknownOperationError)(nil),
+		"no node is feasible for  ": (*dataflow.StrandedError)(nil),
+		"  cannot run anywhere: no node can meet ": (*dataflow.ContradictionError)(nil),
+	} {
+		if err.Error() != want {
+			t.Errorf("nil %T: %q, want %q", err, err.Error(), want)
 		}
 	}
 }

@@ -2,19 +2,14 @@ package fielderror
 
 import (
 	"reflect"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
-// Excerpt shortens s to what a message can show.
-func Excerpt(s string) string {
-	const longest = 80
-	if len(s) <= longest {
-		return s
-	}
-	return strings.ToValidUTF8(s[:longest], "") + "…"
-}
+// Excerpt returns s, or its beginning if it is long.
+func Excerpt(s string) string { return message.Cut(s, 80+len("…")) }
 
 // Shorten makes the value of a fault an excerpt, if it is a string of any type.
 func Shorten(fault *field.Error) {

@@ -1,6 +1,10 @@
 package nodeindex
 
 import (
+	"maps"
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -11,9 +15,10 @@ import (
 // Capacity holds the free resources of nodes: allocatable less used. It is safe for use by
 // many goroutines at once.
 type Capacity struct {
-	nodes []corev1.Node
-	used  map[string]corev1.ResourceList // by node name
-	free  Memo[[]int64]                  // by resource name, for each node
+	nodes   []corev1.Node
+	used    map[string]corev1.ResourceList // by node name
+	free    Memo[[]int64]                  // by resource name, for each node
+	meeting Memo[Set]                      // by demand
 }
 
 // NewCapacity returns the capacity of nodes, on which pods request the used resources in
@@ -23,46 +28,84 @@ func NewCapacity(nodes []corev1.Node, used map[string]corev1.ResourceList) *Capa
 	return &Capacity{nodes: nodes, used: used}
 }
 
+// Demand is an amount of a resource that a node must have free for a pod.
+type Demand struct {
+	resource corev1.ResourceName
+	amount   int64 // in the unit in which kube-scheduler counts the resource
+	waived   bool  // on nodes that do not have the resource at all
+}
+
+// Demands returns the demands of a pod, by the rule of kube-scheduler's plugin
+// NodeResourcesFit (law L9): of one more pod, then of what it requests, in the order of
+// names. If the pod is bound to its node, the kubelet decides: it waives an extended
+// resource that the node does not have at all.
+func Demands(requests corev1.ResourceList, bound bool) []Demand {
+	demands := []Demand{{resource: corev1.ResourcePods, amount: 1}}
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		if requested := amount(name, requests[name]); requested > 0 && counts(name) {
+			demands = append(demands, Demand{name, requested, bound && IsExtended(name)})
+		}
+	}
+	return demands
+}
+
+// Fitting returns the nodes that meet all demands. A node without allocatable resources
+// meets every one.
+func (c *Capacity) Fitting(demands []Demand) Set {
+	fitting := c.meets(demands[0])
+	for _, d := range demands[1:] {
+		fitting = fitting.Intersection(c.meets(d))
+	}
+	return fitting
+}
+
 // Shortage is a resource of which a node has less free than a pod requests.
 type Shortage struct {
 	Resource        corev1.ResourceName
 	Requested, Free resource.Quantity
 }
 
-// Fits reports whether one more pod with the given requests fits on the i-th node, by the
-// rule of kube-scheduler's plugin NodeResourcesFit (law L9), and otherwise the first
-// shortage: of pods, then in the order of names. If the pod is bound to the node, the
-// kubelet decides: it ignores an extended resource that the node does not have at all. A
-// node without allocatable resources fits every pod. names are the requested resources.
-func (c *Capacity) Fits(i int, names []corev1.ResourceName, requests corev1.ResourceList, bound bool) (Shortage, bool) {
-	allocatable := c.nodes[i].Status.Allocatable
-	if len(allocatable) == 0 {
-		return Shortage{}, true
-	}
-	if free := c.freeOf(corev1.ResourcePods)[i]; free < 1 {
-		return Shortage{corev1.ResourcePods, quantity(corev1.ResourcePods, 1), quantity(corev1.ResourcePods, free)}, false
-	}
-	for _, name := range names {
-		requested := amount(name, requests[name])
-		if requested <= 0 || !counts(name) {
-			continue
-		}
-		if _, has := allocatable[name]; bound && !has && IsExtended(name) {
-			continue
-		}
-		if free := c.freeOf(name)[i]; requested > free {
-			return Shortage{name, quantity(name, requested), quantity(name, free)}, false
+// Shortage returns the first demand that the i-th node does not meet. ok is false if it meets
+// all.
+func (c *Capacity) Shortage(i int, demands []Demand) (shortage Shortage, ok bool) {
+	for _, d := range demands {
+		if !c.meets(d).Has(i) {
+			return Shortage{d.resource, quantity(d.resource, d.amount), quantity(d.resource, c.freeOf(d.resource)[i])}, true
 		}
 	}
-	return Shortage{}, true
+	return Shortage{}, false
 }
 
-// freeOf returns how much of a resource each node has free.
+// meets returns the nodes that meet a demand.
+func (c *Capacity) meets(d Demand) Set {
+	identity := append(strconv.AppendInt(nil, d.amount, 10), ' ')
+	identity = append(strconv.AppendBool(identity, d.waived), d.resource...)
+	return c.meeting.Get(identity, func() Set {
+		meets := newSet(len(c.nodes))
+		for i, free := range c.freeOf(d.resource) {
+			meet := free >= d.amount
+			if !meet && d.waived {
+				_, has := c.nodes[i].Status.Allocatable[d.resource]
+				meet = !has
+			}
+			if meet {
+				meets.add(int32(i))
+			}
+		}
+		return meets
+	})
+}
+
+// freeOf returns how much of a resource each node has free: all that there can be, if the
+// node has no allocatable resources.
 func (c *Capacity) freeOf(name corev1.ResourceName) []int64 {
 	return c.free.Get([]byte(name), func() []int64 {
 		free := make([]int64, len(c.nodes))
 		for i := range c.nodes {
-			free[i] = amount(name, c.nodes[i].Status.Allocatable[name]) - amount(name, c.used[c.nodes[i].Name][name])
+			free[i] = math.MaxInt64
+			if allocatable := c.nodes[i].Status.Allocatable; len(allocatable) > 0 {
+				free[i] = amount(name, allocatable[name]) - amount(name, c.used[c.nodes[i].Name][name])
+			}
 		}
 		return free
 	})

@@ -545,6 +545,14 @@ func TestLawG1Growth(t *testing.T) {
 				x.Tolerated(nodeindex.NewTolerations(nil))
 			}
 		},
+		"tolerations": func(n int) func() {
+			x, _ := nodeindex.New(racks(100))
+			tolerations := make([]corev1.Toleration, n)
+			for i := range tolerations {
+				tolerations[i] = corev1.Toleration{Key: fmt.Sprint("key-", i), Operator: corev1.TolerationOpExists}
+			}
+			return func() { x.Tolerated(nodeindex.NewTolerations(tolerations)) }
+		},
 		"separating labels": func(n int) func() {
 			x, _ := nodeindex.New(racks(n))
 			return func() {

@@ -85,7 +85,7 @@ type Tolerations struct {
 	greater map[tolerated]int64 // the least bound of Gt
 }
 
-// tolerated holds the key and the effect of a toleration. Empty ones stand for all.
+// tolerated holds the key and the effect of a toleration. An empty one means every key or effect.
 type tolerated struct {
 	key    string
 	effect corev1.TaintEffect

@@ -7,8 +7,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// Alternatives are ORed conjunctions, each of which some node can match. Without conjunctions
-// they match no node; with an empty conjunction they match every node. They are immutable.
+// Alternatives are ORed conjunctions. Some node can match each of them. Without conjunctions they
+// match no node; with an empty conjunction they match every node. They are immutable.
 type Alternatives []conjunction
 
 // A conjunction holds requirements that some node can meet together, sorted and each once.
@@ -114,8 +114,8 @@ func (a Alternatives) stepsWith(b Alternatives) int {
 	return len(a)*b.requirements() + len(b)*a.requirements() + len(a)*len(b)
 }
 
-// product returns the terms of a, each joined with each term of b, without those that no node
-// can match and those that are redundant. ok is false if they are too many.
+// product returns the terms of a, each joined with each term of b. Terms that no node can match, and
+// redundant terms, are left out. ok is false if there are too many.
 func (a Alternatives) product(b Alternatives) (product Alternatives, ok bool) {
 	if a.stepsWith(b) > maxSteps {
 		return nil, false

@@ -318,6 +318,18 @@ func TestFaultsHavePaths(t *testing.T) {
 	}
 }
 
+// In a preference kube-apiserver accepts a value that is not a label value. No node matches it.
+func TestParsePreference(t *testing.T) {
+	preference := term(in("a", "not a value"))
+	parsed, faults := nodeselector.ParsePreference(preference, field.NewPath("p"))
+	if len(faults) > 0 || parsed.Matches("n1", map[string]string{"a": "not a value"}) {
+		t.Errorf("%v, %v", parsed, faults)
+	}
+	if _, faults := nodeselector.ParseTerm(preference, field.NewPath("p")); len(faults) != 1 || faults[0].Field != "p.matchExpressions[0].values[0]" {
+		t.Errorf("as a required term: %v", faults)
+	}
+}
+
 func TestANodeWithoutANameMatchesFields(t *testing.T) {
 	named := parse(corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{{Key: "metadata.name", Operator: corev1.NodeSelectorOpIn, Values: []string{"n1"}}}})[0]
 	for name, want := range map[string]bool{"": true, "n1": true, "n2": false} {
@@ -352,6 +364,16 @@ func TestNarrowAddsWhatIsMissing(t *testing.T) {
 		if got := nodeselector.Required(narrowed).NodeSelectorTerms[0].MatchExpressions; fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("%v with %v = %v", own, test.more, got)
 		}
+	}
+}
+
+// A term that has all requirements of one alternative already stays one term.
+func TestNarrowKeepsATermThatImpliesAnAlternative(t *testing.T) {
+	own := requiring(term(in("a", "1")), term(in("b", "1")))
+	alternatives := nodeselector.AnyOf(parse(term(in("a", "1")), term(in("c", "1")), term(in("d", "1"))), nil)
+	want := requiring(term(in("a", "1")), term(in("b", "1"), in("a", "1")), term(in("b", "1"), in("c", "1")), term(in("b", "1"), in("d", "1")))
+	if got := nodeselector.Required(alternatives.Narrow(own, nil)); fmt.Sprint(got) != fmt.Sprint(nodeselector.Required(want)) {
+		t.Errorf("got %v, want %v", got, nodeselector.Required(want))
 	}
 }
 

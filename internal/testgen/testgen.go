@@ -1,8 +1,8 @@
-// Package testgen draws the inputs that the laws quantify over, for the property
-// tests of several packages: affinities, strategies, label sets and nodes.
+// Package testgen draws the inputs of the laws for property tests: affinities, strategies, label sets
+// and nodes.
 //
-// All of them share a small alphabet of label keys and values, so that what one
-// asks for another often has. Simple inputs come first, as rapid shrinks to them.
+// All generators share a few label keys and values, so that a node often has a label that an affinity
+// requires. Simple inputs come first, because rapid shrinks to them.
 package testgen
 
 import (
@@ -19,8 +19,8 @@ import (
 // Keys returns the label keys that the generators use.
 func Keys() []string { return []string{topology.Hostname, topology.Zone, "example.com/gpu", "tier"} }
 
-// Values returns the label values that the generators use: words, the empty value,
-// and numbers, some of them equal, one just beyond 64 bits.
+// Values returns the label values that the generators use: words, the empty value, two spellings of a
+// number, and a number beyond 64 bits.
 func Values() []string { return []string{"a", "b", "", "3", "03", "9223372036854775808"} }
 
 // Names returns the names of nodes that the generators use.
@@ -29,21 +29,20 @@ func Names() []string { return []string{"node-a", "node-b"} }
 func key() *rapid.Generator[string]   { return rapid.SampledFrom(Keys()) }
 func value() *rapid.Generator[string] { return rapid.SampledFrom(Values()) }
 
-// Labels draws the labels of a node, or those that an operation exposes.
+// Labels draws the labels of a node, or the labels that an operation exposes.
 func Labels() *rapid.Generator[map[string]string] {
 	return rapid.MapOfN(key(), value(), 0, len(Keys()))
 }
 
-// LabelSet draws what an operation exposes.
+// LabelSet draws the labels that an operation exposes.
 func LabelSet() *rapid.Generator[topology.LabelSet] {
 	return rapid.Map(Labels(), topology.NewLabelSet)
 }
 
-// Node draws a node that has a name and labels.
+// Node draws a node with a name and labels.
 func Node() *rapid.Generator[*corev1.Node] { return NodeLike(topology.LabelSet{}) }
 
-// NodeLike draws a node that has each of the given labels as often as not, in
-// place of any other value for its key.
+// NodeLike draws a node that often has the given labels, each of them or some.
 func NodeLike(labels topology.LabelSet) *rapid.Generator[*corev1.Node] {
 	return rapid.Custom(func(t *rapid.T) *corev1.Node {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
@@ -60,33 +59,31 @@ func NodeLike(labels topology.LabelSet) *rapid.Generator[*corev1.Node] {
 	})
 }
 
-// Strategy draws any strategy, valid or not: with unknown policies, empty and
-// malformed keys, weights out of bounds, repeated keys, and lists that the policy
-// does not read.
+// Strategy draws any strategy, valid or not: with unknown policies, empty and malformed keys, weights
+// out of bounds, repeated keys, and lists that the policy does not read.
 func Strategy() *rapid.Generator[affinity.Strategy] {
 	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
 		policies := []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None, "require", "Required"}
-		return strategy(t, rapid.SampledFrom(policies).Draw(t, "policy"), anyRequires(), anyPrefers())
+		return strategy(t, rapid.SampledFrom(policies).Draw(t, "policy"), requires(anyKey()), prefers(anyKey(), anyWeight()))
 	})
 }
 
-// ValidStrategy draws a valid strategy with one of the policies; without an
-// argument, with any of the three. The list that the policy reads may be empty or
-// repeat a key. The other list has no effect, and may be malformed.
+// ValidStrategy draws a valid strategy with one of the policies, or with any policy if none is given.
+// The list that the policy reads may be empty or repeat a key. The other list may be malformed.
 func ValidStrategy(policies ...affinity.Policy) *rapid.Generator[affinity.Strategy] {
 	if len(policies) == 0 {
 		policies = []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None}
 	}
 	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
 		policy := rapid.SampledFrom(policies).Draw(t, "policy")
-		requires, prefers := anyRequires(), anyPrefers()
+		required, preferred := requires(anyKey()), prefers(anyKey(), anyWeight())
 		switch policy {
 		case affinity.Require:
-			requires = Requires()
+			required = requires(key())
 		case affinity.Prefer:
-			prefers = Prefers()
+			preferred = prefers(key(), weight())
 		}
-		return strategy(t, policy, requires, prefers)
+		return strategy(t, policy, required, preferred)
 	})
 }
 
@@ -94,43 +91,32 @@ func strategy(t *rapid.T, policy affinity.Policy, requires *rapid.Generator[[]af
 	return affinity.Strategy{Policy: policy, Requires: requires.Draw(t, "requires"), Prefers: prefers.Draw(t, "prefers")}
 }
 
-// Requires draws a valid list of required labels, which may be empty or repeat a key.
-func Requires() *rapid.Generator[[]affinity.RequiredLabel] { return requires(key()) }
-
-// Prefers draws a valid list of preferred labels, which may be empty or repeat a
-// key, with the same or another weight.
-func Prefers() *rapid.Generator[[]affinity.PreferredLabel] { return prefers(key(), weight()) }
-
-func anyRequires() *rapid.Generator[[]affinity.RequiredLabel] { return requires(anyKey()) }
-
-func anyPrefers() *rapid.Generator[[]affinity.PreferredLabel] {
-	return prefers(anyKey(), rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1})))
-}
-
+// requires draws a list that may be empty or repeat a key.
 func requires(key *rapid.Generator[string]) *rapid.Generator[[]affinity.RequiredLabel] {
 	return several(3, rapid.Custom(func(t *rapid.T) affinity.RequiredLabel {
 		return affinity.RequiredLabel{Key: key.Draw(t, "name")}
 	}))
 }
 
+// prefers draws a list that may be empty or repeat a key, with the same or another weight.
 func prefers(key *rapid.Generator[string], weight *rapid.Generator[int32]) *rapid.Generator[[]affinity.PreferredLabel] {
 	return several(3, rapid.Custom(func(t *rapid.T) affinity.PreferredLabel {
 		return affinity.PreferredLabel{Key: key.Draw(t, "name"), Weight: weight.Draw(t, "weight")}
 	}))
 }
 
+// anyKey also draws malformed keys.
 func anyKey() *rapid.Generator[string] {
 	return rapid.OneOf(key(), key(), rapid.SampledFrom([]string{"", "not a key", "a/b/c"}))
 }
 
-// weight has few values, one of them the default, so that weights collide too.
+// weight has few values, so that equal preferences are drawn, and the default is among them.
 func weight() *rapid.Generator[int32] { return rapid.SampledFrom([]int32{100, 1, 7}) }
 
-// Affinity draws an operation's own affinity, as an API server accepts it: also
-// nil; empty at every level; with several ORed terms, and with terms that are
-// empty, that contradict themselves, that name one key twice, that match fields;
-// with every operator; with Gt and Lt of what is no 64-bit integer, which the API
-// server lets through and which matches no node; and with the parts on pods.
+// Affinity draws the own affinity of an operation, with well-formed requirements: also nil; empty at
+// every level; with several ORed terms, and with terms that are empty, that are impossible, that name a
+// key twice, that match fields; with every operator; with Gt and Lt of values that are not 64-bit
+// integers, which match no node; and with pod affinity and anti-affinity.
 func Affinity() *rapid.Generator[*corev1.Affinity] {
 	return rapid.Custom(func(t *rapid.T) *corev1.Affinity {
 		if rarely(t, "nil affinity") {
@@ -176,7 +162,7 @@ func term() *rapid.Generator[corev1.NodeSelectorTerm] {
 	})
 }
 
-// preference draws weighted terms, half of them like those that are inherited.
+// preference draws preferences, half of them in the form of inherited ones.
 func preference() *rapid.Generator[corev1.PreferredSchedulingTerm] {
 	return rapid.Custom(func(t *rapid.T) corev1.PreferredSchedulingTerm {
 		p := corev1.PreferredSchedulingTerm{Weight: weight().Draw(t, "weight")}
@@ -193,7 +179,7 @@ func expression() *rapid.Generator[corev1.NodeSelectorRequirement] {
 	return rapid.OneOf(equality(), anyExpression())
 }
 
-// equality draws expressions to the letter as those that are inherited.
+// equality draws expressions in the form of inherited ones.
 func equality() *rapid.Generator[corev1.NodeSelectorRequirement] {
 	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
 		return corev1.NodeSelectorRequirement{
@@ -234,6 +220,11 @@ func nameField() *rapid.Generator[corev1.NodeSelectorRequirement] {
 	})
 }
 
+// anyWeight also draws weights out of bounds.
+func anyWeight() *rapid.Generator[int32] {
+	return rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1}))
+}
+
 func podAffinityTerm() *rapid.Generator[corev1.PodAffinityTerm] {
 	return rapid.Custom(func(t *rapid.T) corev1.PodAffinityTerm {
 		return corev1.PodAffinityTerm{
@@ -255,18 +246,18 @@ func weightedPodAffinityTerm() *rapid.Generator[corev1.WeightedPodAffinityTerm] 
 	})
 }
 
-// several draws up to n elements; none is nil or empty, as often as not. Spare
-// capacity is left behind the elements at times, where an append would land.
+// several draws up to n elements. Without elements the slice is nil or empty. It has spare capacity
+// at times, to which an append would write.
 func several[E any](n int, elem *rapid.Generator[E]) *rapid.Generator[[]E] {
 	return rapid.Custom(func(t *rapid.T) []E {
-		some := rapid.SliceOfN(elem, 0, n).Draw(t, "elements")
+		elements := rapid.SliceOfN(elem, 0, n).Draw(t, "elements")
 		switch {
-		case len(some) == 0 && rapid.Bool().Draw(t, "nil"):
+		case len(elements) == 0 && rapid.Bool().Draw(t, "nil"):
 			return nil
 		case rapid.Bool().Draw(t, "spare capacity"):
-			return slices.Grow(some, 2)
+			return slices.Grow(elements, 2)
 		}
-		return slices.Clip(some)
+		return slices.Clip(elements)
 	})
 }
 

@@ -79,7 +79,7 @@ func TestKeysWithoutANameAreNotFound(t *testing.T) {
 	for key, want := range map[string]string{"x": "", "zone": "", "x/": "", "": "", "/": "", "example.com/rack": "", "dis": `; typo of "a/disk"?`} {
 		for _, malformed := range []string{"", "x/", "/"} {
 			if got := typo.NewKeyDictionary([]string{malformed, "a/disk"}).Hint(key); got != want {
-				t.Errorf("Hint(%q) beside %q = %q, want %q", key, malformed, got, want)
+				t.Errorf("Hint(%q) with %q = %q, want %q", key, malformed, got, want)
 			}
 		}
 	}
