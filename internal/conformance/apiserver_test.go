@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiserver/pkg/endpoints/request"
 	"k8s.io/apiserver/pkg/registry/rest"
 	"k8s.io/kubernetes/pkg/apis/core"
+	_ "k8s.io/kubernetes/pkg/apis/core/install" // for the registry
 	corev1conversion "k8s.io/kubernetes/pkg/apis/core/v1"
 	podregistry "k8s.io/kubernetes/pkg/registry/core/pod"
 	"k8s.io/kubernetes/plugin/pkg/admission/extendedresourcetoleration"
@@ -88,7 +89,8 @@ func (s apiServer) create(pod *corev1.Pod) (*corev1.Pod, field.ErrorList) {
 			panic(err)
 		}
 	}
-	ctx := request.WithNamespace(context.Background(), pod.Namespace)
+	ctx := request.WithRequestInfo(request.WithNamespace(context.Background(), pod.Namespace),
+		&request.RequestInfo{IsResourceRequest: true, Verb: "create", APIVersion: "v1", Resource: "pods", Namespace: pod.Namespace})
 	podregistry.Strategy.PrepareForCreate(ctx, &internal)
 	var faults field.ErrorList
 	if !s.skipValidation {
@@ -105,7 +107,7 @@ func (s apiServer) create(pod *corev1.Pod) (*corev1.Pod, field.ErrorList) {
 func extendedResourceToleration(t testing.TB) admission.MutationInterface {
 	plugins := admission.NewPlugins()
 	extendedresourcetoleration.Register(plugins)
-	plugin, err := plugins.InitPlugin(extendedresourcetoleration.PluginName, nil, nil)
+	plugin, err := plugins.InitPlugin(extendedresourcetoleration.PluginName, nil, admission.PluginInitializers{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func (d *draw) quantity(name corev1.ResourceName) resource.Quantity {
 	if isOvercommitted(name) {
 		forms = append(forms, "500m", "1m", "1500m", "999m", "0.5", "100u", "1n", "0.1m", "1500u", "2999999999n", "0.001")
 	}
-	if d.oneIn(2) {
+	if !d.oneIn(4) {
 		return d.few(name)
 	}
 	return resource.MustParse(oneOf(d, forms...))
@@ -118,8 +118,12 @@ var resourceCorners = []string{
 // withResources gives a pod containers, init containers, overhead, and requests of the
 // whole pod, each at times.
 func (d *draw) withResources(pod *corev1.Pod) {
-	spec := &pod.Spec
-	spec.InitContainers = append(spec.InitContainers, d.containers(max(0, d.IntN(6)-3), "init", d.quantity)...)
+	spec, quantity := &pod.Spec, d.quantity
+	whole := d.hit("pod: requests as a whole", d.oneIn(6))
+	if whole {
+		quantity = d.modest // within 64 bits: PodRequests adds the overhead to a greater one in the pod itself, with every call
+	}
+	spec.InitContainers = append(spec.InitContainers, d.containers(max(0, d.IntN(6)-3), "init", quantity)...)
 	d.hit("pod: init containers", len(spec.InitContainers) > 0)
 	for i := range spec.InitContainers {
 		if d.hit("pod: restartable init containers", d.oneIn(2)) {
@@ -128,7 +132,7 @@ func (d *draw) withResources(pod *corev1.Pod) {
 		}
 	}
 	for i := range spec.Containers {
-		spec.Containers[i].Resources = d.requirements(d.quantity)
+		spec.Containers[i].Resources = d.requirements(quantity)
 	}
 	if d.hit("pod: overhead", d.oneIn(6)) {
 		spec.Overhead = corev1.ResourceList{}
@@ -138,12 +142,12 @@ func (d *draw) withResources(pod *corev1.Pod) {
 			}
 		}
 	}
-	if d.hit("pod: requests as a whole", d.oneIn(6)) {
+	if whole {
 		spec.Resources = &corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}
 		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 			for _, list := range []corev1.ResourceList{spec.Resources.Requests, spec.Resources.Limits} {
 				if d.oneIn(2) {
-					list[name] = resource.MustParse(oneOf(d, "3", "10", "4Gi", "8Ei"))
+					list[name] = resource.MustParse(oneOf(d, "3", "10", "4Gi", "1P"))
 				}
 			}
 		}
@@ -185,9 +189,9 @@ func (d *draw) inspectRequests(requests corev1.ResourceList) {
 	}
 }
 
-// cluster draws nodes, each with a name of its own, and the pods that run on them.
-func (d *draw) cluster() (nodes []corev1.Node, running [][]*corev1.Pod) {
-	for i := range 1 + d.IntN(2*nodesPerInput) {
+// cluster draws up to n nodes, each with a name of its own, and the pods that run on them.
+func (d *draw) cluster(n int) (nodes []corev1.Node, running [][]*corev1.Pod) {
+	for i := range 1 + d.IntN(n) {
 		node := d.node(topology.LabelSet{})
 		if node.Name = "node-" + strconv.Itoa(i); i < len(d.names) && !slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == d.names[i] }) {
 			node.Name = d.names[i]
@@ -207,10 +211,10 @@ func (d *draw) cluster() (nodes []corev1.Node, running [][]*corev1.Pod) {
 // nodes without any.
 func (d *draw) allocate(node *corev1.Node) {
 	allocatable := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(d.IntN(6)), resource.DecimalSI)}
-	if d.oneIn(2) {
+	if !d.oneIn(4) {
 		allocatable[corev1.ResourcePods] = resource.MustParse("110")
 	}
-	plenty := d.oneIn(2)
+	plenty := !d.oneIn(3)
 	for _, name := range d.resources {
 		switch d.IntN(8) {
 		case 0:

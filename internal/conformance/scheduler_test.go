@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,19 +36,8 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 		}
 		if d.hit("Compile: error", err != nil) {
 			d.cases++
-			paths := map[string]bool{}
-			for _, fault := range faults {
-				paths[fault.Field] = true
-			}
-			for _, err := range dataflow.Faults(err) {
-				var fault *field.Error
-				if !errors.As(err, &fault) {
-					return disagreement("no *field.Error", selector, own, text(err))
-				}
-				path, _, _ := strings.Cut(fault.Field, "[") // of a node selector kube-apiserver does not name the key
-				if !paths[fault.Field] && !(path == "nodeSelector" && paths[path]) {
-					return disagreement("path", selector, own, text(err), text(faults.ToAggregate()))
-				}
+			if got, want := rejectedAt(dataflow.Faults(err)), rejectedAt(faults.ToAggregate().Errors()); !sameRejections(got, want) {
+				return disagreement("path", selector, own, text(err), text(faults.ToAggregate()))
 			}
 			return nil
 		}
@@ -259,6 +249,37 @@ func rejected(selector map[string]string, a *corev1.Affinity) field.ErrorList {
 		check(term, true, field.NewPath("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("preference"))
 	}
 	return faults
+}
+
+var anExpression = regexp.MustCompile(`^nodeSelector|^.*match(Expressions|Fields)\[\d+\]`)
+
+// rejectedAt returns the paths of faults, by the path of the expression, or of the whole
+// node selector: kube-apiserver does not name its keys.
+func rejectedAt(faults []error) map[string][]string {
+	paths := map[string][]string{}
+	for _, err := range faults {
+		var fault *field.Error
+		if !errors.As(err, &fault) {
+			panic(err)
+		}
+		path := fault.Field
+		if strings.HasPrefix(path, "nodeSelector") {
+			path = "nodeSelector"
+		}
+		paths[anExpression.FindString(path)] = append(paths[anExpression.FindString(path)], path)
+	}
+	return paths
+}
+
+// sameRejections reports whether the same expressions are rejected, each with a path that is
+// the same.
+func sameRejections(got, want map[string][]string) bool {
+	for expression, paths := range want {
+		if !slices.ContainsFunc(got[expression], func(path string) bool { return slices.Contains(paths, path) }) {
+			return false
+		}
+	}
+	return len(got) == len(want)
 }
 
 // apiFault returns what the API server rejects of the fields, which the scheduler hardly
