@@ -7,18 +7,26 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,8 +35,10 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -48,9 +58,13 @@ type cluster struct {
 	t      *testing.T // that everything ends with
 	dir    string     // of logs, data, certificates and kubeconfigs
 	config *rest.Config
-	plane  []*process
+	plane  []*process                   // the control plane and the controllers
 	labels map[string]map[string]string // of each node
 	avoid  atomic.Bool                  // see kubelet
+	hold   atomic.Bool                  // see holdAnnotation
+	held   atomic.Value                 // the resource whose watches do not deliver, a string
+	proxy  *httptest.Server             // between the controller and the API server
+	direct bool                         // without the proxy
 	rows   []row
 }
 
@@ -58,6 +72,7 @@ type cluster struct {
 const (
 	adminToken      = "admin-token"
 	controllerToken = "controller-token"
+	serviceAccount  = "system:serviceaccount:slipstream-system:slipstream"
 )
 
 // newCluster starts a control plane from the programs in a folder.
@@ -78,7 +93,8 @@ func newCluster(t *testing.T, programs, crds string) *cluster {
 		c.applyFile(t, file, "")
 	}
 	c.applyFile(t, "rbac.yaml", "")
-	c.plane = append(c.plane, c.run(filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfig("admin", adminToken), "--leader-elect=false", "--secure-port=0"))
+	c.applyFile(t, "deployment.yaml", "")
+	c.plane = append(c.plane, c.run(filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfigFor("admin", c.config.Host, adminToken), "--leader-elect=false", "--secure-port=0"))
 	c.eventually(t, "the kinds of operations are served", func(ctx context.Context) bool {
 		for _, kind := range append(dataflow.Kinds(), "Dataset", "AlluxioRuntime") {
 			if err := c.List(ctx, listOf(kind)); err != nil {
@@ -88,6 +104,7 @@ func newCluster(t *testing.T, programs, crds string) *cluster {
 		return true
 	})
 	go c.kubelet()
+	c.startProxy()
 	return c
 }
 
@@ -107,8 +124,8 @@ func (c *cluster) etcd(programs string) (url string) {
 
 func (c *cluster) apiServer(programs, etcd string) {
 	c.t.Helper()
-	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+",slipstream,2\n"))
-	audit := c.write("audit.yaml", []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata, users: [slipstream]}, {level: None}]\n"))
+	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+","+serviceAccount+",2,\"system:serviceaccounts\"\n"))
+	audit := c.write("audit.yaml", []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata, users: [\""+serviceAccount+"\"]}, {level: None}]\n"))
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		c.t.Fatal(err)
@@ -131,11 +148,11 @@ func (c *cluster) apiServer(programs, etcd string) {
 
 const auditLog = "audit.log"
 
-// kubeconfig writes a kubeconfig for the owner of a token.
-func (c *cluster) kubeconfig(name, token string) string {
+// kubeconfigFor writes a kubeconfig for a server and the owner of a token.
+func (c *cluster) kubeconfigFor(name, server, token string) string {
 	c.t.Helper()
 	config := clientcmdapi.NewConfig()
-	config.Clusters["test"] = &clientcmdapi.Cluster{Server: c.config.Host, InsecureSkipTLSVerify: true}
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: server, InsecureSkipTLSVerify: true}
 	config.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: token}
 	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: name}
 	config.CurrentContext = "test"
@@ -193,11 +210,11 @@ func (c *cluster) start(program string, args func() (args []string, readyURL str
 }
 
 func (c *cluster) ready(url string) bool {
-	http, err := rest.HTTPClientFor(&rest.Config{BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, Timeout: 5 * time.Second})
+	client, err := rest.HTTPClientFor(&rest.Config{BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{Insecure: true}, Timeout: 5 * time.Second})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	response, err := http.Get(url)
+	response, err := client.Get(url)
 	if err != nil {
 		return false
 	}
@@ -208,14 +225,15 @@ func (c *cluster) ready(url string) bool {
 // process is a program that runs.
 type process struct {
 	*exec.Cmd
-	ended chan struct{}
+	ended   chan struct{}
+	stopped bool // by the test
 }
 
 // run runs a program, at most as long as the test. If the test fails, the end of what the
 // program said is shown.
 func (c *cluster) run(program string, args ...string) *process {
 	c.t.Helper()
-	p := &process{exec.Command(program, args...), make(chan struct{})}
+	p := &process{exec.Command(program, args...), make(chan struct{}), false}
 	name := filepath.Base(program)
 	file, err := os.CreateTemp(c.dir, name+"-*.log")
 	if err != nil {
@@ -241,6 +259,7 @@ func (c *cluster) run(program string, args ...string) *process {
 
 // end sends a signal to a process and waits until it has ended.
 func (p *process) end(signal os.Signal) {
+	p.stopped = true
 	_ = p.Process.Signal(signal)
 	<-p.ended
 }
@@ -252,6 +271,9 @@ func (c *cluster) eventually(t *testing.T, what string, holds func(context.Conte
 		for _, p := range c.plane {
 			select {
 			case <-p.ended:
+				if p.stopped {
+					continue
+				}
 				return false, fmt.Errorf("%s has ended: %s", p.Path, p.ProcessState)
 			default:
 			}
@@ -296,8 +318,12 @@ func (c *cluster) state() string {
 	return b.String()
 }
 
-// kubelet lets pods run once they have a node, and then end. If avoid is set, it first makes
-// the scheduler rather not use that node for the next pod, so that nothing follows by itself.
+// holdAnnotation keeps a pod running as long as the cluster holds pods.
+const holdAnnotation = "e2e/hold"
+
+// kubelet lets pods run once they have a node, and then end; and pods that are deleted fail. If
+// avoid is set, it first makes the scheduler rather not use that node for the next pod, so
+// that nothing follows by itself.
 func (c *cluster) kubelet() {
 	ctx := c.t.Context()
 	unfinished := client.MatchingFieldsSelector{Selector: fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed,spec.nodeName!=")}
@@ -305,10 +331,14 @@ func (c *cluster) kubelet() {
 	for ctx.Err() == nil {
 		var pods corev1.PodList
 		_ = c.List(ctx, &pods, unfinished)
+		var wg sync.WaitGroup
+		limit := make(chan struct{}, 8)
 		for i := range pods.Items {
 			pod := &pods.Items[i]
 			before := pod.DeepCopy()
 			switch {
+			case pod.DeletionTimestamp != nil, strings.HasPrefix(pod.Name, "fails"):
+				pod.Status.Phase = corev1.PodFailed
 			case pod.Status.Phase == corev1.PodPending:
 				if c.avoid.Load() && avoided != pod.Spec.NodeName {
 					c.taint(ctx, pod.Spec.NodeName, "used", true)
@@ -316,17 +346,67 @@ func (c *cluster) kubelet() {
 					avoided = pod.Spec.NodeName
 				}
 				pod.Status.Phase = corev1.PodRunning
-			case strings.HasPrefix(pod.Name, "fails"):
-				pod.Status.Phase = corev1.PodFailed
+			case c.hold.Load() && pod.Annotations[holdAnnotation] != "":
+				continue
 			default:
 				pod.Status.Phase = corev1.PodSucceeded
 			}
-			_ = c.Status().Patch(ctx, pod, client.MergeFrom(before))
+			limit <- struct{}{}
+			wg.Add(1)
+			go func() {
+				defer func() { <-limit; wg.Done() }()
+				_ = c.Status().Patch(ctx, pod, client.MergeFrom(before))
+				if pod.DeletionTimestamp != nil {
+					_ = c.Delete(ctx, pod, client.GracePeriodSeconds(0))
+				}
+			}()
 		}
+		wg.Wait()
 		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+}
+
+// collect deletes the pods of a namespace whose operation does not exist any more, as the
+// garbage collector does.
+func (c *cluster) collect(t *testing.T, namespace string) {
+	t.Helper()
+	var pods corev1.PodList
+	if err := c.List(t.Context(), &pods, client.InNamespace(namespace)); err != nil {
+		t.Fatal(err)
+	}
+	exist := map[types.UID]bool{}
+	for _, u := range c.operations(t.Context(), namespace) {
+		exist[u.GetUID()] = true
+	}
+	for _, pod := range pods.Items {
+		if owner := metav1.GetControllerOf(&pod); owner != nil && !exist[owner.UID] {
+			if err := c.Delete(t.Context(), &pod); client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// updateNode changes a node.
+func (c *cluster) updateNode(ctx context.Context, name string, change func(*corev1.Node)) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		var node corev1.Node
+		if err := c.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
+			return err
+		}
+		change(&node)
+		return c.Update(ctx, &node)
+	})
+}
+
+// cordon makes a node unschedulable, or schedulable again.
+func (c *cluster) cordon(t *testing.T, name string, cordoned bool) {
+	t.Helper()
+	if err := c.updateNode(t.Context(), name, func(node *corev1.Node) { node.Spec.Unschedulable = cordoned }); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -335,26 +415,70 @@ func (c *cluster) taint(ctx context.Context, name, key string, add bool) {
 	if name == "" {
 		return
 	}
-	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		var node corev1.Node
-		if err := c.Get(ctx, client.ObjectKey{Name: name}, &node); err != nil {
-			return err
-		}
+	if err := c.updateNode(ctx, name, func(node *corev1.Node) {
 		node.Spec.Taints = slices.DeleteFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key })
 		if add {
 			node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: key, Effect: corev1.TaintEffectPreferNoSchedule})
 		}
-		return c.Update(ctx, &node)
-	}); err != nil && ctx.Err() == nil {
+	}); client.IgnoreNotFound(err) != nil && ctx.Err() == nil {
 		c.t.Errorf("taint of %s: %v", name, err)
 	}
 }
 
-// controller starts the controller, with the rights of rbac.yaml.
+// controller starts the controller, with the rights of rbac.yaml. Its watches go through a proxy
+// that can hold them back.
 func (c *cluster) controller(args ...string) *process {
 	c.t.Helper()
-	kubeconfig := c.kubeconfig("slipstream", controllerToken)
-	return c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0", "--expose="+instanceType)...)
+	server := c.proxy.URL
+	if c.direct {
+		server = c.config.Host
+	}
+	kubeconfig := c.kubeconfigFor("slipstream", server, controllerToken)
+	p := c.run(os.Getenv(controllerVariable), append(args, "--kubeconfig="+kubeconfig, "--metrics-bind-address=0", "--health-probe-bind-address=0",
+		"--expose="+instanceType, "--leader-election-namespace=slipstream-system")...)
+	c.plane = append(c.plane, p)
+	return p
+}
+
+// startProxy starts the proxy.
+func (c *cluster) startProxy() {
+	target, err := url.Parse(c.config.Host)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.proxy = httptest.NewUnstartedServer(&httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true},
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
+		ModifyResponse: func(r *http.Response) error {
+			if r.Request.URL.Query().Get("watch") != "" {
+				r.Body = &heldBody{r.Body, c, path.Base(r.Request.URL.Path)}
+			}
+			return nil
+		},
+	})
+	c.proxy.EnableHTTP2 = true
+	c.proxy.StartTLS() // client-go sends tokens over TLS only
+	c.t.Cleanup(func() {
+		c.proxy.CloseClientConnections()
+		c.proxy.Close()
+	})
+}
+
+// heldBody is the stream of a watch, which does not deliver while its resource is held.
+type heldBody struct {
+	io.ReadCloser
+	cluster  *cluster
+	resource string
+}
+
+func (b *heldBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	for held, _ := b.cluster.held.Load().(string); held == b.resource && b.cluster.t.Context().Err() == nil; held, _ = b.cluster.held.Load().(string) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return n, err
 }
 
 // checkRights holds what the controller did against what rbac.yaml allows.
@@ -365,32 +489,37 @@ func (c *cluster) checkRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var role rbacv1.ClusterRole
-	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096).Decode(&role); err != nil {
-		t.Fatal(err)
-	}
-	for _, rule := range role.Rules {
-		for _, resource := range rule.Resources {
-			for _, verb := range rule.Verbs {
-				right := verb + " " + resource
-				switch {
-				case strings.HasSuffix(resource, "/finalizers"): // which admission asks for
-				case right == "get pods": // if the watch is behind
-				case right == "patch events": // if one comes back
-				case verb == "list": // if the API server cannot stream one
-				default:
-					unused[right] = true
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
+	for {
+		var role rbacv1.ClusterRole // or another object, without rules
+		if err := decoder.Decode(&role); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for _, rule := range role.Rules {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					right := verb + " " + resource
+					switch {
+					case strings.HasSuffix(resource, "/finalizers"): // which admission asks for
+					case right == "get pods": // if the watch is behind
+					case right == "patch events": // if one comes back
+					case verb == "list": // if the API server cannot stream one
+					default:
+						unused[right] = true
+					}
 				}
 			}
 		}
 	}
-	log, err := os.Open(filepath.Join(c.dir, auditLog))
+	audit, err := os.Open(filepath.Join(c.dir, auditLog))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
+	defer audit.Close()
 	requests := 0
-	for decoder := json.NewDecoder(log); ; requests++ {
+	for decoder := json.NewDecoder(audit); ; requests++ {
 		var entry struct {
 			Verb           string
 			ObjectRef      struct{ Resource, Subresource string }

@@ -234,7 +234,7 @@ func TestPodsAreLetGo(t *testing.T) {
 // A pod for which there is no node is reported on its operation, with what became of the node
 // where its source ran.
 func TestUnschedulableIsReported(t *testing.T) {
-	const message = "0/6 nodes are available."
+	const message = "no node is available: did not match, were cordoned."
 	for _, tt := range []struct {
 		name    string
 		happens func(w *world, node *corev1.Node) // to the node where a ran
@@ -276,7 +276,7 @@ func TestUnschedulableIsReported(t *testing.T) {
 			var node corev1.Node
 			w.must(w.api.Get(t.Context(), client.ObjectKey{Name: "node-3"}, &node))
 			tt.happens(w, &node)
-			w.set(w.pod("b-dataload-0"), corev1.PodPending, unschedulable(message))
+			w.set(w.pod("b-dataload-0"), corev1.PodPending, unschedulable("0/6 nodes are available: 1 were cordoned, 5 did not match. preemption: 0/6 nodes are available."))
 			w.settle()
 			stalled := w.condition(load("b"), conditionStalled)
 			if want := "pod b-dataload-0: " + message; !strings.HasPrefix(stalled.Message, want) || !strings.HasPrefix(strings.TrimPrefix(stalled.Message[len(want):], " "), tt.why) {
@@ -287,6 +287,11 @@ func TestUnschedulableIsReported(t *testing.T) {
 			}
 			if len(w.events) != 1 || !strings.HasPrefix(w.events[0], "Unschedulable DataLoad ns/b: ") {
 				t.Errorf("events %q", w.events)
+			}
+			// As many nodes come, it is not reported again.
+			w.set(w.pod("b-dataload-0"), corev1.PodPending, unschedulable("0/99 nodes are available: 2 were cordoned, 97 did not match."))
+			if w.deliverAll(); len(w.queue) > 0 {
+				t.Errorf("queued %v", w.queue)
 			}
 			// It finds a node after all.
 			w.set(w.pod("b-dataload-0"), "")

@@ -112,8 +112,7 @@ func sameToOperation(a, b *corev1.Pod) bool {
 		return a == b
 	}
 	return a.UID == b.UID && a.Status.Phase == b.Status.Phase && a.Spec.NodeName == b.Spec.NodeName &&
-		a.DeletionTimestamp.Equal(b.DeletionTimestamp) && isLost(a) == isLost(b) &&
-		equality.Semantic.DeepEqual(conditionOf(a, corev1.PodScheduled), conditionOf(b, corev1.PodScheduled))
+		a.DeletionTimestamp.Equal(b.DeletionTimestamp) && isLost(a) == isLost(b) && scheduling(a) == scheduling(b)
 }
 
 // addRoots adds the roots of the flows of an operation, and of those that name it.

@@ -1,28 +1,27 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// The controller's own metrics. Those of the queue, of reconciles and of the client are
+// metrics are the controller's own. Those of the queue, of reconciles and of the client are
 // controller-runtime's.
-var (
-	started  = counter("slipstream_operations_started_total", "Operations for which the first pod was created.", "kind")
-	finished = counter("slipstream_operations_finished_total", "Operations that are over.", "kind", "phase")
-	replaced = counter("slipstream_pods_replaced_total", "Pods that were created again after a disruption.", "kind")
-	stalls   = counter("slipstream_operation_stalls_total", "How often an operation could not proceed, by the reason of its condition Stalled.", "reason")
-)
+type metrics struct{ started, ended, replaced, stalled *prometheus.CounterVec }
 
-func counter(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
-}
-
-// registerMetrics adds the metrics to a registry.
-func registerMetrics(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{started, finished, replaced, stalls} {
-		if err := r.Register(c); err != nil {
-			return err
-		}
+// newMetrics adds the metrics to a registry.
+func newMetrics(r prometheus.Registerer) (metrics, error) {
+	var errs []error
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		errs = append(errs, r.Register(c))
+		return c
 	}
-	return nil
+	return metrics{
+		started:  counter("slipstream_operations_started_total", "Operations whose pods were created.", "kind"),
+		ended:    counter("slipstream_operations_ended_total", "Operations that completed or failed.", "kind", "phase"),
+		replaced: counter("slipstream_pods_replaced_total", "Pods that were created again after a disruption.", "kind"),
+		stalled:  counter("slipstream_operations_stalled_total", "How often the condition Stalled of an operation got a reason or message.", "reason"),
+	}, errors.Join(errs...)
 }

@@ -51,7 +51,7 @@ func (op *operation) uid() types.UID { return op.object.GetUID() }
 
 func (op *operation) deleting() bool { return op.object.GetDeletionTimestamp() != nil }
 
-func (op *operation) over() bool {
+func (op *operation) finished() bool {
 	return op.Observation.Phase == dataflow.Complete || op.Observation.Phase == dataflow.Failed
 }
 

@@ -244,36 +244,36 @@ func (p *pass) replace(ctx context.Context, op *operation, state *progress, pod 
 	if err != nil {
 		return err
 	}
-	if err := p.create(ctx, op, newPod(op, i, state.want, replacedBefore+1, pod.Spec.Affinity)); err != nil {
+	created, err := p.create(ctx, op, newPod(op, i, state.want, replacedBefore+1, pod.Spec.Affinity))
+	if err != nil || !created {
 		return err
 	}
-	replaced.WithLabelValues(string(op.Ref.Kind)).Inc()
+	p.metrics.replaced.WithLabelValues(string(op.Ref.Kind)).Inc()
 	p.normal(op, "Replaced", fmt.Sprintf("pod %s was lost%s before it ended, and was created again", pod.Name, on(pod)))
 	return nil
 }
 
-// create creates a pod. It is no error if the operation has it already: the watch will deliver
-// it.
-func (p *pass) create(ctx context.Context, op *operation, pod *corev1.Pod) error {
+// create creates a pod, and reports whether it did. If the operation has the pod already, a
+// watch will deliver it.
+func (p *pass) create(ctx context.Context, op *operation, pod *corev1.Pod) (created bool, err error) {
 	p.calls--
-	err := p.API.Create(ctx, pod)
-	if !apierrors.IsAlreadyExists(err) {
-		return err
+	if err = p.API.Create(ctx, pod); !apierrors.IsAlreadyExists(err) {
+		return err == nil, err
 	}
 	p.calls--
 	var there corev1.Pod
 	if err := p.API.Get(ctx, client.ObjectKeyFromObject(pod), &there); err != nil {
-		return client.IgnoreNotFound(err)
+		return false, client.IgnoreNotFound(err)
 	}
 	switch owner, ok := ownerOf(&there); {
 	case ok && owner == op.Ref && !metav1.IsControlledBy(&there, op.object):
-		return &leftoverError{pod.Name}
+		return false, &leftoverError{pod.Name}
 	case !metav1.IsControlledBy(&there, op.object):
-		return fmt.Errorf("there is a pod %s of another owner", pod.Name)
+		return false, fmt.Errorf("there is a pod %s of another owner", pod.Name)
 	case there.Labels[podLabel] == "":
-		return fmt.Errorf("the pod %s has lost the label %s, without which it is not watched", pod.Name, podLabel)
+		return false, fmt.Errorf("the pod %s has lost the label %s, without which it is not watched", pod.Name, podLabel)
 	}
-	return nil
+	return false, nil
 }
 
 // leftoverError says that a pod of a deleted operation of the same name is still there. The

@@ -52,8 +52,9 @@ type Reconciler struct {
 	API    client.Client // not cached
 	Events events.EventRecorder
 
-	index *index
-	noted sync.Map // the UID of each dataflow.Ref of a recurring operation that an event was written about
+	metrics metrics
+	index   *index
+	noted   sync.Map // the UID of each dataflow.Ref of a recurring operation that an event was written about
 }
 
 // callsPerPass bounds how many calls of the API server one reconcile of a flow makes. Then
@@ -115,7 +116,7 @@ func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
 	for _, op := range p.flow.operations {
 		p.operations[op.Ref], states[op.Ref] = op, progressOf(op, p.flow.pods[op.Ref])
 		p.seen[op.Ref] = op.Observation
-		if !op.over() && !op.Recurring { // what the pods say is newer than the status
+		if !op.finished() && !op.Recurring { // what the pods say is newer than the status
 			p.seen[op.Ref] = dataflow.Observation{}
 			if len(states[op.Ref].pods) > 0 {
 				p.seen[op.Ref] = dataflow.Observation{Phase: dataflow.Executing}
@@ -130,7 +131,7 @@ func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
 	}
 	return errors.Join(err, p.each(ctx, func(op *operation) error {
 		state := states[op.Ref]
-		if state.recorded || op.over() || op.deleting() {
+		if state.recorded || op.finished() || op.deleting() {
 			return nil
 		}
 		if fault, ok := p.fault[op.Ref]; ok {
@@ -216,7 +217,7 @@ func (p *pass) record(ctx context.Context, op *operation, state *progress) error
 			return err
 		}
 	}
-	if op.over() || op.deleting() {
+	if op.finished() || op.deleting() {
 		return p.release(ctx, state.deleted...)
 	}
 	s := statusOf(op)
@@ -238,16 +239,14 @@ func (p *pass) record(ctx context.Context, op *operation, state *progress) error
 				p.warn(op, state.pods[0], "UnknownPlace", fmt.Sprintf("the node %q does not exist any more, so followers inherit only what was recorded when the pod started", state.pods[0].Spec.NodeName))
 			}
 		}
-		s.finish(dataflow.Complete, "", op.object.GetCreationTimestamp().Time)
+		s.finish(dataflow.Complete, "completed"+on(state.pods[0]), op.object.GetCreationTimestamp().Time)
 	}
 	written, err := p.write(ctx, op, s)
 	if err != nil || !written {
 		state.recorded = true // not now; a new version of the operation is on its way
 		return err
 	}
-	if s.Phase == dataflow.Complete {
-		p.normal(op, "Completed", "completed"+on(state.pods[0]))
-	} else {
+	if s.Phase == dataflow.Failed {
 		p.warn(op, nil, "Failed", state.failed)
 	}
 	labels, err := topology.FromNodeAffinity(s.NodeAffinity)
@@ -273,7 +272,7 @@ func (p *pass) expose(op *operation, labels map[string]string) *corev1.NodeAffin
 	return topology.Expose(labels, allowed...).NodeAffinity()
 }
 
-// proceed does what is next for an operation that is not over, and reports what keeps it from
+// proceed does what is next for an operation that has not ended, and reports what keeps it from
 // that.
 func (p *pass) proceed(ctx context.Context, op *operation, state *progress, resolution dataflow.Resolution) error {
 	var found problem
@@ -341,7 +340,7 @@ func (p *pass) isAncestor(ancestor dataflow.Ref, op *operation) bool {
 	}
 }
 
-// report writes the phase of an operation that is not over, and whether it is stalled.
+// report writes the phase of an operation that has not ended, and whether it is stalled.
 func (p *pass) report(ctx context.Context, op *operation, state *progress, found problem) error {
 	s := statusOf(op)
 	switch {

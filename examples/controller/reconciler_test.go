@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -101,7 +102,7 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 				}
 				return never
 			}
-			places, over, deleted := map[dataflow.Ref][]string{}, map[dataflow.Ref]bool{}, map[dataflow.Ref]bool{}
+			places, done, deleted := map[dataflow.Ref][]string{}, map[dataflow.Ref]bool{}, map[dataflow.Ref]bool{}
 			label := func(node, key string) string {
 				i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return n.Name == node })
 				return nodes[i].Labels[key]
@@ -127,8 +128,8 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 					}
 				case 4: // clean up an operation if all that follow it are over
 					i := random.IntN(size)
-					needed := slices.ContainsFunc(refs, func(r dataflow.Ref) bool { return predecessors[slices.Index(refs, r)] == i && !over[r] })
-					if over[refs[i]] && !needed && !deleted[refs[i]] {
+					needed := slices.ContainsFunc(refs, func(r dataflow.Ref) bool { return predecessors[slices.Index(refs, r)] == i && !done[r] })
+					if done[refs[i]] && !needed && !deleted[refs[i]] {
 						deleted[refs[i]] = true
 						w.must(w.api.Delete(t.Context(), objectOf(refs[i])))
 					}
@@ -137,7 +138,7 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 						w.reconcile(random.IntN(len(w.queue)))
 						for _, ref := range refs {
 							if u := objectOf(ref); w.api.Get(t.Context(), client.ObjectKeyFromObject(u), u) == nil && phaseOf(u) == dataflow.Complete {
-								over[ref] = true
+								done[ref] = true
 							}
 						}
 					}
@@ -149,9 +150,9 @@ func TestWhateverHappensFlowsComplete(t *testing.T) {
 				step()
 			}
 			w.fails = func() fault { return never }
-			for n := 0; len(over) < size; n++ {
+			for n := 0; len(done) < size; n++ {
 				if n > 20_000 {
-					t.Fatalf("it hangs: over %v\n%s", over, strings.Join(w.events, "\n"))
+					t.Fatalf("it hangs: done %v\n%s", done, strings.Join(w.events, "\n"))
 				}
 				step()
 			}
@@ -331,7 +332,7 @@ func TestWhatIsFixedGoesOn(t *testing.T) {
 			w := newWorld(t, objects(nodes())...)
 			w.apply(tt.operations...)
 			w.complete(nodes())
-			if over(phaseOf(w.operation(load("b")))) || len(w.events) == 0 {
+			if finished(phaseOf(w.operation(load("b")))) || len(w.events) == 0 {
 				t.Fatalf("b is %q, events %q", phaseOf(w.operation(load("b"))), w.events)
 			}
 			tt.fix(w)
@@ -421,7 +422,7 @@ func TestADeletedPredecessorIsReported(t *testing.T) {
 	}
 }
 
-// An operation that is over is not run again because the watches are behind.
+// An operation that has ended is not run again because the watches are behind.
 func TestAnOldCacheRunsNothingTwice(t *testing.T) {
 	w := newWorld(t, objects(nodes())...)
 	w.apply(object("DataLoad", "a"))
@@ -455,7 +456,7 @@ func TestAStatusIsNotWrittenOnAnOldVersion(t *testing.T) {
 	for w.deliver(podWatch) {
 	}
 	w.reconcile(0)
-	if phase := phaseOf(w.operation(load("a"))); over(phase) {
+	if phase := phaseOf(w.operation(load("a"))); finished(phase) {
 		t.Fatalf("a is %q", phase)
 	}
 	w.settle()
@@ -474,7 +475,7 @@ func TestPodsOfADeletedOperationAreNotTheOperations(t *testing.T) {
 	w.settle()
 	w.apply(object("DataLoad", "a"))
 	w.settle()
-	if phase := phaseOf(w.operation(load("a"))); over(phase) {
+	if phase := phaseOf(w.operation(load("a"))); finished(phase) {
 		t.Fatalf("a is %q", phase)
 	}
 	if want := "FailedCreate DataLoad ns/a: the pod a-dataload-0 of a deleted operation of this name is still there"; !slices.Equal(w.events, []string{want}) {
@@ -498,7 +499,7 @@ func TestPodsOfADistributedOperation(t *testing.T) {
 	ref := dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "ns", Name: "a"}
 	random := rand.New(rand.NewPCG(1, 1))
 	for i := range pods {
-		if phase := phaseOf(w.operation(ref)); over(phase) {
+		if phase := phaseOf(w.operation(ref)); finished(phase) {
 			t.Fatalf("after %d pods it is %q", i, phase)
 		}
 		w.run(&pods[i], nodes(), corev1.PodSucceeded, random)
@@ -737,4 +738,33 @@ func TestEventsAreOfObjects(t *testing.T) {
 			t.Errorf("events %q", w.events)
 		}
 	})
+}
+
+// What a template's users watch: conditions, events and metrics of a flow that works.
+func TestWhatIsSeenOfAFlow(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(object("DataLoad", "a", "nodeSelector: {kubernetes.io/hostname: node-3}"), object("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Require")))
+	w.complete(nodes())
+	for _, name := range []string{"a", "b"} {
+		if c := w.condition(load(name), conditionComplete); c.Status != metav1.ConditionTrue || c.Reason != "PodsComplete" || c.Message != "completed on node-3" || c.LastTransitionTime.IsZero() {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	want := []string{
+		"Started DataLoad ns/a: inherits nothing",
+		"Started DataLoad ns/b: inherits kubernetes.io/hostname=node-3 from DataLoad ns/a",
+	}
+	if w.events != nil || !slices.Equal(w.normal, want) {
+		t.Errorf("events %q and %q", w.events, w.normal)
+	}
+	if n := testutil.ToFloat64(w.r.metrics.ended.WithLabelValues("DataLoad", "Complete")); n != 2 {
+		t.Errorf("%v operations ended", n)
+	}
+	if n := testutil.ToFloat64(w.r.metrics.started.WithLabelValues("DataLoad")); n != 2 {
+		t.Errorf("%v operations started", n)
+	}
+	// One pod, one status when it runs and one when it has ended. Here it ends at once.
+	if w.writes != 2*2 {
+		t.Errorf("%d writes", w.writes)
+	}
 }

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -31,10 +31,11 @@ func Setup(m manager.Manager, options Options, workers int) error {
 	if err != nil {
 		return err
 	}
-	if err := registerMetrics(metrics.Registry); err != nil {
+	counters, err := newMetrics(crmetrics.Registry)
+	if err != nil {
 		return err
 	}
-	r := &Reconciler{Options: options, Nodes: m.GetCache(), API: api, Events: recorder, index: newIndex(options.AnyNamespace)}
+	r := &Reconciler{Options: options, Nodes: m.GetCache(), API: api, Events: recorder, metrics: counters, index: newIndex(options.AnyNamespace)}
 	b := builder.ControllerManagedBy(m).Named("dataflow").WithOptions(controller.Options{MaxConcurrentReconciles: workers})
 	kinds := 0
 	for _, kind := range dataflow.Kinds() {

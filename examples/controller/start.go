@@ -48,19 +48,22 @@ func (p *pass) provide(ctx context.Context, op *operation, state *progress) (pro
 			return failedCreate(err)
 		}
 	}
+	isNew := len(state.pods) == 0
 	for _, i := range missing {
 		if ctx.Err() != nil || p.calls <= 0 {
 			p.retry(retryNow)
 			break
 		}
-		if err := p.create(ctx, op, newPod(op, i, state.want, 0, decision.Affinity)); err != nil {
+		created, err := p.create(ctx, op, newPod(op, i, state.want, 0, decision.Affinity))
+		if err != nil {
 			return failedCreate(err)
 		}
+		isNew = isNew && created
 	}
-	if len(state.pods) > 0 {
+	if !isNew {
 		return problem{}, nil
 	}
-	started.WithLabelValues(string(op.Ref.Kind)).Inc()
+	p.metrics.started.WithLabelValues(string(op.Ref.Kind)).Inc()
 	log.FromContext(ctx).Info("operation started", "operation", op.Ref.String(), "inherited", decision.Inherited.String(), "missing", decision.Missing)
 	source, _ := op.Source()
 	if decision.Inherited.Len() > 0 {
@@ -155,7 +158,7 @@ func (p *pass) lookahead(op *operation) (*corev1.Affinity, error) {
 		p.foreseen = map[dataflow.Ref]dataflow.LookaheadResult{}
 		var operations []dataflow.Operation
 		for _, op := range p.flow.operations {
-			if _, faulty := p.fault[op.Ref]; faulty || op.over() {
+			if _, faulty := p.fault[op.Ref]; faulty || op.finished() {
 				continue
 			}
 			this := op.Operation.Operation

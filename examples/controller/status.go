@@ -81,7 +81,7 @@ func (s *status) setStalled(p problem) {
 	}
 }
 
-// finish sets the phase and the condition of an operation that is over.
+// finish sets the phase and the condition of an operation that has ended.
 func (s *status) finish(phase dataflow.Phase, message string, created time.Time) {
 	s.Phase = phase
 	s.Duration = max(0, time.Since(created)).Round(time.Second).String() // a clock can be wrong
@@ -123,13 +123,13 @@ func (p *pass) write(ctx context.Context, op *operation, s status) (written bool
 	logger := log.FromContext(ctx).WithValues("operation", op.Ref.String())
 	if now := s.stalled(); now != (problem{}) && now != before.stalled() {
 		p.warn(op, nil, now.reason, now.message)
-		stalls.WithLabelValues(now.reason).Inc()
+		p.metrics.stalled.WithLabelValues(now.reason).Inc()
 		logger.Info("operation is stalled", "reason", now.reason, "message", now.message)
 	}
 	if s.Phase != before.Phase {
 		logger.Info("phase changed", "phase", s.Phase)
 		if s.Phase == dataflow.Complete || s.Phase == dataflow.Failed {
-			finished.WithLabelValues(string(op.Ref.Kind), string(s.Phase)).Inc()
+			p.metrics.ended.WithLabelValues(string(op.Ref.Kind), string(s.Phase)).Inc()
 		}
 	}
 	return true, nil

@@ -20,7 +20,7 @@ func (p *pass) unschedulable(ctx context.Context, op *operation, state *progress
 	if pod == nil {
 		return problem{}, nil
 	}
-	message := fmt.Sprintf("pod %s: %s", pod.Name, conditionOf(pod, corev1.PodScheduled).Message)
+	message := fmt.Sprintf("pod %s: %s", pod.Name, scheduling(pod))
 	why, err := p.why(ctx, op, pod)
 	if err != nil {
 		return problem{}, err
@@ -29,6 +29,27 @@ func (p *pass) unschedulable(ctx context.Context, op *operation, state *progress
 		message += " " + why
 	}
 	return problem{reasonUnschedulable, message}, nil
+}
+
+// scheduling returns why kube-scheduler finds no node for a pod, in its words, but without what
+// it says about preemption, and without how many nodes there are for each reason: these
+// numbers change with every node of the cluster, and each change would be reported.
+func scheduling(pod *corev1.Pod) string {
+	c := conditionOf(pod, corev1.PodScheduled)
+	if c == nil || c.Status != corev1.ConditionFalse {
+		return ""
+	}
+	message, _, _ := strings.Cut(c.Message, " preemption:")
+	_, reasons, ok := strings.Cut(message, " nodes are available: ")
+	if !ok {
+		return message
+	}
+	all := strings.Split(strings.TrimSuffix(reasons, "."), ", ")
+	for i := range all {
+		all[i] = strings.TrimLeft(all[i], "0123456789 ")
+	}
+	slices.Sort(all)
+	return "no node is available: " + strings.Join(slices.Compact(all), ", ") + "."
 }
 
 // why says what keeps a pod from the nodes where its operation's source ran. It is empty if

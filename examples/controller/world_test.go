@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -85,7 +86,9 @@ func (w *world) restart() {
 	}
 	w.watches, w.behind, w.queue = nil, nil, nil
 	w.cache = &watched{objects: map[string]client.Object{}}
-	w.r = &Reconciler{Options: w.options, Nodes: w.cache, API: w.faulty(), Events: w, index: newIndex(w.options.AnyNamespace)}
+	metrics, err := newMetrics(prometheus.NewRegistry())
+	w.must(err)
+	w.r = &Reconciler{Options: w.options, Nodes: w.cache, API: w.faulty(), Events: w, metrics: metrics, index: newIndex(w.options.AnyNamespace)}
 	lists := []client.ObjectList{&corev1.PodList{}, &corev1.NodeList{}}
 	for _, kind := range dataflow.Kinds() {
 		lists = append(lists, listOf(kind))
@@ -118,7 +121,7 @@ func listOf(kind dataflow.Kind) *unstructured.UnstructuredList {
 
 func phaseOf(u *unstructured.Unstructured) dataflow.Phase { return decode(u).Observation.Phase }
 
-func over(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
+func finished(p dataflow.Phase) bool { return p == dataflow.Complete || p == dataflow.Failed }
 
 // faulty is the API server as the controller sees it: every call may fail.
 func (w *world) faulty() client.Client {
