@@ -33,7 +33,6 @@ type input struct {
 	faults  []*source.Fault // outside operations
 	lost    bool            // objects may be missing: nothing is concluded from their absence
 	refused bool            // a document could not be read, or kubectl refuses it
-	failed  []error         // what could not be read at all
 
 	index *dataflow.NodeIndex // nil without nodes
 }

@@ -108,13 +108,13 @@ type reporter struct {
 	in       *input
 	seen     map[dataflow.Ref]dataflow.Observation
 	options  *options
-	first    map[dataflow.Ref]int      // the first entry of each operation
-	repeated map[dataflow.Ref][]int    // the entries of repeated operations
-	faulty   map[dataflow.Ref]bool     // an error of the operation itself
-	misread  map[dataflow.Ref][]string // the fields with a fault, and those around unknown fields
-	misled   map[dataflow.Ref]bool     // whether the ancestry of an operation is known
-	open     map[dataflow.Ref]bool     // unresolved operations
-	found    []dataflow.Problem        // of operations
+	first    map[dataflow.Ref]int             // the first entry of each operation
+	repeated map[dataflow.Ref][]int           // the entries of repeated operations
+	faulty   map[dataflow.Ref]bool            // an error of the operation itself
+	misread  map[dataflow.Ref][]string        // the fields with a fault, and those around unknown fields
+	ancestry map[string]map[dataflow.Ref]bool // by field: whether it was misread of an operation or an ancestor
+	open     map[dataflow.Ref]bool            // unresolved operations
+	found    []dataflow.Problem               // of operations
 	reported map[key]bool
 	groupIDs map[string]string
 }
@@ -129,7 +129,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 	r := reporter{
 		in: in, seen: seen, options: o,
 		first: map[dataflow.Ref]int{}, repeated: map[dataflow.Ref][]int{}, faulty: map[dataflow.Ref]bool{},
-		misread: map[dataflow.Ref][]string{}, misled: map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
+		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
 	r.Version, r.Host, r.Skipped = 2, o.host, in.skipped
@@ -248,24 +248,34 @@ func within(field, path string) bool {
 
 // ancestryMisread reports whether the field was misread of the operation or of an ancestor.
 func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
+	known := r.ancestry[path]
+	if known == nil {
+		known = map[dataflow.Ref]bool{}
+		r.ancestry[path] = known
+	}
 	var chain []dataflow.Ref
-	misled, memo := false, map[dataflow.Ref]bool{}
-	for at, ok := ref, true; ok && !memo[at] && !misled; {
-		if known, visited := r.misled[at]; visited && path == runAfter {
-			misled = known
+	misread := false
+	for at, ok := ref, true; ok; {
+		if result, visited := known[at]; visited {
+			misread = result
 			break
 		}
-		memo[at] = true
+		known[at] = false // until the end of the chain is known; a cycle has no end
 		chain = append(chain, at)
-		misled = r.isMisread(at, path)
-		i, known := r.first[at]
-		if !known {
-			misled = misled || r.in.lost
+		if misread = r.isMisread(at, path); misread {
+			break
+		}
+		i, there := r.first[at]
+		if !there {
+			misread = r.in.lost
 			break
 		}
 		at, ok = r.in.operations[i].Predecessor()
 	}
-	return misled
+	for _, at := range chain {
+		known[at] = misread
+	}
+	return misread
 }
 
 const runAfter = "spec.runAfter"

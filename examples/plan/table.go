@@ -14,9 +14,6 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// width is how many cells a line of a table has, as long as nothing is lost by it.
-const width = 80
-
 // printTable prints the report for people: a line for each operation, where the operations can
 // run, and the problems.
 func printTable(w io.Writer, r *report, colour, quiet bool) error {

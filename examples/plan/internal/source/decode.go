@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -23,26 +24,21 @@ type decoder struct {
 	aliases, visits, aliased int // around the node; nodes so far, and those of them in aliases
 }
 
-// path leads to a node.
+// path leads to a node, by a key or, if that is "", by an index.
 type path struct {
-	up    *path
-	key   string // if it is "", there is an index
+	up    *path // nil at the root
+	key   string
 	index int
 	depth int
 }
 
-func (p *path) add(key string, index int) *path {
-	if p == nil {
-		return &path{nil, key, index, 1}
-	}
-	return &path{p, key, index, p.depth + 1}
-}
+func (p *path) add(key string, index int) *path { return &path{p, key, index, p.depth + 1} }
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][0-9A-Za-z_-]*$`)
 
 func (p *path) field() *field.Path {
 	switch {
-	case p == nil:
+	case p.up == nil:
 		return nil
 	case p.key == "":
 		return p.up.field().Index(p.index)
@@ -65,16 +61,13 @@ func (d *decoder) fault(n *yaml.Node, p *path, kind field.ErrorType, value, deta
 
 // decode returns the value of a node.
 func (d *decoder) decode(n *yaml.Node, p *path) (value any) {
-	if d.visits++; d.aliases > 0 {
-		d.aliased++
-	}
-	const few, many = 400_000, 4_000_000 // as in kubectl's parser
-	most := 0.99 - 0.89*float64(min(max(d.visits, few), many)-few)/(many-few)
+	d.visits, d.aliased = d.visits+1, d.aliased+min(d.aliases, 1)
+	most := 0.99 - 0.89*float64(min(max(d.visits, 400_000), 4_000_000)-400_000)/3_600_000 // as in kubectl's parser
 	var err error
 	switch {
 	case d.failed:
 		return nil
-	case p != nil && p.depth >= MaxDepth && n.Kind != yaml.ScalarNode:
+	case p.depth >= MaxDepth && n.Kind != yaml.ScalarNode:
 		err = &LimitError{"mappings and lists within each other", MaxDepth}
 	case d.aliased > 100 && d.visits > 1000 && float64(d.aliased) > most*float64(d.visits):
 		err = &DocumentError{"an alias is within its own anchor, or aliases make the document too large; write some of them out"}
@@ -103,7 +96,7 @@ func (d *decoder) decode(n *yaml.Node, p *path) (value any) {
 	return value
 }
 
-// mapping returns the value of a mapping. As in kubectl, a merge replaces keys before it.
+// mapping returns the value of a mapping.
 func (d *decoder) mapping(n *yaml.Node, p *path) map[string]any {
 	m, merged := make(map[string]any, len(n.Content)/2), map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -113,13 +106,16 @@ func (d *decoder) mapping(n *yaml.Node, p *path) map[string]any {
 		_, repeated := m[key]
 		switch {
 		case isMerge(k):
-			for _, source := range sources(v) {
+			for _, source := range slices.Backward(sources(v)) {
 				values, ok := d.decode(source, p).(map[string]any)
 				if !ok && !d.failed {
 					d.fault(k, at, field.ErrorTypeInvalid, key, "must be a mapping, an alias of one, or a list of them")
 				}
-				for key, value := range values {
-					m[key], merged[key] = value, true
+				for _, key := range slices.Sorted(maps.Keys(values)) {
+					if _, before := m[key]; before && !merged[key] {
+						d.fault(k, p.add(key, 0), field.ErrorTypeDuplicate, key, "a merge replaces it in kubectl, though not in YAML; put << first")
+					}
+					m[key], merged[key] = values[key], true
 				}
 			}
 			continue
@@ -137,14 +133,12 @@ func (d *decoder) mapping(n *yaml.Node, p *path) map[string]any {
 
 func isMerge(key *yaml.Node) bool { return key.Tag == "!!merge" && key.Value == "<<" }
 
-// sources returns the nodes that a merge names, in the order in which kubectl adds them.
+// sources returns the nodes that a merge names. kubectl adds the last one first.
 func sources(v *yaml.Node) []*yaml.Node {
-	if v.Kind != yaml.SequenceNode {
-		return []*yaml.Node{v}
+	if v.Kind == yaml.SequenceNode {
+		return v.Content
 	}
-	reversed := slices.Clone(v.Content)
-	slices.Reverse(reversed)
-	return reversed
+	return []*yaml.Node{v}
 }
 
 // words are the bools of YAML 1.1, and so of kubectl, that YAML 1.2 does not have.
@@ -156,12 +150,10 @@ var words = map[string]bool{
 // resolve returns what a scalar is in YAML: nil, or a string, bool, int, int64, uint64 or float64.
 func resolve(n *yaml.Node) (value any, err error) {
 	tagged, plain := n.Style&yaml.TaggedStyle != 0, n.Style == 0
-	if len(n.Value) <= len("off") && (plain && n.Tag == "!!str" || tagged && n.Tag == "!!bool") {
-		if word, ok := words[n.Value]; ok {
-			return word, nil
-		}
-	}
+	word, isWord := words[n.Value[:min(len("off")+1, len(n.Value))]]
 	switch {
+	case isWord && (plain && n.Tag == "!!str" || tagged && n.Tag == "!!bool"):
+		return word, nil
 	case n.Tag == "!!str" || plain && n.Tag == "!!timestamp":
 		return n.Value, nil
 	case n.Decode(&value) != nil:

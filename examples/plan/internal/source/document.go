@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	kubeyaml "k8s.io/apimachinery/pkg/util/yaml"
+	kubejson "sigs.k8s.io/json"
 )
 
 // document is one document of YAML, or one object in JSON.
@@ -40,8 +43,123 @@ func (d *document) advance(text []byte) {
 	d.column += utf8.RuneCount(text)
 }
 
-// notYAML has what YAML does not allow in texts of JSON, or takes for a line break.
-var notYAML = regexp.MustCompile(`\\(?:u[dD][89a-fA-F]..|.)|[\x7f-\x{9f}\x{2028}\x{2029}\x{fffe}\x{ffff}]`)
+// document hands over the objects and the faults of a document with this text, which it keeps.
+func (r *reader) document(d document, text []byte, isJSON bool) {
+	d.text, d.json = text, isJSON
+	dec := &decoder{reader: r, document: &d}
+	value, line, err := dec.value()
+	if !dec.failed {
+		r.objects(&d, value, dec.found)
+	}
+	if err != nil {
+		r.fault(d.place(max(line, 1), 0), true, err)
+	}
+}
+
+// value returns the value of the document, and what is wrong with it in which line. kubectl's decoder
+// reads JSON, and says whether there are repeated keys; the nodes say where.
+func (d *decoder) value() (value any, line int, err error) {
+	if err := d.checkCost(); err != nil {
+		return nil, 1, err
+	}
+	if !d.json {
+		root, line, err := d.parse()
+		if root != nil {
+			value = d.decode(root, &path{})
+		} else if line == 0 && err != nil && d.faults < MaxFaults {
+			return d.explain(err)
+		}
+		return value, line, err
+	}
+	repeated, err := kubejson.UnmarshalStrict(d.text, &value, kubejson.DisallowDuplicateFields)
+	if err != nil {
+		return nil, 1, &DocumentError{err.Error()}
+	}
+	if len(repeated) > 0 {
+		if root, _, _ := d.parse(); root != nil {
+			d.decode(root, &path{})
+		}
+		if d.found == nil { // a key is written in several ways
+			err = &DocumentError{errors.Join(repeated...).Error()}
+		}
+	}
+	return value, 1, err
+}
+
+var (
+	itemPrefix = regexp.MustCompile(`^(items\[\d+\]\.?)*`)
+
+	// identity has the fields that say which objects there are.
+	identity = regexp.MustCompile(`^(apiVersion|kind|items|metadata(\.name|\.namespace)?)$`)
+)
+
+// objects hands over the objects of a value, and the faults that were found in it.
+func (r *reader) objects(d *document, value any, found []*Fault) {
+	var objects []*Object
+	byPath := map[string]*Object{}
+	var own []*Fault // of no object
+	var wrong []Field
+	reject := func(path, reason string) {
+		if r.faults++; r.faults <= MaxFaults {
+			wrong = append(wrong, Field{&Object{document: d}, path})
+			own = append(own, &Fault{Lost: true, Err: &DocumentError{strings.TrimPrefix(path+": "+reason, ": ")}})
+		}
+	}
+	// An item that has neither apiVersion nor kind gets the given ones.
+	var add func(value any, path, apiVersion, kind string)
+	add = func(value any, path, apiVersion, kind string) {
+		m, isObject := value.(map[string]any)
+		word := func(key string) string { s, _ := m[key].(string); return s }
+		items, isList := m["items"]
+		switch {
+		case value == nil && path == "":
+		case !isObject:
+			reject(path, "must be an object, with apiVersion, kind and metadata")
+		case !isList:
+			if word("apiVersion") == "" && word("kind") == "" && kind != "" {
+				m["apiVersion"], m["kind"] = apiVersion, kind
+			}
+			byPath[path] = &Object{Object: m, document: d, path: path}
+			objects = append(objects, byPath[path])
+		default:
+			if apiVersion, kind = "", ""; path == "" { // kubectl does it for the outermost List only
+				apiVersion, kind = word("apiVersion"), strings.TrimSuffix(word("kind"), "List")
+			}
+			path = join(path, "items")
+			list, ok := items.([]any)
+			if !ok && items != nil {
+				reject(path, "must be a list")
+			}
+			for i, item := range list {
+				add(item, path+"["+strconv.Itoa(i)+"]", apiVersion, kind)
+			}
+		}
+	}
+	add(value, "", "", "")
+	for i, at := range Locate(wrong...) {
+		own[i].Position = at
+	}
+	for _, f := range found {
+		err := f.Err.(*field.Error)
+		prefix := itemPrefix.FindString(err.Field)
+		if o := byPath[strings.TrimSuffix(prefix, ".")]; o != nil {
+			err.Field = err.Field[len(prefix):]
+			o.Faults = append(o.Faults, f)
+		} else {
+			own = append(own, f)
+		}
+		f.Lost = identity.MatchString(err.Field)
+	}
+	for _, o := range objects {
+		r.step(o, nil)
+	}
+	for _, f := range own {
+		r.step(nil, f)
+	}
+}
+
+// notYAML has what texts of JSON may have and YAML does not allow, or takes for a line break.
+var notYAML = regexp.MustCompile(`\\(?:u[0-9a-fA-F]{4}|.)|[\x7f-\x{9f}\x{2028}\x{2029}\x{fffe}\x{ffff}]`)
 
 // ignored is the fault of what follows the first document in the text of one.
 var ignored = &DocumentError{"kubectl ignores what follows the end of an object; write --- in the line before"}
@@ -54,17 +172,9 @@ func (d *document) parse() (root *yaml.Node, line int, err error) {
 			root, err = nil, fmt.Errorf("yaml: %v", p)
 		}
 	}()
-	if err := d.checkCost(); err != nil {
-		return nil, 1, err
-	}
 	text := d.text
-	if d.json { // its places are those of the same text without some characters
-		text = notYAML.ReplaceAllFunc(text, func(c []byte) []byte {
-			if len(c) == 2 && c[0] == '\\' && c[1] != '/' {
-				return c
-			}
-			return bytes.Repeat([]byte("_"), utf8.RuneCount(c))
-		})
+	if d.json { // the places are the same in a text without them
+		text = notYAML.ReplaceAllFunc(text, func(c []byte) []byte { return bytes.Repeat([]byte("_"), utf8.RuneCount(c)) })
 	}
 	parser := yaml.NewDecoder(bytes.NewReader(text))
 	var first, second yaml.Node
@@ -86,36 +196,30 @@ func (d *document) parse() (root *yaml.Node, line int, err error) {
 // checkCost rejects a text that takes too much memory or time to parse: by its size, by the number of
 // its nodes, which is overestimated, and by what takes the parser quadratic time.
 func (d *document) checkCost() error {
-	elements, comments, directives := 0, 0, bytes.Count(d.text, []byte("\n%"))
-	for i, c := range d.text {
-		switch c {
-		case '#':
-			if elements++; i == 0 || d.text[i-1] <= ' ' || d.text[i-1] >= 0x80 {
-				comments++
-			}
-		case '-':
-			if i+1 < len(d.text) && d.text[i+1] <= ' ' {
-				elements++
-			}
-		case ',':
-			elements += 2 // {a, b} has values
-		case ':', '?', '[', '{', '\n', '\r', 0x85, 0xa8, 0xa9: // the last bytes of unusual line breaks, too
-			elements++
+	count := func(of ...string) (n int) {
+		for _, s := range of {
+			n += bytes.Count(d.text, []byte(s))
 		}
+		return n
 	}
-	if d.json { // which has no values of that kind, and no lines
-		elements = bytes.Count(d.text, []byte(",")) + bytes.Count(d.text, []byte(":")) + bytes.Count(d.text, []byte("["))
+	indented, deepest := 0, 0
+	for _, c := range d.text {
+		if indented++; c != ' ' && c != '-' && c != '?' && c != ':' {
+			indented = 0
+		}
+		deepest = max(deepest, indented)
 	}
-	const many, few = 1 << 16, 1 << 12
+	elements := count(",", ":", "[", "{")
+	if !d.json { // where {a, b} has values
+		elements += count(",", "?", "#", "- ", "-\n", "-\t", "-\r", "\n", "\r", "\u0085", "\u2028", "\u2029")
+	}
 	switch {
 	case len(d.text) > MaxSize:
 		return &LimitError{"bytes in a document", MaxSize}
 	case elements > MaxElements:
 		return &LimitError{"elements in a document", MaxElements}
-	case comments > many && !d.json:
-		return &LimitError{"comments in a document", many}
-	case directives > few:
-		return &LimitError{"lines in a document that start with %", few}
+	case !d.json && (deepest*count(" #", "\n#", "\t#", "\r#", "\u0085#", "\u2028#", "\u2029#") > 1<<27 || count("\n%") > 1<<12):
+		return &DocumentError{"its comments, with so much indentation, or its lines that start with % take too long to read"}
 	}
 	return nil
 }
@@ -141,18 +245,19 @@ func (d *document) explain(err error) (value any, line int, why error) {
 	kubeErr := kubeyaml.Unmarshal(d.text, &value)
 	if kubeErr == nil {
 		line, _ = parserError(err)
-		return value, max(line, 1), ignored
+		return value, line, ignored
 	}
 	line, message := parserError(kubeErr)
 	lineAt := func(offset int) int { return 1 + bytes.Count(d.text[:max(0, offset)], []byte("\n")) }
 	line = min(max(line, 1), lineAt(len(bytes.TrimRight(d.text, " \t\r\n"))))
+	if anchor, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
+		line = lineAt(bytes.Index(d.text, []byte("*"+strings.TrimSuffix(anchor, "' referenced"))))
+	}
 	switch {
 	case strings.HasPrefix(message, "control characters"):
 		line = lineAt(bytes.IndexFunc(d.text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) }))
 	case bytes.Contains(d.text, []byte("{{")):
 		message += "; if it is a template, render it first"
-	case strings.HasPrefix(message, "found character that cannot start"):
-		message += "; indent with spaces, and quote a value that starts with @, % or `"
 	}
 	return nil, line, &DocumentError{message}
 }

@@ -5,12 +5,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 var (
-	manifests      = regexp.MustCompile(`\.(yaml|yml|json)$`)
-	kustomizations = regexp.MustCompile(`(^|/)(kustomization\.ya?ml|Kustomization)$`)
+	manifest      = regexp.MustCompile(`\.(yaml|yml|json)$`)
+	kustomization = regexp.MustCompile(`(^|/)(kustomization\.ya?ml|Kustomization)$`)
 )
 
 // Find returns the files that names stand for, each file once, and faults of what is not read. The
@@ -27,8 +28,7 @@ func Find(names ...string) (files []string, faults []*Fault) {
 			id, _ = filepath.Abs(real)
 		}
 		if !known[id] {
-			known[id] = true
-			files = append(files, name)
+			known[id], files = true, append(files, name)
 		}
 	}
 	fault := func(name string, err error) { faults = append(faults, &Fault{Position{File: name}, true, err}) }
@@ -37,25 +37,23 @@ func Find(names ...string) (files []string, faults []*Fault) {
 		fault(name, &DocumentError{"Kustomize has to build this first: kubectl kustomize '" + dir + "' | plan -"})
 	}
 	visit := func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() {
+		info, statErr := os.Stat(path)
+		switch {
+		case err != nil:
+			fault(path, err)
+		case entry.IsDir() && strings.HasPrefix(entry.Name(), "..") && len(entry.Name()) > 2:
+			return fs.SkipDir
+		case entry.IsDir():
 			inside, _ := os.ReadDir(path)
-			for _, e := range inside {
-				if kustomizations.MatchString(e.Name()) {
-					kustomize(path, path)
-					return fs.SkipDir
-				}
-			}
-			if strings.HasPrefix(entry.Name(), "..") && entry.Name() != ".." {
+			if slices.ContainsFunc(inside, func(e fs.DirEntry) bool { return kustomization.MatchString(e.Name()) }) {
+				kustomize(path, path)
 				return fs.SkipDir
 			}
-		} else if err == nil && manifests.MatchString(path) {
-			var info fs.FileInfo
-			if info, err = os.Stat(path); err == nil && info.Mode().IsRegular() {
-				add(path)
-			}
-		}
-		if err != nil {
-			fault(path, err)
+		case !manifest.MatchString(path):
+		case statErr != nil:
+			fault(path, statErr)
+		case info.Mode().IsRegular():
+			add(path)
 		}
 		return nil
 	}
@@ -63,11 +61,11 @@ func Find(names ...string) (files []string, faults []*Fault) {
 		before := len(files) + len(faults)
 		switch info, err := os.Stat(name); {
 		case err == nil && info.IsDir():
-			_ = filepath.WalkDir(name+"/", visit) // with a slash, the name may be a link
+			_ = filepath.WalkDir(name+"/", visit) // with the slash, the name may be that of a link
 			if len(files)+len(faults) == before {
 				fault(name, &DocumentError{"no .yaml, .yml or .json file in this directory"})
 			}
-		case kustomizations.MatchString(name):
+		case kustomization.MatchString(name):
 			kustomize(name, filepath.Dir(name))
 		case err != nil && name != "-":
 			fault(name, err)

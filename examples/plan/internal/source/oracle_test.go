@@ -1,4 +1,4 @@
-package source
+package source_test
 
 import (
 	"bytes"
@@ -14,144 +14,165 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 	kubejson "k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	kubeyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"pgregory.net/rapid"
+
+	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 )
 
-// kubectl returns what kubectl makes of a source: its objects, and the error at which it stops.
-func kubectl(text []byte) (objects []any, err error) {
+// theirs is what kubectl makes of a source: its objects, and the error at which it stops. It is
+// mixed if something else follows JSON objects.
+type theirs struct {
+	objects []any
+	err     error
+	mixed   bool
+}
+
+// kubectl reads a source with apimachinery's decoder and what kubectl does before and after it.
+func kubectl(text []byte) (t theirs) {
 	text, _ = io.ReadAll(transform.NewReader(bytes.NewReader(text), unicode.BOMOverride(unicode.UTF8.NewDecoder())))
-	var decoder interface{ Decode(any) error } = kubeyaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096)
-	inJSON := kubeyaml.IsJSONBuffer(text[:min(len(text), 4096)])
-	for n, end := 0, int64(0); ; n++ {
+	var decoder interface{ Decode(any) error } = kubeyaml.NewYAMLToJSONDecoder(bytes.NewReader(text))
+	if kubeyaml.IsJSONBuffer(text[:min(len(text), 4096)]) {
+		objects := json.NewDecoder(bytes.NewReader(text))
+		for n := 0; ; n++ {
+			var raw json.RawMessage
+			if err := objects.Decode(&raw); errors.Is(err, io.EOF) {
+				return t
+			} else if err != nil {
+				// No more than one object may be followed by YAML.
+				if t.mixed = n > 0; n > 1 {
+					t.err = err
+					return t
+				}
+				rest := text[objects.InputOffset():]
+				blank := len(rest) - len(bytes.TrimLeft(rest, " \t\r\n"))
+				if i := bytes.IndexByte(rest[:blank], '\n'); i >= 0 {
+					blank = i + 1
+				}
+				decoder = kubeyaml.NewYAMLToJSONDecoder(bytes.NewReader(rest[blank:]))
+				break
+			}
+			if t.err = t.add(raw); t.err != nil {
+				t.mixed = n > 0
+				return t
+			}
+		}
+	}
+	for {
 		var raw json.RawMessage
-		err := decoder.Decode(&raw)
-		if err != nil && !errors.Is(err, io.EOF) && inJSON && n <= 1 {
-			// So does kubectl since v1.33.
-			inJSON = false
-			rest := text[end:]
-			blank := len(rest) - len(bytes.TrimLeft(rest, " \t\r\n"))
-			if i := bytes.IndexByte(rest[:blank], '\n'); i >= 0 {
-				blank = i + 1
-			}
-			decoder = kubeyaml.NewYAMLToJSONDecoder(bytes.NewReader(rest[blank:]))
-			err = decoder.Decode(&raw)
-		}
-		if errors.Is(err, io.EOF) {
-			return objects, nil
+		if err := decoder.Decode(&raw); errors.Is(err, io.EOF) {
+			return t
 		} else if err != nil {
-			return objects, err
+			t.err = err
+			return t
 		}
-		if inJSON {
-			d := json.NewDecoder(bytes.NewReader(text[end:]))
-			var skip json.RawMessage
-			_ = d.Decode(&skip)
-			end += d.InputOffset()
-		}
-		if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
-			continue
-		}
-		var value any
-		if err := kubejson.Unmarshal(raw, &value); err != nil {
-			return objects, err
-		}
-		m, ok := value.(map[string]any)
-		if !ok {
-			return objects, fmt.Errorf("not an object: %s", raw)
-		}
-		items, isList := m["items"]
-		if !isList {
-			objects = append(objects, m)
-			continue
-		}
-		list, ok := items.([]any)
-		if !ok && items != nil {
-			return objects, fmt.Errorf("items: %v", items)
-		}
-		kind, _ := m["kind"].(string)
-		version, _ := m["apiVersion"].(string)
-		var flatten func(list []any, outermost bool) error
-		flatten = func(list []any, outermost bool) error {
-			for _, item := range list {
-				o, ok := item.(map[string]any)
-				if !ok {
-					return fmt.Errorf("item: %v", item)
-				}
-				if inner, ok := o["items"]; ok {
-					list, ok := inner.([]any)
-					if !ok && inner != nil {
-						return fmt.Errorf("items: %v", inner)
-					}
-					if err := flatten(list, false); err != nil {
-						return err
-					}
-					continue
-				}
-				k, _ := o["kind"].(string)
-				v, _ := o["apiVersion"].(string)
-				if of := strings.TrimSuffix(kind, "List"); outermost && k == "" && v == "" && of != "" {
-					o["kind"], o["apiVersion"] = of, version
-				}
-				objects = append(objects, o)
-			}
-			return nil
-		}
-		if err := flatten(list, true); err != nil {
-			return objects, err
+		if t.err = t.add(raw); t.err != nil {
+			return t
 		}
 	}
 }
 
-// ours returns the objects of a source, and its faults.
-func ours(text []byte) (objects []any, faults []*Fault) {
-	for o, err := range Read("f", bytes.NewReader(text)) {
-		if err != nil {
-			faults = append(faults, err.(*Fault))
-			continue
+// add adds an object, or the items of a List.
+func (t *theirs) add(raw []byte) error {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	var value any
+	if err := kubejson.Unmarshal(raw, &value); err != nil {
+		return err
+	}
+	root, _ := value.(map[string]any)
+	kind, _ := root["kind"].(string)
+	version, _ := root["apiVersion"].(string)
+	var flatten func(value any, depth int) error
+	flatten = func(value any, depth int) error {
+		m, ok := value.(map[string]any)
+		if !ok {
+			return fmt.Errorf("not an object: %v", value)
 		}
-		objects = append(objects, o.Object)
-		faults = append(faults, o.Faults...)
+		items, isList := m["items"]
+		if list, ok := items.([]any); isList && (ok || items == nil) {
+			for _, item := range list {
+				if err := flatten(item, depth+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		} else if isList {
+			return fmt.Errorf("not a list: %v", items)
+		}
+		k, _ := m["kind"].(string)
+		v, _ := m["apiVersion"].(string)
+		if of := strings.TrimSuffix(kind, "List"); depth == 1 && k == "" && v == "" && of != "" {
+			m["kind"], m["apiVersion"] = of, version
+		}
+		t.objects = append(t.objects, m)
+		return nil
+	}
+	return flatten(value, 0)
+}
+
+// read returns the objects of a source, and its faults.
+func read(t fataler, text []byte) (objects []any, faults []*source.Fault) {
+	for o, err := range source.Read("f", bytes.NewReader(text)) {
+		var fault *source.Fault
+		switch {
+		case err == nil && o != nil:
+			objects = append(objects, o.Object)
+			faults = append(faults, o.Faults...)
+		case errors.As(err, &fault) && o == nil:
+			faults = append(faults, fault)
+		default:
+			t.Fatalf("a step with %v and %v", o, err)
+		}
 	}
 	return objects, faults
 }
 
-// disagreement says how Read and kubectl differ on a source. Repeated keys are faults that kubectl
-// does not have.
-func disagreement(text []byte) string {
-	theirs, err := kubectl(text)
-	objects, faults := ours(text)
-	var serious []*Fault
+type fataler interface{ Fatalf(string, ...any) }
+
+func isDuplicate(f *source.Fault) bool {
+	var err *field.Error
+	return errors.As(f, &err) && err.Type == field.ErrorTypeDuplicate
+}
+
+// disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
+// over in silence, are faults that it does not have.
+func disagreement(t fataler, text []byte) string {
+	want := kubectl(text)
+	got, faults := read(t, text)
+	var serious []*source.Fault
 	for _, f := range faults {
-		if !strings.Contains(f.Error(), "Duplicate value") {
+		if !isDuplicate(f) {
 			serious = append(serious, f)
 		}
 	}
+	repeated := len(serious) < len(faults)
 	switch {
-	case err == nil && len(serious) > 0:
-		for _, f := range serious {
-			// What a repeated key replaces does not matter to kubectl.
-			if !strings.Contains(f.Error(), "kubectl ignores") && (len(serious) == len(faults) || !strings.Contains(f.Error(), "Invalid value")) {
-				return fmt.Sprintf("kubectl reads it; we find %v", f)
-			}
-		}
-	case err != nil && len(serious) == 0:
-		return fmt.Sprintf("kubectl says %v; we find no fault", err)
-	case err != nil:
-		if len(objects) > len(theirs) {
-			objects = objects[:len(theirs)]
-		}
+	case want.mixed:
+		return ""
+	case want.err != nil && len(serious) == 0:
+		return fmt.Sprintf("kubectl says %v; there is no fault", want.err)
+	case want.err != nil:
 		return ""
 	}
-	diff := cmp.Diff(theirs, objects)
-	for i := 0; diff != "" && len(serious) < len(faults) && i < 50; i++ {
-		// Of 1 and 1.0, and the like, kubectl takes either.
-		theirs, _ = kubectl(text)
-		diff = cmp.Diff(theirs, objects)
+	for _, f := range serious {
+		var err *field.Error
+		// What a repeated key replaces does not matter to kubectl.
+		if !strings.Contains(f.Error(), "kubectl ignores") && !(repeated && errors.As(f, &err)) {
+			return fmt.Sprintf("kubectl reads it; there is %v", f)
+		}
+	}
+	diff := cmp.Diff(want.objects, got)
+	for i := 0; diff != "" && repeated && i < 50; i++ {
+		// Of the keys 1 and 1.0, and the like, kubectl takes either.
+		diff = cmp.Diff(kubectl(text).objects, got)
 	}
 	return diff
 }
 
-const root = 4 // the depth of a document
+const root = 4 // the depth of a document's root
 
 // anyNode draws a node of a document, in any style that the encoder prints.
 func anyNode(t *rapid.T, depth int, anchors *[]*yaml.Node) *yaml.Node {
@@ -170,16 +191,15 @@ func anyNode(t *rapid.T, depth int, anchors *[]*yaml.Node) *yaml.Node {
 				continue
 			}
 			keys[k.Value] = true
-			v := anyNode(t, depth-1, anchors)
-			n.Content = append(n.Content, k, v)
+			n.Content = append(n.Content, k, anyNode(t, depth-1, anchors))
 		}
 		if len(*anchors) > 0 && rapid.IntRange(0, 3).Draw(t, "merge") == 0 {
-			a := rapid.SampledFrom(*anchors).Draw(t, "anchor")
-			if a.Kind == yaml.MappingNode {
-				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!merge", Value: "<<"}, &yaml.Node{Kind: yaml.AliasNode, Value: a.Anchor, Alias: a})
+			if a := rapid.SampledFrom(*anchors).Draw(t, "anchor"); a.Kind == yaml.MappingNode {
+				merge := []*yaml.Node{{Kind: yaml.ScalarNode, Tag: "!!merge", Value: "<<"}, {Kind: yaml.AliasNode, Value: a.Anchor, Alias: a}}
 				if rapid.Bool().Draw(t, "first") {
-					c := n.Content
-					n.Content = append(append([]*yaml.Node{}, c[len(c)-2:]...), c[:len(c)-2]...)
+					n.Content = append(merge, n.Content...)
+				} else {
+					n.Content = append(n.Content, merge...)
 				}
 			}
 		}
@@ -209,45 +229,58 @@ func anyNode(t *rapid.T, depth int, anchors *[]*yaml.Node) *yaml.Node {
 	return n
 }
 
-var awkward = []string{"", "a", "b", "kind", "items", "metadata", "yes", "No", "on", "OFF", "y", "N", "true", "False", "null", "~", "Null", "1", "0", "-1", "+1", "007", "08", "0x1F", "0b11", "0o17", "1_000", "-0", "1.0", "1.5", "1e3", "1e21", "1e-7", "-1.5e300", "1e400", "1.", ".5", "0.1", ".inf", "-.INF", ".nan", "9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616", "-9223372036854775809", "2001-01-01", "2001-12-14t21:59:43.10Z", "12:30:45", "<<", "=", "a: b", "- a", "#a", "a #b", "'", "\"", "a\nb", "a\n", "\n", "\n a", " a", "a ", "\ta", "é", "\u2028", "\u0085", "\u00a0", "😀", "\x7f", "\x01", "{", "[a]", "&a", "*a", "!a", "%a", "@a", "`a", "?", "-", "---", "...", "|", ">", "a\n---\nb", "\r", "a\r\nb", "\ufeff", "aGk=", "/w=="}
+var (
+	// awkward are texts that mean something in YAML, or nearly so.
+	awkward = []string{
+		"", "a", "b", "kind", "items", "metadata", "yes", "No", "on", "OFF", "y", "N", "true", "False", "null", "~", "Null", "1", "0", "-1", "+1", "007", "08", "0x1F", "0b11",
+		"0o17", "1_000", "-0", "1.0", "1.5", "1e3", "1e21", "1e-7", "-1.5e300", "1e400", "1.", ".5", "0.1", ".inf", "-.INF", ".nan", "9223372036854775807", "9223372036854775808",
+		"18446744073709551615", "18446744073709551616", "-9223372036854775809", "2001-01-01", "2001-12-14t21:59:43.10Z", "12:30:45", "<<", "=", "a: b", "- a", "#a", "a #b", "'", "\"",
+		"a\nb", "a\n", "\n", "\n a", " a", "a ", "\ta", "é", "\u2028", "\u0085", "\u00a0", "😀", "\x7f", "\x01", "{", "[a]", "&a", "*a", "!a", "%a", "@a", "`a", "?", "-", "---", "...",
+		"|", ">", "a\n---\nb", "\r", "a\r\nb", "\ufeff", "aGk=", "/w==",
+	}
+	tagged = [][2]string{
+		{"!!int", "1"}, {"!!int", "0x1f"}, {"!!float", "1"}, {"!!float", "1.5"}, {"!!bool", "yes"}, {"!!bool", "true"}, {"!!null", ""}, {"!!null", "~"}, {"!!timestamp", "2001-01-01"},
+		{"!!binary", "aGk="}, {"!!binary", "/w=="}, {"!a", "b"}, {"!!set", "c"}, {"!!str", "1"}, {"!!str", "yes"},
+	}
+	styles = []yaml.Style{0, 0, 0, yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle, yaml.LiteralStyle, yaml.FoldedStyle, yaml.TaggedStyle}
+)
 
 func anyScalar(t *rapid.T) *yaml.Node {
-	n := &yaml.Node{Kind: yaml.ScalarNode}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Style: rapid.SampledFrom(styles).Draw(t, "style")}
 	n.Value = rapid.OneOf(rapid.SampledFrom(awkward), rapid.SampledFrom(awkward), rapid.StringN(0, 8, -1), rapid.StringMatching(`[0-9.eE_+-]{1,6}`)).Draw(t, "value")
-	n.Style = rapid.SampledFrom([]yaml.Style{0, 0, 0, yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle, yaml.LiteralStyle, yaml.FoldedStyle, yaml.TaggedStyle}).Draw(t, "style")
-	if n.Style == yaml.TaggedStyle && rapid.IntRange(0, 3).Draw(t, "right") > 0 {
-		right := rapid.SampledFrom([][2]string{{"!!int", "1"}, {"!!int", "0x1f"}, {"!!float", "1"}, {"!!float", "1.5"}, {"!!bool", "yes"}, {"!!bool", "true"}, {"!!null", ""}, {"!!null", "~"}, {"!!timestamp", "2001-01-01"}, {"!!binary", "aGk="}, {"!!binary", "/w=="}, {"!a", "b"}, {"!!set", "c"}, {"!!str", "1"}, {"!!str", "yes"}}).Draw(t, "tagged")
+	switch {
+	case n.Style != yaml.TaggedStyle:
+	case rapid.IntRange(0, 3).Draw(t, "right") > 0:
+		right := rapid.SampledFrom(tagged).Draw(t, "tagged")
 		n.Tag, n.Value = right[0], right[1]
 		n.Style |= rapid.SampledFrom([]yaml.Style{0, 0, yaml.DoubleQuotedStyle, yaml.LiteralStyle}).Draw(t, "and")
-	} else if n.Style == yaml.TaggedStyle {
-		n.Tag = rapid.SampledFrom([]string{"!!str", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!binary", "!!timestamp", "!a", "!!set"}).Draw(t, "tag")
+	default:
+		n.Tag = rapid.SampledFrom(tagged).Draw(t, "tag")[0]
 	}
 	return n
 }
 
-func encode(t *rapid.T, n *yaml.Node) (text []byte, ok bool) {
+// encode prints a document, unless the encoder cannot.
+func encode(t *rapid.T, n *yaml.Node) (text []byte) {
 	defer func() { _ = recover() }()
 	var b bytes.Buffer
 	e := yaml.NewEncoder(&b)
 	e.SetIndent(rapid.SampledFrom([]int{2, 4, 1}).Draw(t, "indent"))
-	if err := e.Encode(n); err != nil {
-		return nil, false
+	if err := errors.Join(e.Encode(n), e.Close()); err != nil {
+		return nil
 	}
-	if err := e.Close(); err != nil {
-		return nil, false
-	}
-	return b.Bytes(), true
+	return b.Bytes()
 }
 
-func TestReadAgreesWithKubectl(t *testing.T) {
-	read, refused := 0, 0
+// Sources in YAML, in every style that the node tree can print, are read as kubectl reads them.
+func TestReadAgreesWithKubectlOnYAML(t *testing.T) {
+	accepted, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		var text []byte
 		for i := range rapid.IntRange(1, 3).Draw(t, "documents") {
 			var anchors []*yaml.Node
-			n := anyNode(t, root, &anchors)
-			d, ok := encode(t, n)
-			if !ok {
+			d := encode(t, anyNode(t, root, &anchors))
+			if d == nil {
 				t.Skip("cannot be encoded")
 			}
 			if i > 0 {
@@ -255,20 +288,92 @@ func TestReadAgreesWithKubectl(t *testing.T) {
 			}
 			text = append(text, d...)
 		}
-		if rapid.IntRange(0, 9).Draw(t, "dos") == 0 {
+		switch rapid.IntRange(0, 19).Draw(t, "bytes") {
+		case 0:
 			text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
-		}
-		if rapid.IntRange(0, 9).Draw(t, "end") == 0 {
+		case 1:
 			text = bytes.TrimSuffix(text, []byte("\n"))
+		case 2:
+			text, _ = unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().Bytes(text)
+		case 3:
+			text = append([]byte("\ufeff"), text...)
+		case 4:
+			text = append(text, "# \xe9\n"...)
 		}
-		if _, err := kubectl(text); err == nil {
-			read++
+		if kubectl(text).err == nil {
+			accepted++
 		} else {
 			refused++
 		}
-		if d := disagreement(text); d != "" {
+		if d := disagreement(t, text); d != "" {
 			t.Fatalf("%s\n%q\n%s", text, text, d)
 		}
 	})
-	t.Logf("kubectl reads %d of these sources, and refuses %d", read, refused)
+	t.Logf("kubectl reads %d of the sources, and refuses %d", accepted, refused)
+}
+
+// anyJSON draws a text in JSON.
+func anyJSON(t *rapid.T, depth int) string {
+	space := rapid.SampledFrom([]string{"", "", "", " ", "\n", "\t", "\r\n  "})
+	parts := func(part func() string) string {
+		var list []string
+		for range rapid.IntRange(0, 4).Draw(t, "size") {
+			list = append(list, space.Draw(t, "space")+part()+space.Draw(t, "space"))
+		}
+		return strings.Join(list, ",")
+	}
+	switch kind := rapid.IntRange(0, 9).Draw(t, "kind"); {
+	case depth == root || kind < 3 && depth > 0:
+		return "{" + parts(func() string {
+			return anyText(t) + space.Draw(t, "space") + ":" + space.Draw(t, "space") + anyJSON(t, depth-1)
+		}) + "}"
+	case kind < 5 && depth > 0:
+		return "[" + parts(func() string { return anyJSON(t, depth-1) }) + "]"
+	case kind < 7:
+		return anyText(t)
+	}
+	return rapid.OneOf(rapid.SampledFrom([]string{"null", "true", "false", "0", "-0", "1.0", "1e3", "1E-2", "1e400", "-1.5e300", "9223372036854775808", "18446744073709551616", "123456789012345678901234567890"}),
+		rapid.StringMatching(`-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?`)).Draw(t, "number")
+}
+
+// anyText draws a string in JSON, with escapes that need not be.
+func anyText(t *rapid.T) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	text := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "kind", "items", "metadata"}), rapid.SampledFrom([]string{"a", "b", "kind", "items", "metadata"}), rapid.SampledFrom(awkward), rapid.String()).Draw(t, "text")
+	for _, r := range text {
+		switch how := rapid.IntRange(0, 19).Draw(t, "escape"); {
+		case how == 0 || r < ' ' || r == '"' || r == '\\':
+			fmt.Fprintf(&b, `\u%04x`, r&0xffff)
+		case r == '/':
+			b.WriteString(`\/`)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteString(rapid.SampledFrom([]string{"", "", "", "", `\ud83d\ude00`, `\ud800`, `\n`, `\\`}).Draw(t, "more"))
+	b.WriteByte('"')
+	return b.String()
+}
+
+// Sources in JSON, of objects that follow each other or are divided by separators, are read as
+// kubectl reads them.
+func TestReadAgreesWithKubectlOnJSON(t *testing.T) {
+	accepted, refused := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		var text []byte
+		between := rapid.SampledFrom([]string{"", "\n", " ", "\n\n", "\n---\n"}).Draw(t, "between")
+		for range rapid.IntRange(1, 4).Draw(t, "objects") {
+			text = append(text, anyJSON(t, root)+between...)
+		}
+		if kubectl(text).err == nil {
+			accepted++
+		} else {
+			refused++
+		}
+		if d := disagreement(t, text); d != "" {
+			t.Fatalf("%s\n%q\n%s", text, text, d)
+		}
+	})
+	t.Logf("kubectl reads %d of the sources, and refuses %d", accepted, refused)
 }

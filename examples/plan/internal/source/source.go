@@ -31,6 +31,15 @@ const (
 	MaxFaults   = 1000     // faults of a source that are listed
 )
 
+// Object is one object of a source.
+type Object struct {
+	Object map[string]any // of map[string]any, []any, string, bool, int64, float64 and nil
+	Faults []*Fault       // inside the object: repeated keys, and values that kubectl refuses, which are nil here
+
+	document *document
+	path     string // from the root of the document: items[3], or ""
+}
+
 // Read returns the objects of r in their order. Each step of the sequence has either an object,
 // with the faults inside it, or a [*Fault]: of a document or an item that is not an object, of a
 // List, or of r. Faults after the first [MaxFaults] are only counted, in a last Fault.
@@ -47,7 +56,7 @@ func Read(file string, r io.Reader) iter.Seq2[*Object, error] {
 			in.fault(in.next.place(1, 0), true, err)
 		}
 		if more := in.faults - MaxFaults; more > 0 {
-			in.step(nil, &Fault{Position{File: file}, true, &LimitError{fmt.Sprintf("faults, %d of which are not listed", more), MaxFaults}})
+			in.step(nil, &Fault{Position{File: file}, true, &LimitError{fmt.Sprintf("faults; %d are not listed", more), MaxFaults}})
 		}
 	}
 }
@@ -71,36 +80,25 @@ func (r *reader) fault(at Position, lost bool, err error) {
 	}
 }
 
-// readJSON reads JSON objects that follow each other, until something else comes. As in kubectl,
-// that is YAML after no more than one object, and refused after several.
+// readJSON reads JSON objects that follow each other, until something else comes. In kubectl, that is
+// YAML after no more than one object, and refused after several.
 func (r *reader) readJSON() {
 	for objects := 0; !r.stopped; objects++ {
-		const size = 4096 // as far as kubectl looks
-		next, _ := r.in.Peek(size)
-		if objects > 0 { // then kubectl passes over blanks
-			blanks := len(next) - len(bytes.TrimLeft(next, " \t\r"))
-			r.next.advance(next[:blanks])
-			next = next[blanks:]
-			_, _ = r.in.Discard(blanks)
-		}
-		next = bytes.TrimLeft(next, " \t\r\n")
+		next, _ := r.in.Peek(4096) // as far as kubectl looks
 		var text []byte
-		if bytes.HasPrefix(next, []byte("{")) {
+		if next = bytes.TrimLeft(next, " \t\r\n"); bytes.HasPrefix(next, []byte("{")) {
 			text = r.braced()
 		}
 		if !json.Valid(text) {
-			other := objects > 0 && json.NewDecoder(bytes.NewReader(next)).Decode(new(any)) == nil
-			if other || objects > 1 && len(next) > 0 {
-				r.fault(r.next.place(1, 1), true, &DocumentError{"after JSON objects kubectl refuses everything else; write --- between all documents"})
+			if objects > 1 && len(next) > 0 {
+				r.fault(r.next.place(1, 1), true, &DocumentError{"after several JSON objects kubectl refuses everything else; write --- between all documents"})
 			}
 			r.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(text), r.in), 1<<16)
 			return
 		}
 		start := bytes.IndexByte(text, '{')
 		r.next.advance(text[:start])
-		d := r.next
-		d.json = true
-		r.document(d, text[start:])
+		r.document(r.next, text[start:], true)
 		r.next.advance(text[start:])
 	}
 }
@@ -108,26 +106,26 @@ func (r *reader) readJSON() {
 // braced reads up to the brace that closes the next one, or up to the limit.
 func (r *reader) braced() []byte {
 	var text bytes.Buffer
-	for depth, quoted := 0, false; text.Len() <= MaxSize; {
-		c, err := r.in.ReadByte()
-		if err != nil {
-			break
-		}
-		text.WriteByte(c)
-		switch {
-		case quoted && c == '\\':
-			c, _ = r.in.ReadByte()
-			text.WriteByte(c)
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-			if depth == 0 {
-				return text.Bytes()
+	depth, quoted, escaped := 0, false, false
+	for text.Len() <= MaxSize {
+		piece, err := r.in.ReadSlice('}')
+		text.Write(piece)
+		for _, c := range piece {
+			switch {
+			case escaped:
+				escaped = false
+			case quoted:
+				escaped, quoted = c == '\\', c != '"'
+			case c == '"':
+				quoted = true
+			case c == '{' || c == '[':
+				depth++
+			case c == '}' || c == ']':
+				depth--
 			}
+		}
+		if depth == 0 || err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			break
 		}
 	}
 	return text.Bytes()
@@ -140,8 +138,8 @@ func (r *reader) readYAML() error {
 	for start := true; !r.stopped; {
 		piece, err := r.in.ReadSlice('\n')
 		if more, ok := bytes.CutPrefix(piece, []byte("---")); ok && start {
-			r.document(d, text)
-			d, separator = r.next, len(text) > 0
+			r.document(d, bytes.Clone(text), false)
+			d, separator = r.next, len(text) > 0 // an empty document has its separator
 			if more = bytes.TrimSpace(more); len(more) > 0 && more[0] != '#' {
 				separator = false
 				r.fault(d.place(1, 1), false, &DocumentError{"kubectl refuses --- and text in one line; move the text to the next line"})
@@ -152,16 +150,15 @@ func (r *reader) readYAML() error {
 			text = append(text, piece...)
 		}
 		if start = err == nil; start {
-			r.next.line++
-			r.next.column = 0
-			if separator { // it is no part of a document
+			r.next.line, r.next.column = r.next.line+1, 0
+			if separator {
 				d, separator = r.next, false
 			}
 		} else if !errors.Is(err, bufio.ErrBufferFull) {
 			if !bytes.HasSuffix(text, []byte("\n")) {
 				text = append(text, '\n') // as in kubectl, for block scalars
 			}
-			r.document(d, text)
+			r.document(d, bytes.Clone(text), false)
 			return err
 		}
 	}
