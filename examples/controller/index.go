@@ -175,7 +175,7 @@ type snapshot struct {
 	named map[dataflow.Ref]*operation
 
 	pods    map[dataflow.Ref][]*corev1.Pod // sorted by name
-	refused map[dataflow.Ref]dataflow.Ref  // who may not follow whom
+	refused map[dataflow.Ref]dataflow.Ref  // the operations that may not inherit, and from which
 }
 
 // flow returns the flow with a root. If the operation does not exist, the flow holds only

@@ -17,10 +17,10 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/golden"
 )
 
-var update = flag.Bool("update", false, "write the listing anew")
+var update = flag.Bool("update", false, "write the listing again")
 
 // A name that goes, or changes, breaks whoever uses it: it is for the changelog, and after
-// v1 for a new major version. Run with -update to write the listing anew.
+// v1 for a new major version. Run with -update to write the listing again.
 func TestWhatIsExportedIsAsListed(t *testing.T) {
 	var listing strings.Builder
 	for _, folder := range []string{"topology", "affinity", "dataflow", "dataflow/manifest"} {
