@@ -192,7 +192,7 @@ func keyOf(n *yaml.Node) (string, error) {
 		n = n.Alias
 	}
 	if n.Kind != yaml.ScalarNode {
-		return "", errors.New("a key must not be a mapping or a list")
+		return "", errors.New("a key must not be a mapping or a list; if this is a template, render it first")
 	}
 	value, err := resolve(n)
 	switch v := value.(type) {

@@ -90,7 +90,7 @@ var (
 	itemPrefix = regexp.MustCompile(`^(items\[\d+\]\.?)*`)
 
 	// identity has the fields that say which objects there are.
-	identity = regexp.MustCompile(`^(apiVersion|kind|items|metadata(\.name|\.namespace)?)$`)
+	identity = regexp.MustCompile(`^((apiVersion|kind|items|metadata(\.name|\.namespace)?)(\[|$)|\[<<\])`)
 )
 
 // objects hands over the objects of a value, and the faults that were found in it.

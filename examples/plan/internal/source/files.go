@@ -33,10 +33,11 @@ func Find(names ...string) (files []string, faults []*Fault) {
 	}
 	fault := func(name string, err error) { faults = append(faults, &Fault{Position{File: name}, true, err}) }
 	kustomize := func(name, dir string) {
-		dir = strings.ReplaceAll(filepath.Clean(dir), "'", `'\''`)
+		dir = strings.ReplaceAll(dir, "'", `'\''`)
 		fault(name, &DocumentError{"Kustomize has to build this first: kubectl kustomize '" + dir + "' | plan -"})
 	}
 	visit := func(path string, entry fs.DirEntry, err error) error {
+		path = filepath.Clean(path)
 		info, statErr := os.Stat(path)
 		switch {
 		case err != nil:

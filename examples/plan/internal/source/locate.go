@@ -14,7 +14,7 @@ import (
 // Position is a place in a source.
 type Position struct {
 	File         string
-	Line, Column int // from 1, columns in characters; 0 is the whole line, or the whole source
+	Line, Column int // from 1, in characters, as YAML counts them; 0 is the whole line, or the whole source
 }
 
 // String returns file:line:column, without what is 0 at the end.

@@ -134,7 +134,8 @@ type fataler interface{ Fatalf(string, ...any) }
 
 func isDuplicate(f *source.Fault) bool {
 	var err *field.Error
-	return errors.As(f, &err) && err.Type == field.ErrorTypeDuplicate
+	var unplaced *source.DocumentError
+	return errors.As(f, &err) && err.Type == field.ErrorTypeDuplicate || errors.As(f, &unplaced) && strings.HasPrefix(unplaced.Message, "duplicate field")
 }
 
 // disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
