@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -266,14 +267,14 @@ func TestLabelSetJSON(t *testing.T) {
 	for encoded, want := range map[string]string{
 		`{"":"x"}`:      "labels must have keys",
 		`{"a":null}`:    `label "a" must be a string, not null`,
-		`{"a":1}`:       "labels must be an object of strings: json: cannot unmarshal number into Go value of type string",
-		`["a"]`:         "labels must be an object of strings: json: cannot unmarshal array into Go value of type map[string]*string",
-		`"a=1"`:         "labels must be an object of strings: json: cannot unmarshal string into Go value of type map[string]*string",
-		`{"a":{"b":1}}`: "labels must be an object of strings: json: cannot unmarshal object into Go value of type string",
+		`{"a":1}`:       "labels must be an object of strings: json: cannot unmarshal number into Go",
+		`["a"]`:         "labels must be an object of strings: json: cannot unmarshal array into Go",
+		`"a=1"`:         "labels must be an object of strings: json: cannot unmarshal string into Go",
+		`{"a":{"b":1}}`: "labels must be an object of strings: json: cannot unmarshal object into Go",
 	} {
 		s := topology.NewLabelSet(map[string]string{"other": "label"})
 		err := s.UnmarshalJSON([]byte(encoded))
-		if err == nil || err.Error() != want || s.String() != "other=label" {
+		if err == nil || !strings.HasPrefix(err.Error(), want) || s.String() != "other=label" { // its end differs between releases of Go
 			t.Errorf("%s: %v and %v, want %s", encoded, s, err, want)
 		}
 	}
