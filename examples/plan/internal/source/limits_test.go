@@ -2,6 +2,7 @@ package source_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -164,6 +165,8 @@ func readAll(text string) (objects, faults int) {
 	return objects, faults
 }
 
+var memory = flag.Bool("memory", false, "measure the memory that hostile texts take")
+
 // No text takes more than a gigabyte: none of 32 MiB, and none of the smaller ones that still have
 // less elements than there may be. It is measured in processes of their own.
 func TestMemory(t *testing.T) {
@@ -175,8 +178,8 @@ func TestMemory(t *testing.T) {
 		readAll(hostile[name](n))
 		return
 	}
-	if testing.Short() || runtime.GOOS != "linux" {
-		t.Skip("takes minutes, and Linux")
+	if !*memory || runtime.GOOS != "linux" {
+		t.Skip("takes minutes, and Linux: run with -memory")
 	}
 	for name := range hostile {
 		for n := 1 << 20; n <= source.MaxSize; n *= 2 {
