@@ -254,7 +254,9 @@ func (d *document) explain(err error) (value any, line int, why error) {
 	}
 	lineAt := func(offset int) int { return 1 + bytes.Count(d.text[:max(0, offset)], []byte("\n")) }
 	if anchor, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
-		line = lineAt(bytes.Index(d.text, []byte("*"+strings.TrimSuffix(anchor, "' referenced"))))
+		if at := regexp.MustCompile(`[\s\[{,]\*` + regexp.QuoteMeta(strings.TrimSuffix(anchor, "' referenced"))).FindIndex(d.text); at != nil {
+			line = lineAt(at[1])
+		}
 	}
 	switch {
 	case strings.HasPrefix(message, "control characters"):

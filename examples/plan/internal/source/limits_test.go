@@ -31,6 +31,13 @@ func TestLimits(t *testing.T) {
 		{"bytes in a document", source.MaxSize, func(n int) string { return `{"a":"` + strings.Repeat("x", n-8) + `"}` }},
 		{"elements in a document", source.MaxElements, func(n int) string { return "a:\n" + strings.Repeat("- x\n", (n-2)/2) + strings.Repeat("\n", n%2) }},
 		{"elements in a document", source.MaxElements, func(n int) string { return `{"a":[1` + strings.Repeat(",1", n-3) + "]}" }},
+		{"elements in a document", source.MaxElements, func(n int) string {
+			var b strings.Builder
+			for i := range (n - 3) / 2 {
+				fmt.Fprintf(&b, "%d,", i)
+			}
+			return "a: {" + b.String() + "}\n" // a comma counts twice, since the keys have values
+		}},
 		{"mappings and lists within each other", source.MaxDepth, func(n int) string { return "a: " + nested("[", "", "]")(n-1) }},
 		{"mappings and lists within each other", source.MaxDepth, func(n int) string { return "a:\n  " + nested("- ", "x", "")(n-1) }},
 		{"mappings and lists within each other", source.MaxDepth, func(n int) string { return strings.TrimSpace(nested(`{"a":`, "1", "}")(n)) }},
@@ -56,6 +63,17 @@ func TestLimits(t *testing.T) {
 			if beyond := n - c.most; objects != 2-beyond || faults != beyond {
 				t.Errorf("%d %s: %d objects and %d faults", n, c.what, objects, faults)
 			}
+		}
+	}
+}
+
+// What would take the parser quadratic time is refused, and kubectl's decoder is not asked about
+// texts of which it may make much more.
+func TestWorkIsLimited(t *testing.T) {
+	for _, name := range []string{"deep comments", "directives", "bad aliases"} {
+		objects, faults := read(t, []byte(hostile[name](1<<20)))
+		if len(objects) > 0 || len(faults) != 1 || !faults[0].Lost {
+			t.Errorf("%s: %d objects, %v", name, len(objects), faults)
 		}
 	}
 }
