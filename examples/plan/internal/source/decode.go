@@ -154,7 +154,7 @@ func resolve(n *yaml.Node) (value any, err error) {
 	switch {
 	case isWord && (plain && n.Tag == "!!str" || tagged && n.Tag == "!!bool"):
 		return word, nil
-	case n.Tag == "!!str" || plain && n.Tag == "!!timestamp":
+	case n.Tag == "!!str":
 		return n.Value, nil
 	case n.Decode(&value) != nil:
 		return nil, errors.New("must be a value of its tag, " + strconv.Quote(clip(n.Tag, 64)))

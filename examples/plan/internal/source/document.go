@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -52,7 +53,8 @@ func (r *reader) document(d document, text []byte, isJSON bool) {
 		r.objects(&d, value, dec.found)
 	}
 	if err != nil {
-		r.fault(d.place(max(line, 1), 0), true, err)
+		last := 1 + bytes.Count(bytes.TrimRight(d.text, " \t\r\n"), []byte("\n"))
+		r.fault(d.place(min(max(line, 1), last), 0), true, err)
 	}
 }
 
@@ -242,16 +244,19 @@ func parserError(err error) (line int, message string) {
 // explain returns the line in which the text cannot be parsed, and why. kubectl's parser knows the
 // line better than the one that this package uses. It may also read an object and ignore the rest.
 func (d *document) explain(err error) (value any, line int, why error) {
-	kubeErr := kubeyaml.Unmarshal(d.text, &value)
-	if kubeErr == nil {
-		line, _ = parserError(err)
-		return value, line, ignored
+	line, message := parserError(err)
+	if math.Pow(1.45, float64(bytes.Count(d.text, []byte("*"))))*float64(len(d.text)) < 64<<20 { // else aliases may make too much of it
+		if err := kubeyaml.Unmarshal(d.text, &value); err == nil {
+			return value, line, ignored
+		} else {
+			line, message = parserError(err)
+		}
 	}
-	line, message := parserError(kubeErr)
 	lineAt := func(offset int) int { return 1 + bytes.Count(d.text[:max(0, offset)], []byte("\n")) }
-	line = min(max(line, 1), lineAt(len(bytes.TrimRight(d.text, " \t\r\n"))))
 	if anchor, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
-		line = lineAt(bytes.Index(d.text, []byte("*"+strings.TrimSuffix(anchor, "' referenced"))))
+		if at := regexp.MustCompile(`[\s\[{,]\*` + regexp.QuoteMeta(strings.TrimSuffix(anchor, "' referenced"))).FindIndex(d.text); at != nil {
+			line = lineAt(at[1])
+		}
 	}
 	switch {
 	case strings.HasPrefix(message, "control characters"):

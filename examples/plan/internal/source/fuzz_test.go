@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"regexp"
 	"strconv"
 	"testing"
@@ -19,8 +20,11 @@ func FuzzRead(f *testing.F) {
 		f.Add([]byte(s.text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if d := disagreement(t, text); d != "" && !loneTag.Match(text) {
-			t.Fatalf("%s\n%q\n%s", text, text, d)
+		// kubectl writes aliases out, however large the texts are.
+		if math.Pow(1.45, float64(bytes.Count(text, []byte("*"))))*float64(len(text)) < 64<<20 && !loneTag.Match(text) {
+			if d := disagreement(t, text); d != "" {
+				t.Fatalf("%s\n%q\n%s", text, text, d)
+			}
 		}
 		lines := 1 + bytes.Count(text, []byte("\n"))
 		check := func(p source.Position) {

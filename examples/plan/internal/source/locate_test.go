@@ -105,7 +105,9 @@ g: [*one]
 		{"? a\n: b\n? c\n: d\n", 0, "c", "3:3"},
 		{"1: {yes: 2}\n", 0, "[1].true", "1:5"},
 		{"{\"a\": 1}\n{\"b\"\n: {\"c\": 2}}\n", 1, "b.c", "2"}, // which the parser of YAML does not take
-		{"a: 1\n...\n@\n", 0, "a", "1"},                        // nor this, though kubectl's does
+		{"{\"é\": \"\\u00e9\u2028\", \"b\": 2} {\"c\": 3}\n", 0, "b", "1:18"},
+		{"{\"é\": \"\\u00e9\u2028\", \"b\": 2} {\"c\": 3}\n", 1, "c", "1:27"},
+		{"a: 1\n...\n@\n", 0, "a", "1"}, // nor this, though kubectl's does
 	} {
 		var objects []*source.Object
 		for o, err := range source.Read("f", strings.NewReader(c.text)) {
