@@ -76,6 +76,7 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 	// class.
 	prefixes, examples, prefix := make([]numbering, len(columns)), make([][]int32, len(columns)), make([]int32, len(nodes))
 	for c := range columns {
+		prefixes[c].number = make(map[pair]int32, min(len(nodes), len(columns[c].values)))
 		for i, node := range nodes {
 			prefix[i] = prefixes[c].add(pair{prefix[i], columns[c].of[node]})
 			if int(prefix[i]) == len(examples[c]) {

@@ -62,13 +62,13 @@ func (x *Index) labelKeys() map[string]bool {
 
 func (x *Index) nameFaults() field.ErrorList {
 	var faults field.ErrorList
+	path := func(node int32) *field.Path { return field.NewPath("nodes").Index(int(node)).Child("metadata", "name") }
 	for number, name := range x.names.values {
 		for at, node := range x.names.nodes[number] {
-			path := field.NewPath("nodes").Index(int(node)).Child("metadata", "name")
 			if name == "" {
-				faults = append(faults, field.Required(path, "every node needs a name"))
+				faults = append(faults, field.Required(path(node), "every node needs a name"))
 			} else if at > 0 {
-				faults = append(faults, field.Duplicate(path, message.Excerpt(name)))
+				faults = append(faults, field.Duplicate(path(node), message.Excerpt(name)))
 			}
 		}
 	}

@@ -30,7 +30,11 @@ type label struct{ key, value string }
 
 // Labels returns the names and labels of all nodes.
 func (x *Index) Labels() *Labels {
-	l := &Labels{all: x.all, first: []int32{0}}
+	total := 0
+	for i := range x.nodes {
+		total += len(x.nodes[i].Labels)
+	}
+	l := &Labels{all: x.all, first: []int32{0}, flat: make([]label, 0, total)}
 	for i := range x.nodes {
 		l.names = append(l.names, x.nodes[i].Name)
 		for key, value := range x.nodes[i].Labels {
