@@ -17,8 +17,8 @@ import (
 type Capacity struct {
 	nodes   []corev1.Node
 	used    []corev1.ResourceList // for each node
-	free    Memo[[]int64]                  // by resource name, for each node
-	meeting Memo[Set]                      // by demand
+	free    Memo[[]int64]         // by resource name, for each node
+	meeting Memo[Set]             // by demand
 }
 
 // NewCapacity returns the capacity of nodes. used holds, by the name of a node, what the pods
