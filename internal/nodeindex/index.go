@@ -165,7 +165,13 @@ func (x *Index) setOf(nodes []int32) Set {
 }
 
 // HasLabel reports whether some node has a label with the key.
-func (x *Index) HasLabel(key string) bool { return x.keys()[key] }
+func (x *Index) HasLabel(key string) bool {
+	if len(x.nodes) == 0 {
+		return false
+	}
+	_, ok := x.nodes[0].Labels[key] // most keys are on all nodes
+	return ok || x.keys()[key]
+}
 
 // label returns the index of the values of a label. Keys that no node has cost nothing.
 func (x *Index) label(key string) *valueIndex {
