@@ -189,16 +189,18 @@ type valueIndex struct {
 	number map[string]int32 // for each value, its index in values
 	of     []int32          // for each node, the index of its value, or absent
 	nodes  [][]int32        // for each value, the nodes that have it
+
+	complete bool // all nodes have a value
 }
 
 const absent int32 = -1
 
 func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
-	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes))}
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes)), complete: true}
 	for i := range x.nodes {
 		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			index.of[i] = absent
+			index.of[i], index.complete = absent, false
 			continue
 		}
 		number, ok := index.number[value]
@@ -211,6 +213,11 @@ func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)
 	}
 	index.nodes = partition(x.list, index.of)
 	return index
+}
+
+// identifies reports whether a value tells a node from all others, which all have another one.
+func (x *valueIndex) identifies(node int32) bool {
+	return x.complete && len(x.nodes[x.of[node]]) == 1
 }
 
 // partition returns, for each number, the nodes with that number. The i-th number is that of
