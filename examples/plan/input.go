@@ -177,6 +177,11 @@ func (in *input) acceptPod(o *source.Object) {
 		requests := podresources.PodRequests(&pod, podresources.PodResourcesOptions{UseStatusResources: true})
 		requests[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
 		for name, quantity := range requests {
+			unit := resource.Scale(0)
+			if name == corev1.ResourceCPU {
+				unit = resource.Milli
+			}
+			quantity.RoundUp(unit) // as kube-scheduler does for each pod
 			sum := used[name]
 			sum.Add(quantity)
 			used[name] = sum

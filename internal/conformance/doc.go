@@ -2,14 +2,18 @@
 // on generated inputs. It is a module of its own, on the newest Kubernetes, so that
 // the root needs none of them.
 //
-//	TestMatcher…         affinity.Compile, Match, Score    k8s.io/component-helpers nodeaffinity, which kube-scheduler asks
-//	TestInherit…         affinity.Inherit, laws R1 to P2   the same, before and after
-//	TestAPIServer…       affinity.Inherit, law V1          defaulting, conversion and validation of a whole pod, as kube-apiserver does it
-//	TestForecast…        dataflow's Forecast               kube-scheduler's plugins NodeUnschedulable, TaintToleration, NodeAffinity
+//	TestMatcher…           affinity.Compile, Match, Score     kube-apiserver's validation; component-helpers' nodeaffinity, which kube-scheduler asks
+//	TestInherit…           affinity.Inherit, laws R1 to P2    the same, before and after
+//	TestAPIServer…         affinity.Inherit, law V1           defaulting, conversion and validation of a whole pod, as kube-apiserver does it
+//	TestForecast…Plugins   dataflow's Forecast, law L9        kube-scheduler's plugins NodeName, NodeUnschedulable, TaintToleration, NodeAffinity, NodeResourcesFit
+//	TestForecast…Kubelet   the same of a pod with a node name the kubelet's admission handler
+//	podspec                manifest.Decode, dataflow.Check    defaulting and validation; the sum of a pod's requests
 //
-// Each compares 100,000 cases in a plain go test: a verdict on a node, or a whole pod.
-// Inputs are those of internal/testgen, spoiled at times. With -v the tests tell how
-// often each awkward corner was hit; one that never was is a failure. The long run:
+// Each compares 100,000 cases in a plain go test: a verdict on a node, or a whole pod. Half
+// of the cases are drawn from the small alphabet of internal/testgen, and half from all that
+// the API allows: any label key and value, name, taint, resource and quantity. With -v the
+// tests print how often each awkward corner was hit; one that never was is a failure. The
+// long run:
 //
 //	go test -timeout 0 -v -run 'AgreesWith|Accepts' -cases 10000000
 //

@@ -35,12 +35,14 @@ type peer struct {
 func peers(t testing.TB) []peer {
 	clear := topology.NewLabelSet(map[string]string{topology.Zone: "east-1", topology.Hostname: "node-1"})
 	conflicting := topology.NewLabelSet(map[string]string{topology.Zone: "east-0", topology.Hostname: "node-0"})
-	return append([]peer{
+	return []peer{
 		matching(t),
 		sorting(t),
+		forecasting(t, false),
+		forecasting(t, true),
 		conflicts("FindConflict, none", t, clear, false),
 		conflicts("FindConflict, one", t, conflicting, true),
-	}, forecasting(t)...)
+	}
 }
 
 // BenchmarkPeers runs slipstream and the others side by side.
@@ -145,27 +147,26 @@ func sorting(t testing.TB) peer {
 	}
 }
 
-// forecasting asks where 1,000 operations in chains of five can run, on 5,000 nodes with
-// 50,000 pods, with fifty distinct affinities and requests. The others are asked about every
+// forecasting asks where 1,000 operations in chains of five can run, on 5,000 nodes, with
+// fifty distinct affinities, and with requests or without. The others are asked about every
 // pair, which tells about each operation by itself; the forecast is of all of them together.
-// What the pods use is summed up before, for the index as for the scheduler's snapshots; the
-// index itself is made each time, as it keeps its answers.
-func forecasting(t testing.TB) []peer {
+// With requests there are 50,000 pods on the nodes. What they use is summed up before, for
+// the index as for the scheduler's snapshots. The index itself is made each time, as it keeps
+// its answers.
+func forecasting(t testing.TB, requests bool) peer {
 	nodes := fleet(5000)
 	running := make([][]*corev1.Pod, len(nodes))
-	for i := range nodes {
-		nodes[i].Status.Allocatable = resources("64", "256Gi", "8")
-		nodes[i].Status.Allocatable[corev1.ResourcePods] = resource.MustParse("110")
-		if i%20 == 0 {
-			nodes[i].Spec.Taints = []corev1.Taint{{Key: "dedicated", Value: "batch", Effect: corev1.TaintEffectNoSchedule}}
+	var use map[string]corev1.ResourceList
+	if requests {
+		for i := range nodes {
+			nodes[i].Status.Allocatable = resources("64", "256Gi", "8")
+			nodes[i].Status.Allocatable[corev1.ResourcePods] = resource.MustParse("110")
+			for p := range 10 {
+				running[i] = append(running[i], requesting(podWith(nil, nil), resources(strconv.Itoa(1+(i+p)%8), "8Gi", "0")))
+			}
 		}
-		for p := range 10 {
-			pod := podWith(nil, nil)
-			pod.Spec.Containers = []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{Requests: resources(strconv.Itoa(1+(i+p)%8), "8Gi", "0")}}}
-			running[i] = append(running[i], pod)
-		}
+		use = used(nodes, running)
 	}
-	use := used(nodes, running)
 
 	ops, pods := make([]dataflow.Operation, 1000), make([]*corev1.Pod, 1000)
 	for i := range ops {
@@ -173,15 +174,17 @@ func forecasting(t testing.TB) []peer {
 		op.Ref = dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "op-" + strconv.Itoa(i)}
 		op.Exposes = []string{rack}
 		op.Affinity = demanding(i/5%10, i%5)
-		op.Requests = resources(strconv.Itoa(12+i%5), "16Gi", strconv.Itoa(i%2))
+		pods[i] = podWith(nil, op.Affinity)
+		if requests {
+			op.Requests = resources(strconv.Itoa(12+i%5), "16Gi", strconv.Itoa(i%2))
+			requesting(pods[i], op.Requests)
+		}
 		if i%5 > 0 {
 			follows := []string{topology.Hostname, topology.Zone, rack}[i%3]
 			op.RunAfter = &dataflow.RunAfter{Ref: ops[i-1].Ref, Strategy: affinity.Strategy{
 				Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: follows}},
 			}}
 		}
-		pods[i] = podWith(nil, op.Affinity)
-		pods[i].Spec.Containers = []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{Requests: op.Requests}}}
 	}
 	flow, err := dataflow.New(ops...)
 	if err != nil {
@@ -193,44 +196,22 @@ func forecasting(t testing.TB) []peer {
 			t.Fatal(err)
 		}
 		forecast, err := flow.Forecast(index, dataflow.ForecastOptions{})
-		if err != nil {
-			t.Fatal(err)
+		if err != nil || !forecast.Completable() {
+			t.Fatal(err, forecast.Impossible())
 		}
 		return forecast
-	}
-	plugins, infos := newScheduler(t), snapshots(nodes, running)
-	admitting := func(i int) (names []string) {
-		ctx, state := quiet(), framework.NewCycleState()
-		active := plugins.prepare(ctx, state, pods[i], infos)
-		for _, info := range infos {
-			if !slices.ContainsFunc(active, func(p filter) bool { return !p.Filter(ctx, state, pods[i], info).IsSuccess() }) {
-				names = append(names, info.Node().Name)
-			}
-		}
-		return names
-	}
-	if fc := forecast(); !fc.Completable() {
-		t.Fatal(fc.Impossible())
-	} else {
-		for i := range 50 {
-			for _, name := range fc.Nodes(ops[i].Ref) {
-				if !slices.Contains(admitting(i), name) {
-					t.Fatal("not the same: ", ops[i].Ref, name)
-				}
-			}
-		}
 	}
 	ours := func(b *testing.B) {
 		for range b.N {
 			forecast()
 		}
 	}
-	return []peer{
-		{"Forecast, 1,000 operations, 5,000 nodes, 50,000 pods", "component-helpers' affinity, every pair", 200, ours, func(b *testing.B) {
+	if !requests {
+		return peer{"Forecast, 1,000 operations, 5,000 nodes", "component-helpers, every pair", 200, ours, func(b *testing.B) {
 			for range b.N {
 				matching := 0
-				for i := range ops {
-					required := nodeaffinity.GetRequiredNodeAffinity(pods[i])
+				for _, pod := range pods {
+					required := nodeaffinity.GetRequiredNodeAffinity(pod)
 					for n := range nodes {
 						if ok, _ := required.Match(&nodes[n]); ok {
 							matching++
@@ -241,19 +222,43 @@ func forecasting(t testing.TB) []peer {
 					b.Fatal("nothing matches")
 				}
 			}
-		}},
-		{"the same", "kube-scheduler's five plugins, every pair", 150, ours, func(b *testing.B) {
-			for range b.N {
-				n := 0
-				for i := range ops {
-					n += len(admitting(i))
-				}
-				if n == 0 {
-					b.Fatal("nothing is admitted")
-				}
-			}
-		}},
+		}}
 	}
+	plugins, infos := newScheduler(t), snapshots(nodes, running)
+	admitting := func(pod *corev1.Pod) (names []string) {
+		ctx, state := quiet(), framework.NewCycleState()
+		active := plugins.prepare(ctx, state, pod, infos)
+		for _, info := range infos {
+			if !slices.ContainsFunc(active, func(p filter) bool { return !p.Filter(ctx, state, pod, info).IsSuccess() }) {
+				names = append(names, info.Node().Name)
+			}
+		}
+		return names
+	}
+	fc := forecast()
+	for i := range 10 {
+		admitted := admitting(pods[i])
+		if slices.ContainsFunc(fc.Nodes(ops[i].Ref), func(name string) bool { return !slices.Contains(admitted, name) }) {
+			t.Fatal("not the same: ", ops[i].Ref)
+		}
+	}
+	return peer{"Forecast, with requests and 50,000 pods", "kube-scheduler's five plugins, every pair", 150, ours, func(b *testing.B) {
+		for range b.N {
+			admitted := 0
+			for _, pod := range pods {
+				admitted += len(admitting(pod))
+			}
+			if admitted == 0 {
+				b.Fatal("nothing is admitted")
+			}
+		}
+	}}
+}
+
+// requesting gives a pod one container with requests.
+func requesting(pod *corev1.Pod, requests corev1.ResourceList) *corev1.Pod {
+	pod.Spec.Containers = []corev1.Container{{Name: "main", Resources: corev1.ResourceRequirements{Requests: requests}}}
+	return pod
 }
 
 func resources(cpu, memory, gpus string) corev1.ResourceList {

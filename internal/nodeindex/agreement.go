@@ -45,13 +45,22 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 	// Classes share cells if the earlier keys have few values.
 	slices.SortStableFunc(columns, func(a, b *valueIndex) int { return cmp.Compare(len(a.values), len(b.values)) })
 
-	a := relate(columns, x.list)
+	isolated, rest := x.None(), []int32(nil)
+	for _, node := range x.list {
+		if slices.ContainsFunc(columns, func(c *valueIndex) bool { return c.identifies(node) }) {
+			isolated.add(node)
+		} else {
+			rest = append(rest, node)
+		}
+	}
+	a := relate(columns, rest)
 	size, sum := make([]int32, len(a.classes)), func(a, b int32) int32 { return a + b }
 	for class, nodes := range a.classes {
 		size[class] = int32(nodes.Len())
 	}
 	followers, leaders := a.toLeaders(size, 0, sum), a.toFollowers(size, 0, sum)
-	isolated, rest := x.None(), []int32(nil)
+	related := len(rest)
+	rest = nil
 	for class, nodes := range a.classes {
 		for node := range nodes.All() {
 			if followers[class] == 1 && leaders[class] == 1 {
@@ -61,7 +70,7 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 			}
 		}
 	}
-	if !isolated.Empty() {
+	if len(rest) < related {
 		slices.Sort(rest)
 		a = relate(columns, rest)
 	}
@@ -76,6 +85,7 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 	// class.
 	prefixes, examples, prefix := make([]numbering, len(columns)), make([][]int32, len(columns)), make([]int32, len(nodes))
 	for c := range columns {
+		prefixes[c].number = make(map[pair]int32, min(len(nodes), len(columns[c].values)))
 		for i, node := range nodes {
 			prefix[i] = prefixes[c].add(pair{prefix[i], columns[c].of[node]})
 			if int(prefix[i]) == len(examples[c]) {

@@ -16,16 +16,20 @@ import (
 // many goroutines at once.
 type Capacity struct {
 	nodes   []corev1.Node
-	used    map[string]corev1.ResourceList // by node name
-	free    Memo[[]int64]                  // by resource name, for each node
-	meeting Memo[Set]                      // by demand
+	used    []corev1.ResourceList // for each node
+	free    Memo[[]int64]         // by resource name, for each node
+	meeting Memo[Set]             // by demand
 }
 
-// NewCapacity returns the capacity of nodes, on which pods request the used resources in
-// all. The resource pods is the number of these pods. Neither argument may change
+// NewCapacity returns the capacity of nodes. used holds, by the name of a node, what the pods
+// there request in all; the resource pods is their number. Neither argument may change
 // afterwards.
 func NewCapacity(nodes []corev1.Node, used map[string]corev1.ResourceList) *Capacity {
-	return &Capacity{nodes: nodes, used: used}
+	c := &Capacity{nodes: nodes, used: make([]corev1.ResourceList, len(nodes))}
+	for i := range nodes {
+		c.used[i] = used[nodes[i].Name]
+	}
+	return c
 }
 
 // Demand is an amount of a resource that a node must have free for a pod.
@@ -104,7 +108,7 @@ func (c *Capacity) freeOf(name corev1.ResourceName) []int64 {
 		for i := range c.nodes {
 			free[i] = math.MaxInt64
 			if allocatable := c.nodes[i].Status.Allocatable; len(allocatable) > 0 {
-				free[i] = amount(name, allocatable[name]) - amount(name, c.used[c.nodes[i].Name][name])
+				free[i] = amount(name, allocatable[name]) - amount(name, c.used[i][name])
 			}
 		}
 		return free

@@ -62,13 +62,13 @@ func (x *Index) labelKeys() map[string]bool {
 
 func (x *Index) nameFaults() field.ErrorList {
 	var faults field.ErrorList
+	path := func(node int32) *field.Path { return field.NewPath("nodes").Index(int(node)).Child("metadata", "name") }
 	for number, name := range x.names.values {
 		for at, node := range x.names.nodes[number] {
-			path := field.NewPath("nodes").Index(int(node)).Child("metadata", "name")
 			if name == "" {
-				faults = append(faults, field.Required(path, "every node needs a name"))
+				faults = append(faults, field.Required(path(node), "every node needs a name"))
 			} else if at > 0 {
-				faults = append(faults, field.Duplicate(path, message.Excerpt(name)))
+				faults = append(faults, field.Duplicate(path(node), message.Excerpt(name)))
 			}
 		}
 	}
@@ -165,7 +165,13 @@ func (x *Index) setOf(nodes []int32) Set {
 }
 
 // HasLabel reports whether some node has a label with the key.
-func (x *Index) HasLabel(key string) bool { return x.keys()[key] }
+func (x *Index) HasLabel(key string) bool {
+	if len(x.nodes) == 0 {
+		return false
+	}
+	_, ok := x.nodes[0].Labels[key] // most keys are on all nodes
+	return ok || x.keys()[key]
+}
 
 // label returns the index of the values of a label. Keys that no node has cost nothing.
 func (x *Index) label(key string) *valueIndex {
@@ -183,16 +189,18 @@ type valueIndex struct {
 	number map[string]int32 // for each value, its index in values
 	of     []int32          // for each node, the index of its value, or absent
 	nodes  [][]int32        // for each value, the nodes that have it
+
+	complete bool // all nodes have a value
 }
 
 const absent int32 = -1
 
 func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
-	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes))}
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes)), complete: true}
 	for i := range x.nodes {
 		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			index.of[i] = absent
+			index.of[i], index.complete = absent, false
 			continue
 		}
 		number, ok := index.number[value]
@@ -205,6 +213,11 @@ func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)
 	}
 	index.nodes = partition(x.list, index.of)
 	return index
+}
+
+// identifies reports whether a value tells a node from all others, which all have another one.
+func (x *valueIndex) identifies(node int32) bool {
+	return x.complete && len(x.nodes[x.of[node]]) == 1
 }
 
 // partition returns, for each number, the nodes with that number. The i-th number is that of

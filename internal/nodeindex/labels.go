@@ -10,16 +10,15 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 )
 
-// Labels holds the names and the labels of the nodes of an index, in memory of its own. It is
-// immutable and safe for use by several goroutines at once.
+// Labels holds the names and the labels of the nodes of an index. It is safe for use by
+// several goroutines at once.
 type Labels struct {
+	nodes []corev1.Node
 	all   Set
-	names []string
-	first []int32 // for each node, the index of its first label in flat; and the length of flat
-	flat  []label // the labels of all nodes
 
 	index   sync.Once
-	id      []int32 // for each label in flat, its number: the same for the same label
+	first   []int32 // for each node, the index of its first label in id; and the length of id
+	id      []int32 // for each label of each node, its number: the same for the same label
 	label   []label // by number
 	keyOf   []int32 // by number, the number of the key
 	keys    []string
@@ -29,35 +28,19 @@ type Labels struct {
 type label struct{ key, value string }
 
 // Labels returns the names and labels of all nodes.
-func (x *Index) Labels() *Labels {
-	l := &Labels{all: x.all, first: []int32{0}}
-	for i := range x.nodes {
-		l.names = append(l.names, x.nodes[i].Name)
-		for key, value := range x.nodes[i].Labels {
-			l.flat = append(l.flat, label{key, value})
-		}
-		l.first = append(l.first, int32(len(l.flat)))
-	}
-	return l
-}
+func (x *Index) Labels() *Labels { return &Labels{nodes: x.nodes, all: x.all} }
 
 // All returns the set of all nodes.
 func (l *Labels) All() Set { return l.all }
 
 // Len returns the number of nodes.
-func (l *Labels) Len() int { return len(l.names) }
+func (l *Labels) Len() int { return len(l.nodes) }
 
 // Name returns the name of node i.
-func (l *Labels) Name(i int) string { return l.names[i] }
+func (l *Labels) Name(i int) string { return l.nodes[i].Name }
 
-// Node returns the labels of node i.
-func (l *Labels) Node(i int) map[string]string {
-	labels := map[string]string{}
-	for _, label := range l.flat[l.first[i]:l.first[i+1]] {
-		labels[label.key] = label.value
-	}
-	return labels
-}
+// Node returns the labels of node i, which must not be written to.
+func (l *Labels) Node(i int) map[string]string { return l.nodes[i].Labels }
 
 // Separating returns a label key and those of its values that the wanted nodes have and the
 // other nodes do not have. ok is false if there is no such key. Of several keys it is the one
@@ -123,21 +106,24 @@ func (l *Labels) plainer(a, b int32, values [][]string) bool {
 // count numbers all labels and all keys.
 func (l *Labels) count() {
 	ids, keys := map[label]int32{}, map[string]int32{}
-	l.id = make([]int32, len(l.flat))
-	for i, label := range l.flat {
-		id, ok := ids[label]
-		if !ok {
-			id = int32(len(l.label))
-			ids[label] = id
-			k, ok := keys[label.key]
+	l.first = []int32{0}
+	for i := range l.nodes {
+		for key, value := range l.nodes[i].Labels {
+			id, ok := ids[label{key, value}]
 			if !ok {
-				k = int32(len(l.keys))
-				keys[label.key] = k
-				l.keys, l.variety = append(l.keys, label.key), append(l.variety, 0)
+				id = int32(len(l.label))
+				ids[label{key, value}] = id
+				k, ok := keys[key]
+				if !ok {
+					k = int32(len(l.keys))
+					keys[key] = k
+					l.keys, l.variety = append(l.keys, key), append(l.variety, 0)
+				}
+				l.variety[k]++
+				l.label, l.keyOf = append(l.label, label{key, value}), append(l.keyOf, k)
 			}
-			l.variety[k]++
-			l.label, l.keyOf = append(l.label, label), append(l.keyOf, k)
+			l.id = append(l.id, id)
 		}
-		l.id[i] = id
+		l.first = append(l.first, int32(len(l.id)))
 	}
 }
