@@ -34,6 +34,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -95,6 +96,15 @@ func newCluster(t *testing.T, programs, crds string) *cluster {
 	c.applyFile(t, "rbac.yaml", "")
 	c.applyFile(t, "deployment.yaml", "")
 	c.plane = append(c.plane, c.run(filepath.Join(programs, "kube-scheduler"), "--kubeconfig="+c.kubeconfigFor("admin", c.config.Host, adminToken), "--leader-elect=false", "--secure-port=0"))
+	c.serve(t)
+	go c.kubelet()
+	c.startProxy()
+	return c
+}
+
+// serve waits until all kinds are served.
+func (c *cluster) serve(t *testing.T) {
+	t.Helper()
 	c.eventually(t, "the kinds of operations are served", func(ctx context.Context) bool {
 		for _, kind := range append(dataflow.Kinds(), "Dataset", "AlluxioRuntime") {
 			if err := c.List(ctx, listOf(kind)); err != nil {
@@ -103,9 +113,25 @@ func newCluster(t *testing.T, programs, crds string) *cluster {
 		}
 		return true
 	})
-	go c.kubelet()
-	c.startProxy()
-	return c
+}
+
+// remove removes what a file holds, and waits until it is gone.
+func (c *cluster) remove(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &unstructured.Unstructured{}
+	if err := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096).Decode(u); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), u); err != nil {
+		t.Fatal(err)
+	}
+	c.eventually(t, file+" is gone", func(ctx context.Context) bool {
+		return apierrors.IsNotFound(c.Get(ctx, client.ObjectKeyFromObject(u), u)) && apierrors.IsNotFound(c.List(ctx, listOf(dataflow.DataBackup)))
+	})
 }
 
 func (c *cluster) etcd(programs string) (url string) {
@@ -267,7 +293,13 @@ func (p *process) end(signal os.Signal) {
 // eventually waits until something holds, for three minutes.
 func (c *cluster) eventually(t *testing.T, what string, holds func(context.Context) bool) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 3*time.Minute, true, func(ctx context.Context) (bool, error) {
+	c.within(t, 3*time.Minute, 100*time.Millisecond, what, holds)
+}
+
+// within waits until something holds.
+func (c *cluster) within(t *testing.T, limit, interval time.Duration, what string, holds func(context.Context) bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), interval, limit, true, func(ctx context.Context) (bool, error) {
 		for _, p := range c.plane {
 			select {
 			case <-p.ended:

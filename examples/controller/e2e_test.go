@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -402,7 +404,7 @@ func TestOnARealControlPlane(t *testing.T) {
 		c.completes(t, ns)
 		c.check(t, ns, byHostname)
 	})
-	scenario("huge", func(t *testing.T, ns string) { // of one tenant, beside a small one of another
+	scenario("huge", func(t *testing.T, ns string) { // of one tenant, and a small one of another
 		c.apply(t, data("DataMigrate", "m", "parallelism: 2147483647")+data("DataLoad", "a"), ns)
 		c.stalls(t, ns, "DataMigrate m", reasonInvalid, "must be at most 1000")
 		c.completes(t, ns, "m")
@@ -492,6 +494,10 @@ func TestOnARealControlPlane(t *testing.T) {
 		}
 	})
 	controller.end(syscall.SIGTERM)
+	c.remove(t, filepath.Join(os.Getenv(crdsVariable), "data.fluid.io_databackups.yaml"))
+	controller = c.controller()
+	scenario("three-kinds", demo("demo1-location.yaml", must{"DataLoad load-b", hostname, "DataLoad load-a"})) // of four are installed
+	controller.end(syscall.SIGTERM)
 	c.checkRights(t)
 	c.checkEvents(t)
 }
@@ -573,7 +579,7 @@ func (c *cluster) operations(ctx context.Context, namespace string) []unstructur
 	var all []unstructured.Unstructured
 	for _, kind := range dataflow.Kinds() {
 		list := listOf(kind)
-		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err) {
 			return nil
 		}
 		all = append(all, list.Items...)

@@ -115,12 +115,14 @@ func sameToOperation(a, b *corev1.Pod) bool {
 		a.DeletionTimestamp.Equal(b.DeletionTimestamp) && isLost(a) == isLost(b) && scheduling(a) == scheduling(b)
 }
 
-// addRoots adds the roots of the flows of an operation, and of those that name it.
+// addRoots adds the roots of the flows of an operation, and of those that name it and may.
 func (x *index) addRoots(roots map[dataflow.Ref]bool, ref dataflow.Ref) {
 	known := map[dataflow.Ref]dataflow.Ref{}
 	roots[x.root(ref, known)] = true
 	for dependent := range x.dependents[ref] {
-		roots[x.root(dependent, known)] = true
+		if x.mayFollow(x.operations[dependent], ref) {
+			roots[x.root(dependent, known)] = true
+		}
 	}
 }
 
@@ -175,7 +177,7 @@ type snapshot struct {
 	named map[dataflow.Ref]*operation
 
 	pods    map[dataflow.Ref][]*corev1.Pod // sorted by name
-	refused map[dataflow.Ref]dataflow.Ref  // the operations that may not inherit, and from which
+	refused map[dataflow.Ref]dataflow.Ref  // by the operation that must not follow it
 }
 
 // flow returns the flow with a root. If the operation does not exist, the flow holds only

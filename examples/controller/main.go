@@ -80,10 +80,14 @@ func run(ctx context.Context, s settings) error {
 	// Objects of the cache are not copied when they are read, and must not be written to.
 	shared := true
 	objects := map[client.Object]cache.ByObject{
-		&corev1.Pod{}:  {Label: labels.NewSelector().Add(*ours), UnsafeDisableDeepCopy: &shared},
+		&corev1.Pod{}:  {Label: labels.NewSelector().Add(*ours), UnsafeDisableDeepCopy: &shared, Transform: withoutContainers},
 		&corev1.Node{}: {Transform: withoutImages},
 	}
-	for _, kind := range dataflow.Kinds() {
+	kinds, err := installed(c)
+	if err != nil {
+		return err
+	}
+	for _, kind := range kinds {
 		objects[objectOf(dataflow.Ref{Kind: kind})] = cache.ByObject{UnsafeDisableDeepCopy: &shared}
 	}
 	m, err := manager.New(c, manager.Options{
@@ -105,7 +109,7 @@ func run(ctx context.Context, s settings) error {
 	if err := m.AddReadyzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
-	if err := Setup(m, s.Options, s.workers); err != nil {
+	if err := Setup(m, kinds, s.Options, s.workers); err != nil {
 		return err
 	}
 	return m.Start(ctx)
@@ -117,6 +121,14 @@ func withoutManagedFields(o any) (any, error) {
 		object.SetManagedFields(nil)
 	}
 	return o, nil
+}
+
+// withoutContainers drops from a pod what nobody here reads, before it is cached.
+func withoutContainers(o any) (any, error) {
+	if pod, ok := o.(*corev1.Pod); ok {
+		pod.Spec.Containers, pod.Spec.Volumes, pod.Status.ContainerStatuses = nil, nil, nil
+	}
+	return withoutManagedFields(o)
 }
 
 // withoutImages drops from a node what nobody here reads, before it is cached.

@@ -56,8 +56,9 @@ type progress struct {
 	recorded bool // nothing more is to be written about the operation in this pass
 }
 
-// progressOf returns what the pods of an operation say, whatever has become of its spec.
-func progressOf(op *operation, pods []*corev1.Pod) *progress {
+// progressOf returns what the pods of an operation say, whatever has become of its spec. An
+// annotation that asks for more pods than the limit is ignored: a tenant may have written it.
+func progressOf(op *operation, pods []*corev1.Pod, limit int) *progress {
 	s := &progress{want: op.pods}
 	for _, pod := range pods {
 		deleted := pod.DeletionTimestamp != nil
@@ -66,7 +67,7 @@ func progressOf(op *operation, pods []*corev1.Pod) *progress {
 			continue
 		}
 		s.pods = append(s.pods, pod)
-		if n, err := strconv.Atoi(pod.Annotations[podsAnnotation]); err == nil && n > 0 {
+		if n, err := strconv.Atoi(pod.Annotations[podsAnnotation]); err == nil && n > 0 && n <= limit {
 			s.want = n
 		}
 		if deleted {
@@ -211,7 +212,7 @@ func newPod(op *operation, i, of, replaced int, a *corev1.Affinity) *corev1.Pod 
 // backoff is how long a pod must have existed before it is replaced. The first is replaced at
 // once.
 func backoff(replaced int) time.Duration {
-	if replaced == 0 {
+	if replaced <= 0 {
 		return 0
 	}
 	return min(10*time.Second<<min(replaced-1, 10), 5*time.Minute)
@@ -220,7 +221,7 @@ func backoff(replaced int) time.Duration {
 // replace creates a lost pod again, with the affinity that was decided for it: its
 // predecessor may have been cleaned up since.
 func (p *pass) replace(ctx context.Context, op *operation, state *progress, pod *corev1.Pod) error {
-	replacedBefore, _ := strconv.Atoi(pod.Annotations[replacedAnnotation])
+	replacedBefore, _ := strconv.Atoi(pod.Annotations[replacedAnnotation]) // 0 if a tenant has broken it
 	delay := backoff(replacedBefore)
 	if wait := min(delay, delay-time.Since(pod.CreationTimestamp.Time)); wait > 0 { // a clock can be wrong
 		p.retry(wait)

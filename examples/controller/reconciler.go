@@ -39,6 +39,8 @@ type Options struct {
 	MaxParallelism int
 }
 
+func (o *Options) maxPods() int { return max(1, o.MaxParallelism) }
+
 // Reconciler runs flows: it creates the pods of operations with the affinity that slipstream
 // resolves, and records where they ran.
 //
@@ -105,7 +107,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 
 func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
 	if len(p.flow.operations) == 0 {
-		p.noted.Delete(root)
 		return p.releaseLeftovers(ctx, root, "")
 	}
 	// What has succeeded or failed is recorded before anything is decided.
@@ -114,7 +115,7 @@ func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
 		p.seen[ref] = op.Observation
 	}
 	for _, op := range p.flow.operations {
-		p.operations[op.Ref], states[op.Ref] = op, progressOf(op, p.flow.pods[op.Ref])
+		p.operations[op.Ref], states[op.Ref] = op, progressOf(op, p.flow.pods[op.Ref], p.maxPods())
 		p.seen[op.Ref] = op.Observation
 		if !op.finished() && !op.Recurring { // what the pods say is newer than the status
 			p.seen[op.Ref] = dataflow.Observation{}
@@ -135,6 +136,9 @@ func (p *pass) run(ctx context.Context, root dataflow.Ref) error {
 			return nil
 		}
 		if fault, ok := p.fault[op.Ref]; ok {
+			if len(state.pods) > len(state.lost) {
+				fault = problem{} // not of the pods that it has
+			}
 			return p.report(ctx, op, state, fault)
 		}
 		return p.proceed(ctx, op, state, resolutions[op.Ref])
@@ -176,7 +180,7 @@ func (p *pass) resolvable() *dataflow.Flow {
 	var sound []dataflow.Operation
 	for _, op := range p.flow.operations {
 		fault := op.fault
-		if limit := max(1, p.MaxParallelism); fault == nil && op.pods > limit {
+		if limit := p.maxPods(); fault == nil && op.pods > limit {
 			fault = fmt.Errorf("spec.parallelism: Invalid value: %d: must be at most %d, the limit of this controller", op.pods, limit)
 		}
 		switch refused, ok := p.flow.refused[op.Ref]; {

@@ -347,7 +347,7 @@ func TestWhatIsFixedGoesOn(t *testing.T) {
 }
 
 // A failure blocks all that come after, also those that are made later or before their
-// predecessors; once the failed one is made again and completes, they run.
+// predecessors; once the failed one is created again and completes, they run.
 func TestFailuresBlockUntilFixed(t *testing.T) {
 	w := newWorld(t, objects(nodes())...)
 	after := func(name, predecessor string) string {
@@ -693,7 +693,7 @@ func TestAPodWithoutItsLabel(t *testing.T) {
 
 // Each object has its own events, and none has one twice.
 func TestEventsAreOfObjects(t *testing.T) {
-	t.Run("made again before it is looked at", func(t *testing.T) {
+	t.Run("created again before it is looked at", func(t *testing.T) {
 		w := newWorld(t, objects(nodes())...)
 		invalid := object("DataLoad", "b", runsAfter("DataLoad", "a", "policy: Must"))
 		w.apply(invalid)

@@ -8,9 +8,11 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -20,9 +22,34 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// Setup adds a controller of all kinds of operations to a manager. A kind whose CRD is not
-// installed is left out until the controller is started again.
-func Setup(m manager.Manager, options Options, workers int) error {
+// installed returns the kinds of operations whose CRDs are installed. The others are left out
+// until the controller is started again.
+func installed(c *rest.Config) ([]dataflow.Kind, error) {
+	client, err := rest.HTTPClientFor(c)
+	if err != nil {
+		return nil, err
+	}
+	mapper, err := apiutil.NewDynamicRESTMapper(c, client)
+	if err != nil {
+		return nil, err
+	}
+	var kinds []dataflow.Kind
+	for _, kind := range dataflow.Kinds() {
+		gvk := kindOf(kind)
+		if _, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version); err == nil {
+			kinds = append(kinds, kind)
+		} else if !meta.IsNoMatchError(err) {
+			return nil, err
+		}
+	}
+	if len(kinds) == 0 {
+		return nil, fmt.Errorf("no kind of operation of %s is installed", kindOf("").GroupVersion())
+	}
+	return kinds, nil
+}
+
+// Setup adds a controller of kinds of operations to a manager.
+func Setup(m manager.Manager, kinds []dataflow.Kind, options Options, workers int) error {
 	api, err := client.New(m.GetConfig(), client.Options{HTTPClient: m.GetHTTPClient(), Scheme: m.GetScheme(), Mapper: m.GetRESTMapper()})
 	if err != nil {
 		return err
@@ -37,23 +64,12 @@ func Setup(m manager.Manager, options Options, workers int) error {
 	}
 	r := &Reconciler{Options: options, Nodes: m.GetCache(), API: api, Events: recorder, metrics: counters, index: newIndex(options.AnyNamespace)}
 	b := builder.ControllerManagedBy(m).Named("dataflow").WithOptions(controller.Options{MaxConcurrentReconciles: workers})
-	kinds := 0
-	for _, kind := range dataflow.Kinds() {
-		gvk := kindOf(kind)
-		if _, err := m.GetRESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); meta.IsNoMatchError(err) {
-			m.GetLogger().Info("kind is not installed, and not run", "kind", kind)
-			continue
-		} else if err != nil {
-			return err
-		}
-		kinds++
+	m.GetLogger().Info("kinds that are installed", "kinds", kinds)
+	for _, kind := range kinds {
 		b.Watches(objectOf(dataflow.Ref{Kind: kind}), handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 			u := objectOf(dataflow.Ref{Kind: kind, Namespace: o.GetNamespace(), Name: o.GetName()})
 			return r.onOperation(u, m.GetCache().Get(ctx, client.ObjectKeyFromObject(o), u) == nil)
 		}))
-	}
-	if kinds == 0 {
-		return fmt.Errorf("no kind of %s is installed", kindOf("").GroupVersion())
 	}
 	b.Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 		var pod corev1.Pod
@@ -68,6 +84,8 @@ func (r *Reconciler) onOperation(u *unstructured.Unstructured, exists bool) []re
 	var op *operation
 	if exists {
 		op = decode(u)
+	} else {
+		r.noted.Delete(refOf(u))
 	}
 	var requests []reconcile.Request
 	for _, root := range r.index.setOperation(refOf(u), op) {

@@ -53,7 +53,7 @@ func TestSpeed(t *testing.T) {
 	}
 	succeeded := func(ns string) {
 		t.Helper()
-		c.patiently(t, "all pods in "+ns+" have succeeded", func(ctx context.Context) bool {
+		c.within(t, 30*time.Minute, 3*time.Second, "all pods in "+ns+" have succeeded", func(ctx context.Context) bool {
 			var pods metav1.PartialObjectMetadataList
 			pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
 			err := c.List(ctx, &pods, client.InNamespace(ns), client.MatchingFields{"status.phase": "Succeeded"})
@@ -98,20 +98,6 @@ func TestSpeed(t *testing.T) {
 		(controller.ProcessState.UserTime() + controller.ProcessState.SystemTime()).Round(time.Second), usage.Maxrss/1024)
 	for verb, n := range c.requests(t) {
 		fmt.Printf("%6.2f an operation: %s\n", float64(n)/chains/length, verb)
-	}
-}
-
-// patiently is eventually for half an hour, looking rarely: looking costs time as well.
-func (c *cluster) patiently(t *testing.T, what string, holds func(context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute)
-	defer cancel()
-	for !holds(ctx) {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waiting until %s\n%s", what, c.state())
-		case <-time.After(3 * time.Second):
-		}
 	}
 }
 

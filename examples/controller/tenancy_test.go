@@ -243,3 +243,38 @@ func TestAClockThatIsWrong(t *testing.T) {
 		t.Errorf("it is %q after %s", s.Phase, s.Duration)
 	}
 }
+
+// What a tenant writes into its pods breaks nothing.
+func TestAnnotationsThatTenantsWrite(t *testing.T) {
+	for _, value := range []string{"2147483647", "-1", "x", ""} {
+		w := newWorld(t, objects(nodes())...)
+		w.apply(object("DataLoad", "a"))
+		w.settle()
+		pod := w.pod("a-dataload-0")
+		pod.Annotations[podsAnnotation], pod.Annotations[replacedAnnotation] = value, value
+		w.must(w.api.Update(t.Context(), pod))
+		w.set(pod, corev1.PodFailed, disrupted)
+		w.settle()
+		w.complete(nodes())
+		if phase, again := phaseOf(w.operation(load("a"))), w.pod("a-dataload-0").UID != pod.UID; phase != dataflow.Complete && again {
+			t.Errorf("%q: a is %q", value, phase)
+		}
+	}
+}
+
+// Who may not follow an operation is not looked at for its sake.
+func TestStrangersCostNothing(t *testing.T) {
+	w := newWorld(t, objects(nodes())...)
+	w.apply(object("DataLoad", "a"))
+	for i := range 20 {
+		w.apply(strings.Replace(object("DataLoad", fmt.Sprint("b", i), "runAfter: {kind: DataLoad, namespace: ns, name: a}"), "namespace: ns", "namespace: theirs", 1))
+	}
+	w.settle()
+	w.change(load("a"), func(u *unstructured.Unstructured) {
+		w.must(unstructured.SetNestedField(u.Object, "other", "spec", "schedulerName"))
+	})
+	w.deliverAll()
+	if len(w.queue) != 1 {
+		t.Errorf("queued %v", w.queue)
+	}
+}
