@@ -137,7 +137,7 @@ func TestLawX1Score(t *testing.T) {
 		return corev1.PreferredSchedulingTerm{Weight: weight, Preference: parseAffinity(term).NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]}
 	}
 	a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{
-		prefer(100, "zone In a"), prefer(10, "disk Exists"), prefer(1, "()"), prefer(0, "zone Near a"), prefer(2, "@name In n"), prefer(7, "zone Gt many"),
+		prefer(100, "zone In a"), prefer(10, "disk Exists"), prefer(1, "()"), prefer(0, "zone In a"), prefer(2, "@name In n"), prefer(7, "zone Gt many"),
 	}}}
 	m, err := affinity.Compile(nil, a)
 	if err != nil {
@@ -147,6 +147,17 @@ func TestLawX1Score(t *testing.T) {
 		if got := m.Score(newNode("n", parseLabels(labels))); got != want {
 			t.Errorf("Score(%q) = %d, want %d", labels, got, want)
 		}
+	}
+}
+
+// A preference of weight 0 adds nothing to a score, but kube-apiserver's validation reads it.
+func TestLawX1PreferenceOfWeight0(t *testing.T) {
+	a := parseAffinity("zone Near a").NodeAffinity
+	preferred := []corev1.PreferredSchedulingTerm{{Preference: a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]}}
+	_, err := affinity.Compile(nil, &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}})
+	want := "preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Compile: %v, want an error at %s", err, want)
 	}
 }
 
