@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,16 +140,20 @@ func isDuplicate(f *source.Fault) bool {
 }
 
 // disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
-// over in silence, are faults that it does not have.
-func disagreement(t fataler, text []byte) string {
-	want := kubectl(text)
+// over in silence, are faults that it does not have. Of the keys 1 and 1.0, and the like, kubectl
+// takes either at random, so it is asked again.
+func disagreement(t fataler, text []byte) (d string) {
 	got, faults := read(t, text)
-	var serious []*source.Fault
-	for _, f := range faults {
-		if !isDuplicate(f) {
-			serious = append(serious, f)
+	for range 50 {
+		if d = difference(kubectl(text), got, faults); d == "" || !slices.ContainsFunc(faults, isDuplicate) {
+			break
 		}
 	}
+	return d
+}
+
+func difference(want theirs, got []any, faults []*source.Fault) string {
+	serious := slices.DeleteFunc(slices.Clone(faults), isDuplicate)
 	repeated := len(serious) < len(faults)
 	switch {
 	case want.mixed:
@@ -165,12 +170,7 @@ func disagreement(t fataler, text []byte) string {
 			return fmt.Sprintf("kubectl reads it; there is %v", f)
 		}
 	}
-	diff := cmp.Diff(want.objects, got)
-	for i := 0; diff != "" && repeated && i < 50; i++ {
-		// Of the keys 1 and 1.0, and the like, kubectl takes either.
-		diff = cmp.Diff(kubectl(text).objects, got)
-	}
-	return diff
+	return cmp.Diff(want.objects, got)
 }
 
 const root = 4 // the depth of a document's root
