@@ -19,10 +19,15 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// plan runs the program as a shell would.
+// plan runs the program as a shell would. A report in JSON is validated.
 func plan(stdin string, args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	status = run(args, strings.NewReader(stdin), &out, &err, false)
+	if i := slices.Index(args, "json"); i > 0 && args[i-1] == "-o" && out.Len() > 0 {
+		if err := violation(reportSchema(), out.String()); err != nil {
+			panic(fmt.Sprintf("plan %v violates schema.json: %v", args, err))
+		}
+	}
 	return status, out.String(), err.String()
 }
 
@@ -223,12 +228,20 @@ func TestFlags(t *testing.T) {
 		{"-h", sound, "Exit status: 0"},
 		{"--help", sound, "--fail-on"},
 		{"--version", sound, "plan 2"},
-		{"", unusable, "nothing to read"},
 		{"nowhere.yaml", unusable, "no such file"},
 		{"--nods x", unusable, `typo of "nodes"?`},
 		{flow + " -o jsn", unusable, `typo of "json"?`},
 		{flow + " --host fluid", unusable, "must be one of slipstream, fluid-1.0, fluid-main"},
 		{flow + " --fail-on warnings", unusable, `typo of "warning"?`},
+		{flow + " --ignore Strandin", unusable, `typo of "Stranding"?`},
+		{flow + " --completion bsh", unusable, `typo of "bash"?`},
+		{"--completion bash", sound, "__start_plan"},
+		{"--completion zsh", sound, "#compdef plan"},
+		{"--completion fish", sound, "complete -c plan"},
+		{"__complete --output ma", sound, "markdown"},
+		{"__complete --ignore Str", sound, "Stranding"},
+		{flow + " -A", unusable, "is a file"},
+		{"-A -n x", unusable, "exclude each other"},
 		{flow + " --pods x", unusable, "--pods needs --nodes"},
 		{flow + " --ran DataLoad/a", unusable, "must be Kind/namespace/name=node"},
 		{flow + " --ran DataLoad/default/nobody=n", unusable, "the input has no DataLoad default/nobody"},

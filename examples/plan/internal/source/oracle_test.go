@@ -139,7 +139,7 @@ func isDuplicate(f *source.Fault) bool {
 }
 
 // disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
-// over in silence, are faults that it does not have.
+// over in silence, empty sources included, are faults that it does not have.
 func disagreement(t fataler, text []byte) string {
 	want := kubectl(text)
 	got, faults := read(t, text)
@@ -161,7 +161,7 @@ func disagreement(t fataler, text []byte) string {
 	for _, f := range serious {
 		var err *field.Error
 		// What a repeated key replaces does not matter to kubectl.
-		if !strings.Contains(f.Error(), "kubectl ignores") && !(repeated && errors.As(f, &err)) {
+		if !strings.Contains(f.Error(), "kubectl ignores") && !errors.Is(f, source.ErrEmpty) && !(repeated && errors.As(f, &err)) {
 			return fmt.Sprintf("kubectl reads it; there is %v", f)
 		}
 	}
