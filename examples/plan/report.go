@@ -29,6 +29,7 @@ type report struct {
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 
 	title string // the name of the first file
+	only  string // the namespace that was read of a cluster; empty: all
 	flows []flow
 	nodes int
 }
@@ -129,7 +130,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
-	r.Version, r.Host, r.Skipped = 2, o.host, in.skipped
+	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
 	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
 	if in.forecasts {

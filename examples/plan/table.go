@@ -46,6 +46,9 @@ func (r *report) summary() string {
 	text := fmt.Sprintf("%s in %s: %s, %s; %s skipped",
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
 		count(r.count(dataflow.SeverityError), "error"), count(r.count(dataflow.SeverityWarning), "warning"), count(r.Skipped, "other object"))
+	if len(r.Operations) == 0 && r.only != "" {
+		text += fmt.Sprintf("\nno operation in namespace %s of the cluster; -A reads all namespaces", printable(r.only))
+	}
 	if r.Completable == nil {
 		return text
 	}
