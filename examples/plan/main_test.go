@@ -67,6 +67,7 @@ var inputs = []struct {
 	{"mistakes", unsound, []string{"testdata/mistakes.yaml"}},
 	{"mistakes-nodes", unsound, []string{"testdata/mistakes.yaml", "--nodes", fixtures + "nodes.yaml"}},
 	{"namespaces", unsound, []string{"testdata/namespaces.yaml"}},
+	{"thirty", unsound, []string{"testdata/thirty.yaml", "--nodes", fixtures + "nodes.yaml"}},
 	{"live", unsound, []string{"testdata/live.yaml"}},
 	{"live-nodes", unsound, []string{"testdata/live.yaml", "--nodes", fixtures + "nodes.yaml"}},
 }
@@ -260,15 +261,21 @@ func TestFlags(t *testing.T) {
 	}
 }
 
+// writeFile writes a file.
+func writeFile(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	text, err := os.ReadFile(fixtures + "demo3-depend-on.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "flow.yaml"), text, 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, filepath.Join(dir, "flow.yaml"), string(text))
 	if err := os.Symlink("/dev/zero", filepath.Join(dir, "a.yaml")); err != nil {
 		t.Fatal(err)
 	}
@@ -278,9 +285,7 @@ func TestFiles(t *testing.T) {
 	if status, stdout, stderr := plan(string(text), "-"); status != sound || !strings.Contains(stdout, "4 operations in 1 flow") {
 		t.Errorf("standard input: status %d, %s%s", status, stdout, stderr)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: [flow.yaml]\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, filepath.Join(dir, "kustomization.yaml"), "resources: [flow.yaml]\n")
 	if status, stdout, _ := plan("", dir); status != unusable || !strings.Contains(stdout, "kubectl kustomize") {
 		t.Errorf("a directory for Kustomize: status %d, %s", status, stdout)
 	}

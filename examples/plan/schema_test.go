@@ -221,9 +221,7 @@ func TestJUnitCounts(t *testing.T) {
 // commands, with what it escapes in data and in properties.
 func TestLinesAreOnePerProblem(t *testing.T) {
 	hostile := t.TempDir() + "/a,b:c%d\n::stop-commands::x.yaml"
-	if err := os.WriteFile(hostile, []byte("apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata:\n  name: \"a\\r\\n::error::b%0A|x\\e[31m\"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, hostile, "apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata:\n  name: \"a\\r\\n::error::b%0A|x\\e[31m\"\n")
 	command := regexp.MustCompile(`^::(error|warning) file=[^,:\r\n]*,line=\d+,col=\d+,title=\w+::[^\r\n]*$`)
 	escapes := regexp.MustCompile(`%(25|0D|0A|3A|2C)`)
 	for _, in := range append(allInputs(t), []string{hostile}) {
