@@ -498,7 +498,10 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			}
 			out.paragraph("", reasons.names[reason]+": "+printable(text))
 		}
-		out.printf("yes: the whole flow can complete\n\n")
+		if slices.ContainsFunc(rows[1:], func(row []string) bool { return slices.Contains(row[1:], "yes") }) {
+			out.printf("yes: the whole flow can complete\n")
+		}
+		out.printf("\n")
 		return
 	}
 	out.printf("%s", aligned(s.numbersOfNodes(r, i)))
