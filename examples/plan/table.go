@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -275,14 +276,25 @@ func aligned(rows [][]string) string {
 	return b.String()
 }
 
+// requirement is one that can be pasted. It is not broken if it fits in a line.
+var requirement = regexp.MustCompile(`\{key: [^{}]*\}`)
+
 // wrapped returns the lines of a text that is broken between words, and if need be within them.
 func wrapped(text string, width int, within bool) []string {
 	if cells.StringWidth(text) <= width {
 		return []string{text}
 	}
+	const noBreak = "\u2007" // which is not in printable text
+	text = requirement.ReplaceAllStringFunc(text, func(r string) string {
+		if cells.StringWidth(r) > width {
+			return r
+		}
+		return strings.ReplaceAll(r, " ", noBreak)
+	})
 	var lines []string
 	line := ""
 	for _, word := range strings.Split(text, " ") {
+		word = strings.ReplaceAll(word, noBreak, " ")
 		if line != "" && cells.StringWidth(line)+1+cells.StringWidth(word) <= width {
 			line += " " + word
 			continue
