@@ -101,6 +101,20 @@ func TestKubectlSlipstream(t *testing.T) {
 			}
 		}
 	}
+	page, err := os.ReadFile("../plan/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, _ := strings.Cut(string(page), "```sh cluster\n")
+	block, _, _ = strings.Cut(block, "```")
+	for _, command := range strings.Split(strings.TrimSpace(block), "\n") {
+		args := strings.TrimSpace(strings.TrimPrefix(command, "kubectl slipstream"))
+		status := 0
+		if strings.Contains(args, "-A") { // where the mistake is
+			status = 1
+		}
+		slipstream(admin, status, args)
+	}
 	all := []string{"6 operations in 4 flows: 1 error", "UnknownPredecessor", "typo of DataLoad team-c/load?", "Complete", "Stranding cluster", "1 of 4 flows can be stranded"}
 	slipstream(admin, 1, "-A", all...)
 	slipstream(admin, 0, "-n team-a", "2 operations in 1 flow: 0 errors, 0 warnings", "0 of 1 flow can be stranded")
