@@ -29,6 +29,7 @@ type report struct {
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 
 	title string // the name of the first file
+	only  string // the namespace that was read of a cluster; empty: all
 	flows []flow
 	nodes int
 }
@@ -99,9 +100,6 @@ type flow struct {
 	first, end int // its operations
 }
 
-// codeUnreadable is the code of what could not be read.
-const codeUnreadable = "Unreadable"
-
 // reporter makes a report of the input.
 type reporter struct {
 	report
@@ -132,16 +130,18 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
-	r.Version, r.Host, r.Skipped = 2, o.host, in.skipped
-	r.title = strings.Join(o.files[:min(len(o.files), 1)], "")
+	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
+	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
-	if len(o.nodes) > 0 {
+	if in.forecasts {
 		completable := in.index != nil && !in.lost
 		r.Completable = &completable
 	}
 	operations := r.index()
 	r.check(operations)
-	for n, part := range dataflow.Split(operations...) {
+	parts := dataflow.Split(operations...)
+	for n, part := range parts {
+		in.progress.step("flow %d of %d, with %d operations", n+1, len(parts), len(part))
 		r.flow(n+1, part)
 	}
 	r.Flows = len(r.flows)
@@ -222,7 +222,7 @@ func (r *reporter) isConsequence(p dataflow.Problem) bool {
 		_, known := r.first[b.Operation]
 		switch {
 		case b.Field == "" && !known:
-			if r.in.lost {
+			if r.in.mayExist(b.Operation) {
 				return true
 			}
 		case b.Ancestors:
@@ -267,7 +267,7 @@ func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
 		}
 		i, there := r.first[at]
 		if !there {
-			misread = r.in.lost
+			misread = r.in.mayExist(at)
 			break
 		}
 		at, ok = r.in.operations[i].Predecessor()
@@ -360,7 +360,7 @@ func (r *reporter) unresolved(o *operation) bool {
 		if ref == nil {
 			continue
 		}
-		if _, known := r.first[*ref]; r.open[*ref] || !known && r.in.lost {
+		if _, known := r.first[*ref]; r.open[*ref] || !known && r.in.mayExist(*ref) {
 			return true
 		}
 	}
@@ -542,13 +542,15 @@ func (r *reporter) place() {
 			}
 		}
 	}
-	for _, f := range r.in.faults {
-		code, path, message := dataflow.Code(codeUnreadable), "", f.Err.Error()
-		if field, text, ok := fieldOf(f.Err); ok {
-			path, message = field, text
-		}
-		if !ignored(code) {
-			r.Problems = append(r.Problems, problem{Code: code, Severity: dataflow.SeverityError, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
+	for severity, faults := range map[dataflow.Severity][]*source.Fault{dataflow.SeverityError: r.in.faults, dataflow.SeverityWarning: r.in.warnings} {
+		for _, f := range faults {
+			path, message := "", f.Err.Error()
+			if field, text, ok := fieldOf(f.Err); ok {
+				path, message = field, text
+			}
+			if !ignored(codeUnreadable) {
+				r.Problems = append(r.Problems, problem{Code: codeUnreadable, Severity: severity, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
+			}
 		}
 	}
 	r.sort()

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +16,9 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
+
+// columns is how wide the table is: as wide as a terminal is at least.
+const columns = 80
 
 // printTable prints the report for people: a line for each operation, where the operations can
 // run, and the problems.
@@ -31,12 +37,15 @@ func printTable(w io.Writer, r *report, colour, quiet bool) error {
 		}
 		out.printf("%s %s  %s\n", coloured(p.Severity, colour), p.Code, shortened(strings.Join(places, ", ")))
 		if subject := p.subject(); subject != "" {
-			out.printf("    %s\n", printable(subject))
+			out.paragraph("    ", printable(subject))
 		}
-		out.printf("    %s\n\n", printable(p.Message))
+		out.paragraph("    ", printable(p.Message))
+		out.printf("\n")
 	}
 	if !quiet {
-		out.printf("%s\n", r.summary())
+		for _, line := range strings.Split(r.summary(), "\n") {
+			out.paragraph("", line)
+		}
 	}
 	return out.err
 }
@@ -46,6 +55,9 @@ func (r *report) summary() string {
 	text := fmt.Sprintf("%s in %s: %s, %s; %s skipped",
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
 		count(r.count(dataflow.SeverityError), "error"), count(r.count(dataflow.SeverityWarning), "warning"), count(r.Skipped, "other object"))
+	if len(r.Operations) == 0 && r.only != "" {
+		text += fmt.Sprintf("\nno operation in namespace %s of the cluster; -A reads all namespaces", printable(r.only))
+	}
 	if r.Completable == nil {
 		return text
 	}
@@ -60,11 +72,14 @@ func (r *report) summary() string {
 			stranding++
 		}
 	}
-	text += fmt.Sprintf("\n%d of %s can be stranded, %d cannot complete", stranding, count(r.Flows, "flow"), failing)
+	text += fmt.Sprintf("\nOn %s, %d of %s can be stranded", count(r.nodes, "node"), stranding, count(r.Flows, "flow"))
+	if failing > 0 {
+		text += fmt.Sprintf(", %d cannot complete", failing)
+	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not known because of an error", unknown)
 	}
-	return text + " on " + count(r.nodes, "node")
+	return text
 }
 
 func count(n int, what string) string {
@@ -74,7 +89,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// few is how many flows are shown in full; of more, only those with problems are.
+// few is how many flows are shown in full; of more, only those with problems are. It is also how
+// many reasons a legend explains.
 const few = 20
 
 // shown reports whether a flow is shown in full.
@@ -83,7 +99,7 @@ func (r *report) shown(f *flow) bool {
 }
 
 func (s *shortener) printOperations(out *errorWriter, r *report) {
-	rows := [][]string{{"FLOW", "OPERATION", "RUNS AFTER", "INHERITS", "STATE"}}
+	var shown []*operation
 	hidden, unresolved := 0, false
 	for i := range r.flows {
 		f := &r.flows[i]
@@ -92,13 +108,16 @@ func (s *shortener) printOperations(out *errorWriter, r *report) {
 			continue
 		}
 		for at := f.first; at < f.end; at++ {
-			o := &r.Operations[at]
-			rows = append(rows, s.row(o))
-			unresolved = unresolved || o.State == ""
+			shown = append(shown, &r.Operations[at])
+			unresolved = unresolved || r.Operations[at].State == ""
 		}
 	}
-	if len(rows) > 1 {
-		out.printf("%s\n", aligned(rows))
+	if len(shown) > 0 {
+		out.printf("%s\n", s.table(shown))
+		if s.prefix != "" {
+			out.paragraph("", fmt.Sprintf("…: the names start with %s", s.prefix))
+			out.printf("\n")
+		}
 	}
 	if hidden > 0 {
 		out.printf("%s without problems not shown\n\n", count(hidden, "flow"))
@@ -108,41 +127,205 @@ func (s *shortener) printOperations(out *errorWriter, r *report) {
 	}
 	for i := range r.Operations {
 		if o := &r.Operations[i]; len(o.NotLookedAt) > 0 {
-			out.printf("%s: not looked at: %s\n\n", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", ")))
+			out.paragraph("", fmt.Sprintf("%s: not looked at: %s", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", "))))
+			out.printf("\n")
 		}
 	}
 }
 
-// aligned returns rows in columns. The last column is not padded, and a cell that is wider than
-// all others by far does not widen its column.
+// table returns the table of operations. If it is too wide, what the names have in common is left
+// out, and then other operations are named by the numbers of their rows.
+func (s *shortener) table(shown []*operation) string {
+	prefix, numbers := commonPrefix(shown), make(map[dataflow.Ref]int, len(shown))
+	for i := len(shown) - 1; i >= 0; i-- {
+		numbers[shown[i].Ref] = i + 1
+	}
+	rows := s.rows(shown)
+	if width(rows) > columns && prefix != "" {
+		s.prefix = prefix
+		rows = s.rows(shown)
+	}
+	if width(rows) > columns && len(shown) > 1 {
+		s.numbers = numbers
+		rows = s.rows(shown)
+	}
+	return aligned(rows)
+}
+
+// commonPrefix returns what all names start with, up to a dash or a dot.
+func commonPrefix(operations []*operation) string {
+	const least = 6 // below that it does not save much
+	prefix := operations[0].Name
+	for _, o := range operations {
+		n := 0
+		for n < min(len(prefix), len(o.Name)) && prefix[n] == o.Name[n] {
+			n++
+		}
+		prefix = prefix[:n]
+	}
+	prefix = prefix[:strings.LastIndexAny(prefix, "-.")+1]
+	if len(operations) == 1 || len(prefix) < least || printable(prefix) != prefix {
+		return ""
+	}
+	return prefix
+}
+
+// rows are the rows of the table of operations, with its head.
+func (s *shortener) rows(operations []*operation) [][]string {
+	rows := [][]string{{"FLOW", "#", "OPERATION", "KIND", "RUNS AFTER", "INHERITS", "STATE"}}
+	marked := slices.ContainsFunc(operations, func(o *operation) bool { return o.worst != "" })
+	for i, o := range operations {
+		rows = append(rows, append([]string{strconv.Itoa(o.Flow), strconv.Itoa(i + 1)}, s.row(o)...))
+	}
+	if s.numbers != nil {
+		rows[0][4] = "AFTER"
+	}
+	keep := []bool{operations[len(operations)-1].Flow > operations[0].Flow, s.numbers != nil, true, true, true, true, true}
+	for i, cells := range rows {
+		column := -1
+		rows[i] = slices.DeleteFunc(cells, func(string) bool { column++; return !keep[column] })
+		switch {
+		case i > 0 && operations[i-1].worst != "":
+			rows[i][0] = marks[operations[i-1].worst] + " " + rows[i][0]
+		case marked:
+			rows[i][0] = "  " + rows[i][0]
+		}
+	}
+	return rows
+}
+
+// marks mark the rows of operations that have a problem.
+var marks = map[dataflow.Severity]string{dataflow.SeverityError: "✗", dataflow.SeverityWarning: "!"}
+
+// cells measures text in cells of a terminal, whatever the locale is.
+var cells = &runewidth.Condition{}
+
+// widths returns the widths of columns.
+func widths(rows [][]string) []int {
+	w := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			w[i] = max(w[i], cells.StringWidth(cell))
+		}
+	}
+	return w
+}
+
+// gap is between columns.
+const gap = 2
+
+// width returns the width of a table.
+func width(rows [][]string) int {
+	total := -gap
+	for _, w := range widths(rows) {
+		total += w + gap
+	}
+	return total
+}
+
+// aligned returns rows in columns. If they are too wide, the widest columns are made narrower, and
+// their cells have several lines.
 func aligned(rows [][]string) string {
-	const widest = 40
-	widths := make([]int, len(rows[0]))
-	for _, cells := range rows {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], min(runewidth.StringWidth(cell), widest))
+	w, excess := widths(rows), width(rows)-columns
+	words, least := make([]int, len(w)), make([]int, len(w))
+	for i := range w {
+		for _, row := range rows {
+			for _, word := range strings.Split(row[i], " ") {
+				words[i] = max(words[i], cells.StringWidth(word))
+			}
+		}
+		least[i] = min(words[i], 8)
+	}
+	for _, floor := range [][]int{words, least} { // words are broken only if there is no other way
+		for ; excess > 0; excess-- {
+			widest := -1
+			for i := range w {
+				if w[i] > floor[i] && (widest < 0 || w[i] > w[widest]) {
+					widest = i
+				}
+			}
+			if widest < 0 {
+				break
+			}
+			w[widest]--
 		}
 	}
 	var b strings.Builder
-	for _, cells := range rows {
-		for i, cell := range cells {
-			b.WriteString(cell)
-			if i < len(cells)-1 {
-				b.WriteString(strings.Repeat(" ", max(widths[i]-runewidth.StringWidth(cell), 0)+2))
-			}
+	for _, row := range rows {
+		lines, most := make([][]string, len(row)), 1
+		for i, cell := range row {
+			lines[i] = wrapped(cell, w[i], true)
+			most = max(most, len(lines[i]))
 		}
-		b.WriteString("\n")
+		for l := range most {
+			line, blanks := "", 0
+			for i := range row {
+				text := ""
+				if l < len(lines[i]) {
+					text = lines[i][l]
+				}
+				if text != "" {
+					line += strings.Repeat(" ", blanks) + text
+					blanks = 0
+				}
+				blanks += w[i] - cells.StringWidth(text) + gap
+			}
+			b.WriteString(line + "\n")
+		}
 	}
-	return trailing(b.String())
+	return b.String()
 }
 
-// trailing removes blanks at the ends of lines.
-func trailing(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
+// requirement is one that can be pasted. It is not broken if it fits in a line.
+var requirement = regexp.MustCompile(`\{key: [^{}]*\}`)
+
+// wrapped returns the lines of a text that is broken between words, and if need be within them.
+func wrapped(text string, width int, within bool) []string {
+	if cells.StringWidth(text) <= width {
+		return []string{text}
 	}
-	return strings.Join(lines, "\n")
+	const noBreak = "\u2007" // which is not in printable text
+	text = requirement.ReplaceAllStringFunc(text, func(r string) string {
+		if cells.StringWidth(r) > width {
+			return r
+		}
+		return strings.ReplaceAll(r, " ", noBreak)
+	})
+	var lines []string
+	line := ""
+	for _, word := range strings.Split(text, " ") {
+		word = strings.ReplaceAll(word, noBreak, " ")
+		if line != "" && cells.StringWidth(line)+1+cells.StringWidth(word) <= width {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		for within && cells.StringWidth(word) > width {
+			head := cells.Truncate(word, width, "")
+			if head == "" {
+				break
+			}
+			if i := strings.LastIndexAny(head, "-./_"); i > 0 {
+				head = head[:i+1]
+			}
+			lines, word = append(lines, head), word[len(head):]
+		}
+		line = word
+	}
+	return append(lines, line)
+}
+
+// paragraph prints text in lines that begin with an indent, by default all but the first.
+func (w *errorWriter) paragraph(indent, text string) {
+	const rest = "   "
+	for i, line := range wrapped(text, columns-max(len(indent), len(rest)), false) {
+		if i == 1 && indent == "" {
+			indent = rest
+		}
+		w.printf("%s%s\n", indent, line)
+	}
 }
 
 // shortener leaves out the parts of names that the reader does not need: a namespace that all
@@ -152,6 +335,8 @@ type shortener struct {
 	namespace string
 	kinds     map[[2]string]dataflow.Kind // by namespace and name; "" if there are several
 	keys      map[string]map[string]bool
+	prefix    string               // of all names
+	numbers   map[dataflow.Ref]int // of rows, if these name operations
 }
 
 func newShortener(r *report) *shortener {
@@ -198,9 +383,26 @@ func (s *shortener) operation(r dataflow.Ref) string {
 	return printable(r.String())
 }
 
+// name names an operation in a table that has its kind.
+func (s *shortener) name(r dataflow.Ref) string {
+	if s.prefix != "" {
+		r.Name = "…" + strings.TrimPrefix(r.Name, s.prefix)
+	}
+	if r.Namespace == s.namespace {
+		return printable(r.Name)
+	}
+	return printable(r.Namespace + "/" + r.Name)
+}
+
 // other names an operation in a cell of another one.
 func (s *shortener) other(r *dataflow.Ref, o *operation) string {
 	short := *r
+	if number, ok := s.numbers[*r]; ok {
+		return strconv.Itoa(number)
+	}
+	if rest, ok := strings.CutPrefix(short.Name, s.prefix); ok && s.prefix != "" {
+		short.Name = "…" + rest
+	}
 	if s.kinds[[2]string{r.Namespace, r.Name}] == r.Kind {
 		short.Kind = ""
 	}
@@ -210,13 +412,17 @@ func (s *shortener) other(r *dataflow.Ref, o *operation) string {
 	return printable(strings.TrimSpace(short.String()))
 }
 
-// row is the line of an operation. One that has a problem is marked.
+// row is the line of an operation.
 func (s *shortener) row(o *operation) []string {
-	after, mark := "-", map[dataflow.Severity]string{dataflow.SeverityError: " ✗", dataflow.SeverityWarning: " !"}[o.worst]
+	after := "-"
 	if o.RunAfter != nil {
 		after = s.other(o.RunAfter, o)
 	}
-	return []string{strconv.Itoa(o.Flow), s.operation(o.Ref) + mark, after, s.inherits(o), s.state(o)}
+	kind := printable(string(o.Kind))
+	if s.numbers != nil {
+		kind = strings.TrimPrefix(kind, "Data")
+	}
+	return []string{s.name(o.Ref), kind, after, s.inherits(o), s.state(o)}
 }
 
 func (s *shortener) inherits(o *operation) string {
@@ -234,18 +440,18 @@ func (s *shortener) inherits(o *operation) string {
 	return text
 }
 
+// state is the state of an operation with its phase, or the phase alone once it has started.
 func (s *shortener) state(o *operation) string {
-	switch {
-	case o.State == "":
-		return "unresolved"
+	text := cmp.Or(string(o.State), "unresolved")
+	switch phase := printable(string(o.Phase)); {
 	case o.State == dataflow.Running || o.State == dataflow.Finished:
-		return string(o.State) + " (" + printable(string(o.Phase)) + ")"
-	case o.On != nil && o.RunAfter != nil && *o.On == *o.RunAfter:
-		return string(o.State)
-	case o.On != nil:
-		return string(o.State) + " on " + s.other(o.On, o)
+		text = phase // which says more
+	case phase != "":
+		text += " (" + phase + ")"
 	}
-	text := string(o.State)
+	if o.On != nil && (o.RunAfter == nil || *o.On != *o.RunAfter) {
+		text += " on " + s.other(o.On, o)
+	}
 	for key, value := range o.inherited.All() {
 		text += ", " + s.key(key) + "=" + printable(value)
 	}
@@ -265,49 +471,83 @@ func (s *shortener) printNodes(out *errorWriter, r *report) {
 }
 
 // printFlow prints a column for each group of nodes, and a legend. If there are too many groups
-// for a line, it prints the numbers of nodes instead.
+// for a line, or too many reasons for a legend, it prints the numbers of nodes instead.
 func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 	f := &r.flows[i]
-	const most = 12
-	if len(f.groups) > most {
-		out.printf("%s%s\n\n", aligned(s.numbers(r, i)), "the numbers of nodes: yes, the whole flow can complete; strands, it would stop for good")
+	for _, words := range []bool{true, false} {
+		reasons := newLegend(words)
+		rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1)}}
+		for g := range f.groups[:min(len(f.groups), 26)] {
+			rows[0] = append(rows[0], string(rune('A'+g)))
+		}
+		for at := f.first; at < f.end && len(rows[0]) == len(f.groups)+1; at++ {
+			o := &r.Operations[at]
+			row := []string{s.name(o.Ref)}
+			for g := range f.groups {
+				row = append(row, reasons.cell(f.forecast, o, &f.groups[g]))
+			}
+			rows = append(rows, row)
+		}
+		reasons.finish(rows)
+		if len(rows) == 1 || len(reasons.order) > few || width(rows) > columns {
+			continue
+		}
+		out.printf("%s", aligned(rows))
+		for g, group := range f.groups {
+			labels := ""
+			if group.Labels.Len() > 0 && group.Count > 1 {
+				labels = " (" + printable(group.Labels.String()) + ")"
+			}
+			out.paragraph("", fmt.Sprintf("%c: %s%s", 'A'+g, printable(some(group.Names)), shortened(labels)))
+		}
+		for _, reason := range reasons.order {
+			text := reason.text
+			if reasons.words {
+				text = strings.TrimPrefix(text, reason.word+" ")
+			}
+			if s.prefix != "" {
+				text = strings.ReplaceAll(text, s.namespace+"/"+s.prefix, "…")
+			}
+			out.paragraph("", reasons.names[reason]+": "+printable(text))
+		}
+		if slices.ContainsFunc(rows[1:], func(row []string) bool { return slices.Contains(row[1:], "yes") }) {
+			out.printf("yes: the whole flow can complete\n")
+		}
+		out.printf("\n")
 		return
 	}
-	reasons := &legend{numbers: map[string]int{}}
-	rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1)}}
-	for g := range f.groups {
-		rows[0] = append(rows[0], string(rune('A'+g)))
-	}
-	for at := f.first; at < f.end; at++ {
-		o := &r.Operations[at]
-		cells := []string{s.operation(o.Ref)}
-		for g := range f.groups {
-			cells = append(cells, reasons.cell(f.forecast, o, &f.groups[g]))
-		}
-		rows = append(rows, cells)
-	}
-	out.printf("%s", aligned(rows))
-	for g, group := range f.groups {
-		labels := ""
-		if group.Labels.Len() > 0 && group.Count > 1 {
-			labels = " (" + printable(group.Labels.String()) + ")"
-		}
-		out.printf("%c: %s%s\n", 'A'+g, printable(some(group.Names)), shortened(labels))
-	}
-	for n, reason := range reasons.texts {
-		out.printf("%d: %s\n", n+1, printable(reason))
-	}
-	out.printf("yes: the whole flow can complete\n\n")
+	out.printf("%s", aligned(s.numbersOfNodes(r, i)))
+	out.printf("YES: how many nodes, in %s; the whole flow can complete there\n\n", count(len(f.groups), "group"))
 }
 
-// legend numbers the reasons why operations cannot run on nodes.
+// legend names the reasons why operations cannot run on nodes.
 type legend struct {
-	numbers map[string]int
-	texts   []string
+	words bool // else they are named by numbers
+	names map[reason]string
+	count map[string]int // of reasons, by word
+	order []reason
 }
 
-// cell is what a group of nodes is to an operation: yes, ran, or no with the number of the
-// reason.
+type reason struct{ word, text string }
+
+func newLegend(words bool) *legend {
+	return &legend{words: words, names: map[reason]string{}, count: map[string]int{}}
+}
+
+// verdictWords are the verdicts in a word for a cell.
+func verdictWord(v dataflow.Verdict) string {
+	switch v {
+	case dataflow.VerdictFeasible:
+		return "yes"
+	case dataflow.VerdictNodeName:
+		return "name"
+	case dataflow.VerdictResources:
+		return "room"
+	}
+	return string(v)
+}
+
+// cell is what a group of nodes is to an operation: yes, ran, or the name of the reason.
 func (l *legend) cell(fc *dataflow.Forecast, o *operation, g *group) string {
 	node := g.Names[0]
 	verdict := fc.Verdict(o.Ref, node)
@@ -317,31 +557,57 @@ func (l *legend) cell(fc *dataflow.Forecast, o *operation, g *group) string {
 	case verdict == dataflow.VerdictFeasible:
 		return "yes"
 	}
-	reason := fc.Why(o.Ref, node)
-	if verdict == dataflow.VerdictStrands {
-		reason = "strands: " + reason
+	why := reason{verdictWord(verdict), fc.Why(o.Ref, node)}
+	if _, ok := l.names[why]; !ok {
+		l.order = append(l.order, why)
+		l.count[why.word]++
+		switch n := l.count[why.word]; {
+		case !l.words && verdict == dataflow.VerdictStrands:
+			l.names[why] = fmt.Sprintf("!%d", len(l.order))
+		case !l.words:
+			l.names[why] = strconv.Itoa(len(l.order))
+		default:
+			l.names[why] = fmt.Sprintf("%s %d", why.word, n)
+		}
 	}
-	n, ok := l.numbers[reason]
-	if !ok {
-		l.texts = append(l.texts, reason)
-		n = len(l.texts)
-		l.numbers[reason] = n
-	}
-	word := "no"
-	if verdict == dataflow.VerdictStrands {
-		word = "strands"
-	}
-	return fmt.Sprintf("%s %d", word, n)
+	return l.names[why]
 }
 
-// numbers returns the numbers of nodes for each operation of a flow, by verdict.
-func (s *shortener) numbers(r *report, i int) [][]string {
+// finish leaves out the numbers of words that stand for one reason only.
+func (l *legend) finish(rows [][]string) {
+	single := map[string]string{}
+	for why, name := range l.names {
+		if l.words && l.count[why.word] == 1 {
+			single[name], l.names[why] = why.word, why.word
+		}
+	}
+	for _, row := range rows[1:] {
+		for i, cell := range row[1:] {
+			row[i+1] = cmp.Or(single[cell], cell)
+		}
+	}
+}
+
+// numbersOfNodes returns the numbers of nodes for each operation of a flow, by verdict.
+func (s *shortener) numbersOfNodes(r *report, i int) [][]string {
 	f := &r.flows[i]
-	rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1), "yes", "strands", "no"}}
+	rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1), "YES", "STRANDS", "NO"}}
 	for at := f.first; at < f.end; at++ {
 		o := &r.Operations[at]
-		feasible, strands := len(f.forecast.Nodes(o.Ref)), len(f.forecast.Strands(o.Ref))
-		rows = append(rows, []string{s.operation(o.Ref), strconv.Itoa(feasible), strconv.Itoa(strands), strconv.Itoa(r.nodes - feasible - strands)})
+		counts := map[dataflow.Verdict]int{}
+		for g := range f.groups {
+			counts[f.forecast.Verdict(o.Ref, f.groups[g].Names[0])] += f.groups[g].Count
+		}
+		row := []string{s.name(o.Ref), strconv.Itoa(counts[dataflow.VerdictFeasible]), strconv.Itoa(counts[dataflow.VerdictStrands])}
+		delete(counts, dataflow.VerdictFeasible)
+		delete(counts, dataflow.VerdictStrands)
+		var refused []string
+		for _, verdict := range slices.SortedFunc(maps.Keys(counts), func(a, b dataflow.Verdict) int {
+			return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+		}) {
+			refused = append(refused, fmt.Sprintf("%d %s", counts[verdict], verdictWord(verdict)))
+		}
+		rows = append(rows, append(row, cmp.Or(strings.Join(refused, ", "), "-")))
 	}
 	return rows
 }

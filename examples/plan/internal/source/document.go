@@ -138,6 +138,7 @@ func (r *reader) objects(d *document, value any, found []*Fault) {
 		}
 	}
 	add(value, "", "", "")
+	r.holds = r.holds || value != nil
 	for i, at := range Locate(wrong...) {
 		own[i].Position = at
 	}

@@ -140,7 +140,7 @@ func isDuplicate(f *source.Fault) bool {
 }
 
 // disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
-// over in silence, are faults that it does not have. Of the keys 1 and 1.0, and the like, kubectl
+// over in silence, empty sources included, are faults that it does not have. Of the keys 1 and 1.0, and the like, kubectl
 // takes either at random, so it is asked again.
 func disagreement(t fataler, text []byte) (d string) {
 	got, faults := read(t, text)
@@ -166,7 +166,7 @@ func difference(want theirs, got []any, faults []*source.Fault) string {
 	for _, f := range serious {
 		var err *field.Error
 		// What a repeated key replaces does not matter to kubectl.
-		if !strings.Contains(f.Error(), "kubectl ignores") && !(repeated && errors.As(f, &err)) {
+		if !strings.Contains(f.Error(), "kubectl ignores") && !errors.Is(f, source.ErrEmpty) && !(repeated && errors.As(f, &err)) {
 			return fmt.Sprintf("kubectl reads it; there is %v", f)
 		}
 	}
