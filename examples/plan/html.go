@@ -426,7 +426,7 @@ func newCell(fc *dataflow.Forecast, o *operation, g *group) cell {
 	if verdict == dataflow.VerdictFeasible {
 		return cell{Class: "y", Text: "✓"}
 	}
-	c := cell{Class: "n", Text: printable(fc.Label(o.Ref, node)), Why: printable(fc.Why(o.Ref, node))}
+	c := cell{Class: "n", Text: printable(shortName(fc.Label(o.Ref, node))), Why: printable(fc.Why(o.Ref, node))}
 	switch verdict {
 	case dataflow.VerdictStrands:
 		c.Class, c.Text = "s", "⚠\u00a0"+c.Text
@@ -496,7 +496,7 @@ func (d *drawing) matrix(f *flow, operations []operation) {
 		for ; end < len(columns) && slices.Equal(columns[end].zones, columns[i].zones); end++ {
 			nodes += columns[end].nodes
 		}
-		z := zone{Name: printable(cmp.Or(columns[i].zones[0], "no zone")), Columns: end - i, Detail: count(nodes, "node")}
+		z := zone{Name: printable(cmp.Or(shortName(columns[i].zones[0]), "no zone")), Columns: end - i, Detail: count(nodes, "node")}
 		if n := len(columns[i].zones); n > 1 {
 			z.Name, z.Names = fmt.Sprintf("%d zones", n), printable(some(columns[i].zones))
 		}
@@ -515,8 +515,8 @@ func (d *drawing) matrix(f *flow, operations []operation) {
 
 // head names a column: by the only node, or by what its nodes have in common.
 func (c *folded) head(first bool) column {
-	labels := printable(strings.Join(c.labels, " "))
-	h := column{Name: labels, Detail: count(c.nodes, "node"), Names: printable(some(c.names)), Refusal: c.refusal(), First: first}
+	labels := printable(shortName(strings.Join(c.labels, " ")))
+	h := column{Name: labels, Detail: count(c.nodes, "node"), Names: printable(some(c.names)), Refusal: shortName(c.refusal()), First: first}
 	switch {
 	case c.nodes == 1:
 		h.Name, h.Detail = printable(shortName(c.names[0])), labels
@@ -548,7 +548,7 @@ func (c *folded) refusal() string {
 
 // shortName leaves out the middle of a long name.
 func shortName(name string) string {
-	const most, each = 32, 15
+	const most, each = 40, 19
 	if runes := []rune(name); len(runes) > most {
 		return string(runes[:each]) + "…" + string(runes[len(runes)-each:])
 	}

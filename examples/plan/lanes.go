@@ -13,11 +13,14 @@ import (
 // The sizes of the lines, in pixels. A row may be higher than its minimum; its dot is in the
 // middle of the minimum, and only vertical lines are below it.
 const (
-	dotY       = 22
-	laneWidth  = 16
-	trackWidth = 9
-	mostLanes  = 10
-	mostTracks = 10
+	dotY        = 22
+	laneWidth   = 16
+	trackWidth  = 9
+	wideLanes   = 6 // of more, each is narrower
+	narrowLane  = 11
+	narrowTrack = 6
+	mostLanes   = 10
+	mostTracks  = 10
 )
 
 // lines draws, row by row, runAfter as lanes and inheritance as arcs between the lanes and the
@@ -27,13 +30,11 @@ func (d *drawing) lines(operations []operation) {
 	for i := range operations {
 		index[operations[i].Ref] = i
 	}
-	lanes := d.lanes(operations, index)
-	tracks := d.arcs(operations, index, 14+laneWidth*lanes)
-	d.Width = 14 + laneWidth*lanes + trackWidth*tracks + 10
+	d.Width = d.arcs(operations, index, d.lanes(operations, index)) + 8
 }
 
 // lanes draws runAfter, and the dots. The last follower of an operation stays in its lane;
-// every other one takes the lane right of it. It returns the number of lanes.
+// every other one takes the lane right of it. It returns the width of the lanes.
 func (d *drawing) lanes(operations []operation, index map[dataflow.Ref]int) int {
 	predecessor, last := make([]int, len(operations)), make([]int, len(operations))
 	for i := range operations {
@@ -54,7 +55,11 @@ func (d *drawing) lanes(operations []operation, index map[dataflow.Ref]int) int 
 		}
 		most = max(most, lane[i])
 	}
-	x := func(lane int) int { return 14 + laneWidth*lane }
+	width := laneWidth
+	if most >= wideLanes {
+		width = narrowLane
+	}
+	x := func(lane int) int { return 14 + width*lane }
 	var open []int // operations that have followers further down
 	for i := range operations {
 		o, row := &operations[i], &d.Rows[i]
@@ -85,11 +90,11 @@ func (d *drawing) lanes(operations []operation, index map[dataflow.Ref]int) int 
 			row.Lines = append(row.Lines, line{row.X, fmt.Sprint(dotY), "100%", "lane"})
 		}
 	}
-	return most + 1
+	return x(most + 1)
 }
 
 // arcs draws inheritance: from a source, one arc for each policy, with a branch to each
-// follower. Short arcs are nearer to the names. It returns the number of tracks.
+// follower. Short arcs are nearer to the names. It returns the width of lanes and arcs.
 func (d *drawing) arcs(operations []operation, index map[dataflow.Ref]int, left int) int {
 	type arc struct {
 		from, to  int
@@ -135,7 +140,11 @@ func (d *drawing) arcs(operations []operation, index map[dataflow.Ref]int, left 
 			tracks[a.track] = append(tracks[a.track], a)
 		}
 	}
-	right := left + trackWidth*len(tracks) + 2
+	width := trackWidth
+	if len(tracks) > wideLanes {
+		width = narrowTrack
+	}
+	right := left + width*len(tracks) + 2
 	for _, a := range arcs {
 		if a.track == mostTracks { // the words beside the name have to do
 			for _, i := range a.followers {
@@ -143,7 +152,7 @@ func (d *drawing) arcs(operations []operation, index map[dataflow.Ref]int, left 
 			}
 			continue
 		}
-		x := right - trackWidth*(a.track+1)
+		x := right - width*(a.track+1)
 		from := &d.Rows[a.from]
 		from.Paths = append(from.Paths, shape{fmt.Sprintf("M%d %dC%d %d %d %d %d %d", right, dotY+4, x+2, dotY+4, x, dotY+6, x, dotY+18), a.class})
 		from.Lines = append(from.Lines, line{x, fmt.Sprint(dotY + 18), "100%", a.class})
@@ -160,5 +169,5 @@ func (d *drawing) arcs(operations []operation, index map[dataflow.Ref]int, left 
 			}
 		}
 	}
-	return len(tracks)
+	return right
 }
