@@ -141,9 +141,9 @@ func ExampleMermaid() {
 	// flowchart LR
 	//   subgraph flow1["flow 1"]
 	//     direction LR
-	//     op0["default/download<br/>DataLoad<br/>Complete on node-1"]
-	//     op1["default/convert<br/>DataProcess"]
-	//     op0 -- "Require<br/>kubernetes.io/hostname" --> op1
+	//     op0["default/download\nDataLoad\nComplete on node-1"]
+	//     op1["default/convert\nDataProcess"]
+	//     op0 -- "Require\nkubernetes.io/hostname" --> op1
 	//   end
 	//   classDef complete fill:#2da44e55
 	//   class op0 complete

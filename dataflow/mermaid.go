@@ -53,6 +53,10 @@ func Mermaid(operations []Operation, problems []Problem, seen map[Ref]Observatio
 	return p.b.String()
 }
 
+// newLine separates the lines of a label. Beside <br/>, Mermaid reads a label as HTML, and then
+// finds formulas and icons in the characters of character codes.
+const newLine = `\n`
+
 // picture is one that is being drawn.
 type picture struct {
 	b        strings.Builder
@@ -124,7 +128,7 @@ func (p *picture) flow(number int, part []Operation) {
 func arrowLabel(op *Operation) string {
 	text := escape(string(op.RunAfter.Strategy.Policy))
 	for _, key := range op.RunAfter.Strategy.Keys() {
-		text += "<br/>" + escape(key)
+		text += newLine + escape(key)
 	}
 	return `"` + text + `"`
 }
@@ -158,7 +162,7 @@ func (p *picture) node(indent string, ref Ref, remark string) string {
 	if remark != "" {
 		lines = append(lines, remark)
 	}
-	fmt.Fprintf(&p.b, "%s%s[\"%s\"]\n", indent, id, strings.Join(lines, "<br/>"))
+	fmt.Fprintf(&p.b, "%s%s[\"%s\"]\n", indent, id, strings.Join(lines, newLine))
 	p.classify(id, ref, remark != "")
 	return id
 }

@@ -426,7 +426,7 @@ func TestMermaidEscapesOtherCharacters(t *testing.T) {
 			want = "#92;" + strings.Trim(strconv.QuoteRune(r), `\'`)
 		}
 		picture := dataflow.Mermaid([]dataflow.Operation{{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: string(r)}}}, nil, nil)
-		if want = `["` + want + `<br/>DataLoad"]`; !strings.Contains(picture, want) {
+		if want = `["` + want + `\nDataLoad"]`; !strings.Contains(picture, want) {
 			t.Errorf("%q: no %s in\n%s", r, want, picture)
 		}
 	}

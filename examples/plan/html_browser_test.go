@@ -118,7 +118,7 @@ func TestPictureOfHostileNames(t *testing.T) {
 		}
 		fmt.Fprintf(&nodes, "---\napiVersion: v1\nkind: Node\nmetadata: {name: %q, labels: {topology.kubernetes.io/zone: %q, example.com/a: %q}}\nspec: {taints: [{key: %q, effect: NoSchedule}]}\n", name, name, name, name)
 	}
-	flowFile := writeSample(t, dir, "<script>injected=1<script>.yaml", flow.String())
+	flowFile := writeSample(t, dir, "<script>hostileRan=1<script>.yaml", flow.String())
 	nodesFile := writeSample(t, dir, "nodes.yaml", nodes.String())
 	file, _ := draw(t, flowFile, "--nodes", nodesFile, "--host", "slipstream")
 	l, _ := b.lookEverywhere("hostile names", file)

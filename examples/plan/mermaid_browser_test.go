@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 
@@ -65,7 +66,9 @@ func (b *tab) mermaid(pictures ...string) []drawn {
 		b.t.Fatal(err)
 	}
 	var out []drawn
-	b.run(chromedp.Evaluate("draw("+string(in)+")", &out, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
+	if err := chromedp.Run(b, chromedp.Evaluate("draw("+string(in)+")", &out, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) })); err != nil {
+		b.t.Error(err) // not Fatal: it may not be the goroutine of the test
+	}
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	if len(b.requests) > 0 {
@@ -92,7 +95,7 @@ func escaping(name string) string {
 	return b.String()
 }
 
-// hostileFlow makes a flow of 1 to 6 operations, whose references, policies and keys come from
+// hostileFlow makes a flow of 1 to 4 operations, whose references, policies and keys come from
 // the hostile names, or whose names an API server accepts.
 func hostileFlow(random *rand.Rand) []dataflow.Operation {
 	names := hostileNames
@@ -102,7 +105,7 @@ func hostileFlow(random *rand.Rand) []dataflow.Operation {
 	}
 	pick := func() string { return names[random.IntN(len(names))] }
 	var flow []dataflow.Operation
-	for i := range 1 + random.IntN(6) {
+	for i := range 1 + random.IntN(4) {
 		op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.Kinds()[random.IntN(4)], Namespace: pick(), Name: pick()}}
 		if !accepted && random.IntN(4) == 0 {
 			op.Ref.Kind = dataflow.Kind(pick())
@@ -141,20 +144,26 @@ func TestMermaidOfHostileNames(t *testing.T) {
 		flows, pictures = append(flows, flow), append(pictures, dataflow.Mermaid(flow, dataflow.Check(flow...), seen))
 		names += len(flow)
 	}
+	var running sync.WaitGroup
 	for version, b := range mermaids(t) {
-		failures := 0
-		for at := 0; at < len(pictures); at += 100 {
-			for i, d := range b.mermaid(pictures[at : at+100]...) {
-				if wrong := d.wrong(flows[at+i]); wrong != "" {
-					failures++
-					if failures <= 5 {
-						t.Errorf("mermaid %s: %s\n%s%+v", version, wrong, pictures[at+i], d)
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			failures := 0
+			for at := 0; at < len(pictures); at += 50 {
+				for i, d := range b.mermaid(pictures[at : at+50]...) {
+					if wrong := d.wrong(flows[at+i]); wrong != "" {
+						failures++
+						if failures <= 5 {
+							t.Errorf("mermaid %s: %s\n%s%+v", version, wrong, pictures[at+i], d)
+						}
 					}
 				}
 			}
-		}
-		fmt.Printf("mermaid %s: %d flows with %d names, %d failures\n", version, len(flows), names, failures)
+			fmt.Printf("mermaid %s: %d flows with %d names, %d failures\n", version, len(flows), names, failures)
+		}()
 	}
+	running.Wait()
 }
 
 // wrong says what is missing in the drawing of a flow.
@@ -164,7 +173,7 @@ func (d *drawn) wrong(flow []dataflow.Operation) string {
 		return d.Error
 	case d.Unruly != "":
 		return "it has " + d.Unruly
-	case len(d.Titles) != len(dataflow.Split(flow...)) || d.Titles[0] != "flow 1":
+	case len(d.Titles) != len(dataflow.Split(flow...)) || !slices.Contains(d.Titles, "flow 1"):
 		return fmt.Sprintf("the subgraphs are %q", d.Titles)
 	}
 	for i := range flow {

@@ -116,6 +116,6 @@
   return {
     wrong, operations: operations.length, columns: columns.length, cells: cells.length, problems: all(".problem").length,
     names: operations.map((e) => e.textContent), zones: zones.map((e) => e.textContent),
-    background: getComputedStyle(document.body).backgroundColor, contrast: lowest, injected: typeof window.injected,
+    background: getComputedStyle(document.body).backgroundColor, contrast: lowest, injected: typeof window.hostileRan,
   };
 })()

@@ -10,8 +10,7 @@ async function draw(pictures) {
   const drawings = [];
   for (const [i, text] of pictures.entries()) {
     try {
-      await mermaid.parse(text);
-      const { svg } = await mermaid.render("picture" + i, text);
+      const { svg } = await mermaid.render("picture" + i, text); // it parses first
       const div = document.createElement("div");
       div.innerHTML = svg;
       document.body.append(div);
@@ -23,7 +22,7 @@ async function draw(pictures) {
         labels: all(".edgeLabels .edgeLabel .edgeLabel, .edgeLabels span.edgeLabel").map(lines),
         titles: all(".cluster .nodeLabel, .cluster-label .nodeLabel").map(lines).filter((t, at, ts) => ts.indexOf(t) === at),
         arrows: all("path.flowchart-link").length,
-        unruly: unruly ? unruly.outerHTML.slice(0, 200) : typeof window.injected !== "undefined" ? "run a script" : "",
+        unruly: unruly ? unruly.outerHTML.slice(0, 200) : typeof window.hostileRan !== "undefined" ? "run a script" : "",
       });
       div.remove();
     } catch (e) {
