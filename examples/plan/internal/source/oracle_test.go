@@ -140,8 +140,8 @@ func isDuplicate(f *source.Fault) bool {
 }
 
 // disagreement says how Read and kubectl differ on a source. Repeated keys, and what kubectl passes
-// over in silence, empty sources included, are faults that it does not have. Of the keys 1 and 1.0, and the like, kubectl
-// takes either at random, so it is asked again.
+// over in silence, empty sources included, are faults that it does not have. Of the keys 1 and 1.0,
+// and the like, kubectl takes either at random, so it is asked again.
 func disagreement(t fataler, text []byte) (d string) {
 	got, faults := read(t, text)
 	for range 50 {
