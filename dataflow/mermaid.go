@@ -68,9 +68,12 @@ func (p *picture) node(ref Ref, prefix, remark string) string {
 	id := fmt.Sprintf("%s%d", prefix, p.drawn[prefix])
 	p.ids[ref] = id
 	p.drawn[prefix]++
-	name := ref.String()
-	if ref == (Ref{}) {
+	name := string(ref.Kind) + " " + ref.Name
+	switch {
+	case ref == (Ref{}):
 		name = "no operation"
+	case ref.Namespace != "":
+		name = string(ref.Kind) + " " + ref.Namespace + "/" + ref.Name
 	}
 	fmt.Fprintf(&p.b, "  %s[\"%s", id, escape(name))
 	for _, code := range p.codes[ref] {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -63,15 +64,15 @@ type checker struct {
 }
 
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, fmt.Sprintf(format, args...), c.flow.basis(c.op, code)})
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), c.flow.basis(c.op, code)})
 }
 
 func (c *checker) checkName() {
 	if !labelsyntax.IsSubdomain(c.op.Ref.Name) {
-		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", c.op.Ref.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Ref.Name), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", message.Excerpt(c.op.Ref.Name), strings.Join(validation.IsDNS1123Subdomain(c.op.Ref.Name), "; "))
 	}
 	if ns := c.op.Ref.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
-		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", message.Excerpt(ns), strings.Join(validation.IsDNS1123Label(ns), "; "))
 	}
 }
 

@@ -1,0 +1,93 @@
+package cases
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/fluid-cloudnative/slipstream/topology"
+)
+
+// A Dimension is a way in which an input can be large.
+type Dimension struct {
+	// Name is the path of a list, map or string in Input and what of it grows, or the name of
+	// a shape.
+	Name string
+
+	// Path is the path in Input, or that of the part of Input that a shape is about.
+	Path string
+
+	// Group is the word of law G1 for the dimension: the column of a table.
+	Group string
+
+	// Make returns the input of the given size.
+	Make func(n int) *Input
+}
+
+// Dimensions returns every dimension of Input.
+func Dimensions() []Dimension {
+	var all []Dimension
+	walk(reflect.TypeFor[Input](), "", func(path string, isText bool) {
+		styles := []style{different, equal, malformed}
+		what := "number of "
+		if isText {
+			styles, what = []style{different, malformed}, "length of "
+		}
+		for _, s := range styles {
+			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), func(n int) *Input { return build(path, n, s) }})
+		}
+	})
+	return append(all, shapes()...)
+}
+
+// walk calls visit with the path of every list, map and string below a type.
+func walk(t reflect.Type, path string, visit func(path string, isText bool)) {
+	switch {
+	case t == reflect.TypeFor[topology.LabelSet]():
+		walk(reflect.TypeFor[map[string]string](), path, visit)
+		return
+	case isLeaf(t):
+		return
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for _, f := range fields(t) {
+			walk(f.Type, strings.TrimPrefix(path+"."+f.Name, "."), visit)
+		}
+	case reflect.Pointer:
+		walk(t.Elem(), path, visit)
+	case reflect.Slice:
+		visit(path, false)
+		walk(t.Elem(), path+"[]", visit)
+	case reflect.Map:
+		visit(path, false)
+		visit(path+"{}.key", true)
+		walk(t.Elem(), path+"{}", visit)
+	case reflect.String:
+		visit(path, true)
+	}
+}
+
+// group returns the group of the list, map or string at a path.
+func group(path string, isText bool, s style) string {
+	switch name := path[strings.LastIndexByte(path, '.')+1:]; {
+	case isText:
+		return "length of names"
+	case s == malformed:
+		return "faults"
+	case path == "Used" || path == "Operations" || path == "Nodes" || path == "Problems":
+		return strings.ToLower(path)
+	case name == "NodeSelectorTerms" || name == "PreferredDuringSchedulingIgnoredDuringExecution" || name == "RequiredDuringSchedulingIgnoredDuringExecution":
+		return "terms"
+	case name == "MatchExpressions" || name == "MatchFields":
+		return "expressions"
+	case name == "Values":
+		return "values"
+	case name == "Tolerations" || name == "Taints" || name == "Annotations":
+		return strings.ToLower(name)
+	case strings.Contains(name, "Labels") || name == "NodeSelector":
+		return "labels"
+	case name == "Requires" || name == "Prefers" || name == "Exposes" || name == "Keys" || strings.HasSuffix(name, "LabelKeys"):
+		return "keys"
+	}
+	return "others"
+}
