@@ -17,11 +17,18 @@ import (
 // one for dropping it, unless that leads to no leader. So the graph grows with the classes, and
 // not with the pairs of classes that agree: with k keys of one value each, no layer has more than
 // 2^k cells.
+//
+// With many keys that each node has or lacks at random, the graph becomes larger than the matrix of
+// all pairs, with one bit each. Then the matrix is stored. To find the subsets among n sets of many
+// keys, no algorithm is known that is much faster than comparing all pairs.
 type Agreement struct {
 	isolated Set         // the nodes that agree with no other node, and no other with them
 	classes  []SparseSet // all other nodes
-	layers   [][]edges   // the cells of the last layer are the classes
-	leaders  []int32     // for each cell before the first layer, its class
+
+	layers  [][]edges // the cells of the last layer are the classes
+	leaders []int32   // for each cell before the first layer, its class
+
+	matrix []Set // in place of the graph: for each class, the classes with which it agrees
 }
 
 // edges holds the cells in the layer before to which a cell leads, or none.
@@ -94,16 +101,24 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 		}
 	}
 	classes := partition(nodes, prefix)
-	a := &Agreement{layers: make([][]edges, len(columns))}
-
-	// By column, the suffixes of classes: the value in the column and the suffix on the columns
-	// after it. holders holds a node of each class with each.
-	suffixes, holders, suffix := make([]numbering, len(columns)), make([][][]int32, len(columns)), make([]int32, len(classes))
+	a := &Agreement{}
 	var first []int32
 	for _, nodes := range classes {
 		first = append(first, nodes[0])
 		a.classes = append(a.classes, NewSparseSet(nodes))
 	}
+	if !a.connect(columns, first, prefixes, examples) {
+		a.fill(columns, first)
+	}
+	return a
+}
+
+// connect makes the graph of classes, of which first holds a node each. ok is false if the graph is
+// too large.
+func (a *Agreement) connect(columns []*valueIndex, first []int32, prefixes []numbering, examples [][]int32) (ok bool) {
+	// By column, the suffixes of classes: the value in the column and the suffix on the columns
+	// after it. holders holds a node of each class with each.
+	suffixes, holders, suffix := make([]numbering, len(columns)), make([][][]int32, len(columns)), make([]int32, len(first))
 	for c := range slices.Backward(columns) {
 		for class, node := range first {
 			suffix[class] = suffixes[c].add(pair{columns[c].of[node], suffix[class]})
@@ -113,12 +128,17 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 
 	// A cell is a prefix of followers and a suffix of leaders.
 	var cells numbering
-	for class := range classes {
+	for class := range first {
 		cells.add(pair{int32(class), 0})
 	}
+	// A cell takes as much memory as the bits of 480 pairs.
+	layers, room := make([][]edges, len(columns)), 4*len(first)+len(first)*len(first)/480
 	for c := range slices.Backward(columns) {
 		var before numbering
 		for _, cell := range cells.pairs {
+			if room--; room < 0 {
+				return false
+			}
 			follower := prefixes[c].pairs[cell.first]
 			to := func(value int32) int32 {
 				leader := suffixes[c].find(pair{value, cell.second})
@@ -131,14 +151,66 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 			if follower.second != absent {
 				e[1] = to(absent)
 			}
-			a.layers[c] = append(a.layers[c], e)
+			layers[c] = append(layers[c], e)
 		}
 		cells = before
 	}
+	a.layers = layers
 	for _, cell := range cells.pairs {
 		a.leaders = append(a.leaders, cell.second)
 	}
-	return a
+	return true
+}
+
+// fill makes the matrix of classes, of which first holds a node each.
+func (a *Agreement) fill(columns []*valueIndex, first []int32) {
+	all := newSet(len(first))
+	for class := range first {
+		all.add(int32(class))
+	}
+	a.matrix = make([]Set, len(first))
+	for class := range a.matrix {
+		a.matrix[class] = slices.Clone(all)
+	}
+	for _, column := range columns {
+		lacking, with := newSet(len(first)), make([][]int32, len(column.values))
+		for class, node := range first {
+			if value := column.of[node]; value == absent {
+				lacking.add(int32(class))
+			} else {
+				with[value] = append(with[value], int32(class))
+			}
+		}
+		// By value, the classes that lack the key or have the value.
+		agreeing := make([]Set, len(with))
+		for class, node := range first {
+			row, value := a.matrix[class], column.of[node]
+			if value == absent {
+				row.keep(lacking)
+				continue
+			}
+			if len(with[value]) < len(row) { // few: cheaper one by one
+				var kept []int32
+				for _, leader := range with[value] {
+					if row.Has(int(leader)) {
+						kept = append(kept, leader)
+					}
+				}
+				row.keep(lacking)
+				for _, leader := range kept {
+					row.add(leader)
+				}
+				continue
+			}
+			if agreeing[value] == nil {
+				agreeing[value] = slices.Clone(lacking)
+				for _, leader := range with[value] {
+					agreeing[value].add(leader)
+				}
+			}
+			row.keep(agreeing[value])
+		}
+	}
 }
 
 // mayAgree reports whether a follower agrees with one of the leaders on the columns. It may
@@ -154,7 +226,19 @@ func mayAgree(columns []*valueIndex, leaders []int32, follower int32) bool {
 
 // toLeaders returns, for each class, the combination of the values of all classes that agree
 // with it, or start if there are none.
+// Combining a value with start leaves it as it is.
 func (a *Agreement) toLeaders(values []int32, start int32, combine func(a, b int32) int32) []int32 {
+	if a.matrix != nil {
+		combined := slices.Repeat([]int32{start}, len(a.classes))
+		for class, leaders := range a.matrix {
+			if values[class] != start {
+				for leader := range leaders.All() {
+					combined[leader] = combine(combined[leader], values[class])
+				}
+			}
+		}
+		return combined
+	}
 	for c, layer := range slices.Backward(a.layers) {
 		before := slices.Repeat([]int32{start}, a.cellsBefore(c))
 		for i, e := range layer {
@@ -184,6 +268,15 @@ func (a *Agreement) cellsBefore(layer int) int {
 // toFollowers returns, for each class, the combination of the values of all classes with
 // which it agrees, or start if there are none.
 func (a *Agreement) toFollowers(values []int32, start int32, combine func(a, b int32) int32) []int32 {
+	if a.matrix != nil {
+		combined := slices.Repeat([]int32{start}, len(a.classes))
+		for class, leaders := range a.matrix {
+			for leader := range leaders.All() {
+				combined[class] = combine(combined[class], values[leader])
+			}
+		}
+		return combined
+	}
 	combined := make([]int32, len(a.leaders))
 	for i, class := range a.leaders {
 		combined[i] = values[class]
