@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/fluid-cloudnative/slipstream/internal/growth"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -19,6 +20,10 @@ type Dimension struct {
 	// Group is the word of law G1 for the dimension: the column of a table.
 	Group string
 
+	// Slow is set if the cost is bounded only beyond a size that takes seconds: it is not for
+	// go test.
+	Slow bool
+
 	// Make returns the input of the given size.
 	Make func(n int) *Input
 }
@@ -33,7 +38,7 @@ func Dimensions() []Dimension {
 			styles, what = []style{different, malformed}, "length of "
 		}
 		for _, s := range styles {
-			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), func(n int) *Input { return build(path, n, s) }})
+			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), false, func(n int) *Input { return build(path, n, s) }})
 		}
 	})
 	return append(all, shapes()...)
@@ -90,4 +95,17 @@ func group(path string, isText bool, s style) string {
 		return "keys"
 	}
 	return "others"
+}
+
+// Run measures a function on the inputs of a dimension, which are kept for other functions.
+func (f *Function) Run(n int, d Dimension, kept map[int]*Input) growth.Series {
+	used := map[int]bool{}
+	return growth.Run(n, func(n int) func() {
+		if kept[n] == nil || used[n] { // measured again: a forecast may have kept what it found out
+			kept[n] = d.Make(n)
+		}
+		used[n] = true
+		call := f.Prepare(kept[n])
+		return func() { call() }
+	})
 }

@@ -240,6 +240,23 @@ func observations(in *Input) map[dataflow.Ref]dataflow.Observation {
 	return all
 }
 
+func (in *Input) newFlow() *dataflow.Flow {
+	f, _ := dataflow.New(in.Operations...)
+	return f
+}
+
+func (in *Input) newForecast() *dataflow.Forecast {
+	f := in.flow()
+	index, err := dataflow.IndexNodes(in.Nodes, in.Used)
+	if f == nil || err != nil {
+		return nil
+	}
+	options := in.Options
+	options.Seen = observations(in)
+	fc, _ := f.Forecast(index, options)
+	return fc
+}
+
 // each returns what a sequence yields.
 func each[T any](all iter.Seq[T], texts func(T) any) []any {
 	var found []any
@@ -253,9 +270,8 @@ func ofFlows() []Function {
 	// A flow that New rejects has no methods to measure.
 	flow := func(of func(f *dataflow.Flow, in *Input, seen map[dataflow.Ref]dataflow.Observation) []any) func(*Input) func() []any {
 		return func(in *Input) func() []any {
-			f, err := dataflow.New(in.Operations...)
-			seen := observations(in)
-			if err != nil {
+			f, seen := in.flow(), observations(in)
+			if f == nil {
 				return func() []any { return nil }
 			}
 			return func() []any { return of(f, in, seen) }
@@ -315,18 +331,8 @@ func ofFlows() []Function {
 func ofForecasts() []Function {
 	forecast := func(of func(fc *dataflow.Forecast, in *Input) []any) func(*Input) func() []any {
 		return func(in *Input) func() []any {
-			f, err := dataflow.New(in.Operations...)
-			if err != nil {
-				return func() []any { return nil }
-			}
-			index, err := dataflow.IndexNodes(in.Nodes, in.Used)
-			if err != nil {
-				return func() []any { return nil }
-			}
-			options := in.Options
-			options.Seen = observations(in)
-			fc, err := f.Forecast(index, options)
-			if err != nil {
+			fc := in.forecast()
+			if fc == nil {
 				return func() []any { return nil }
 			}
 			return func() []any { return of(fc, in) }
@@ -353,7 +359,9 @@ func ofForecasts() []Function {
 			return all
 		})
 	}
+	// The first two find out what the forecast keeps for the others.
 	return []Function{
+		{"dataflow.Forecast.Strands", on, forSome(func(fc *dataflow.Forecast, ref dataflow.Ref) any { fc.Strands(ref); return nil })},
 		{"dataflow.Forecast.Affinity", on, forSome(func(fc *dataflow.Forecast, ref dataflow.Ref) any { _, err := fc.Affinity(ref); return err })},
 		{"dataflow.Forecast.Completable", on, forecast(func(fc *dataflow.Forecast, _ *Input) []any { fc.Completable(); return nil })},
 		{"dataflow.Forecast.Flow", on, forecast(func(fc *dataflow.Forecast, _ *Input) []any { fc.Flow(); return nil })},
@@ -363,7 +371,6 @@ func ofForecasts() []Function {
 		{"dataflow.Forecast.Nodes", on, forSome(func(fc *dataflow.Forecast, ref dataflow.Ref) any { fc.Nodes(ref); return nil })},
 		{"dataflow.Forecast.Problems", on, forecast(func(fc *dataflow.Forecast, _ *Input) []any { return []any{fc.Problems()} })},
 		{"dataflow.Forecast.Reason", on, forSome(func(fc *dataflow.Forecast, ref dataflow.Ref) any { return fc.Reason(ref) })},
-		{"dataflow.Forecast.Strands", on, forSome(func(fc *dataflow.Forecast, ref dataflow.Ref) any { fc.Strands(ref); return nil })},
 		{"dataflow.Forecast.Verdict", on, onSome(func(fc *dataflow.Forecast, ref dataflow.Ref, node string) any { fc.Verdict(ref, node); return nil })},
 		{"dataflow.Forecast.Why", on, onSome(func(fc *dataflow.Forecast, ref dataflow.Ref, node string) any { return fc.Why(ref, node) })},
 	}

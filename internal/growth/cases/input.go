@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -48,6 +49,9 @@ type Input struct {
 	Fault         manifest.Fault
 	Kind          manifest.KindError
 	Omitted       manifest.OmittedError
+
+	flow     func() *dataflow.Flow     // of the operations; nil if New rejects them
+	forecast func() *dataflow.Forecast // of the flow that runs; nil if there is none
 }
 
 // read names the fields of Kubernetes' types that the module reads, where it does not read all.
@@ -106,6 +110,7 @@ func build(path string, n int, s style) *Input {
 	b := builder{path: path, n: n, style: s}
 	b.fill(reflect.ValueOf(in).Elem(), "", 0)
 	b.complete(in)
+	in.flow, in.forecast = sync.OnceValue(in.newFlow), sync.OnceValue(in.newForecast)
 	return in
 }
 

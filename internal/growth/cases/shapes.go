@@ -21,7 +21,7 @@ func shapes() []Dimension {
 	of := func(path string, named map[string]func(n int, in *Input)) {
 		for name, shape := range named {
 			group, _, _ := strings.Cut(name, ":")
-			all = append(all, Dimension{name, path, group, func(n int) *Input {
+			all = append(all, Dimension{name, path, group, strings.HasSuffix(name, "a zone of its own each"), func(n int) *Input {
 				in := build("", 0, different)
 				shape(n, in)
 				return in
@@ -36,6 +36,11 @@ func shapes() []Dimension {
 		"malformed keys in the annotation": func(n int, in *Input) { in.List = strings.Repeat("- ,", n) },
 	})
 	return all
+}
+
+// scaled makes a shape smaller that is large for its size.
+func scaled(by int, shape func(int, *Input)) func(int, *Input) {
+	return func(n int, in *Input) { shape(n/by+2, in) }
 }
 
 func numbered(prefix string, n int) []string {
@@ -104,8 +109,12 @@ func flowShapes() map[string]func(int, *Input) {
 			}), nil
 		}
 	}
-	zone := func(i, n int, op *dataflow.Operation) {
+	// A follower passes up as many requirements as it has followers, up to a thousand.
+	zones := func(i, n int, op *dataflow.Operation) {
 		op.Affinity = anyOf(in(topology.Zone, "a", "b", fmt.Sprint("z", i)))
+	}
+	zone := func(i, n int, op *dataflow.Operation) {
+		op.Affinity = anyOf(in(topology.Zone, "a", "b", fmt.Sprint("z", i%10)))
 	}
 	dependsOn := func(to func(i, n int) int) func(i, n int, op *dataflow.Operation) {
 		return func(i, n int, op *dataflow.Operation) {
@@ -147,8 +156,8 @@ func flowShapes() map[string]func(int, *Input) {
 		"operations: depth of a chain":                      flow(line, nil),
 		"operations: fan-out":                               flow(star, nil),
 		"operations: a tree":                                flow(tree, nil),
-		"operations: a chain with zones":                    flow(line, zone),
-		"operations: fan-out with zones":                    flow(star, zone),
+		"operations: a chain with a zone of its own each":   flow(line, zones),
+		"operations: fan-out with a zone of its own each":   flow(star, zone),
 		"operations: a chain, all depend on the root":       flow(line, dependsOn(func(int, int) int { return 0 })),
 		"operations: a chain, all depend on the last":       flow(line, dependsOn(func(_, n int) int { return n - 1 })),
 		"operations: a chain, all depend on an unknown one": flow(line, dependsOn(func(_, n int) int { return n })),
@@ -170,12 +179,12 @@ func flowShapes() map[string]func(int, *Input) {
 				op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "example.com/rakc"}}
 			}
 		}),
-		"operations: a chain with 8 ORed terms each":   flow(line, terms(8)),
-		"operations: fan-out with 8 ORed terms each":   flow(star, terms(8)),
-		"operations: a chain with 100 ORed terms each": flow(line, terms(100)),
-		"operations: fan-out with 100 ORed terms each": flow(star, terms(100)),
-		"operations: a chain, two exclude each other":  flow(line, excluding),
-		"operations: fan-out, two exclude each other":  flow(star, excluding),
+		"operations: a chain with 8 ORed terms each":   scaled(4, flow(line, terms(8))),
+		"operations: fan-out with 8 ORed terms each":   scaled(4, flow(star, terms(8))),
+		"operations: a chain with 100 ORed terms each": scaled(8, flow(line, terms(100))),
+		"operations: fan-out with 100 ORed terms each": scaled(8, flow(star, terms(100))),
+		"operations: a chain, two exclude each other":  scaled(4, flow(line, excluding)),
+		"operations: fan-out, two exclude each other":  scaled(4, flow(star, excluding)),
 		"operations: a chain, each impossible by itself": flow(line, func(i, n int, op *dataflow.Operation) {
 			op.NodeSelector, op.Affinity = map[string]string{"a": "b"}, anyOf(in("a", "c"))
 		}),

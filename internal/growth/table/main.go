@@ -10,12 +10,12 @@ import (
 )
 
 func main() {
-	n := 250
+	n := 100
 	bad := 0
 	t0 := time.Now()
 	fmt.Println("steps:", growth.CountsSteps())
 	for _, d := range cases.Dimensions() {
-		inputs := map[int]*cases.Input{}
+		kept := map[int]*cases.Input{}
 		t1 := time.Now()
 		for _, f := range cases.Functions() {
 			if !f.On(d) {
@@ -25,13 +25,7 @@ func main() {
 				continue
 			}
 			t2 := time.Now()
-			s := growth.Run(n, func(n int) func() {
-				if inputs[n] == nil {
-					inputs[n] = d.Make(n)
-				}
-				call := f.Prepare(inputs[n])
-				return func() { call() }
-			})
+			s := f.Run(n, d, kept)
 			if s.Grows() {
 				bad++
 				fmt.Printf("BAD %5.2f %s × %s: %s\n", s.Factor(), f.Name, d.Name, s.String())
