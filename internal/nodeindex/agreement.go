@@ -61,16 +61,11 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 		}
 	}
 	a := relate(columns, rest)
-	size, sum := make([]int32, len(a.classes)), func(a, b int32) int32 { return a + b }
-	for class, nodes := range a.classes {
-		size[class] = int32(nodes.Len())
-	}
-	followers, leaders := a.toLeaders(size, 0, sum), a.toFollowers(size, 0, sum)
-	related := len(rest)
+	related, unrelated := len(rest), a.unrelated()
 	rest = nil
 	for class, nodes := range a.classes {
 		for node := range nodes.All() {
-			if followers[class] == 1 && leaders[class] == 1 {
+			if unrelated(class) && nodes.Len() == 1 {
 				isolated.add(int32(node))
 			} else {
 				rest = append(rest, int32(node))
@@ -224,21 +219,66 @@ func mayAgree(columns []*valueIndex, leaders []int32, follower int32) bool {
 	})
 }
 
+// unrelated returns a function that reports whether a class agrees with no other class, and no
+// other with it.
+func (a *Agreement) unrelated() func(class int) bool {
+	if a.matrix == nil {
+		one, sum := slices.Repeat([]int32{1}, len(a.classes)), func(a, b int32) int32 { return a + b }
+		followers, leaders := a.toLeaders(one, 0, sum), a.toFollowers(one, 0, sum)
+		return func(class int) bool { return followers[class] == 1 && leaders[class] == 1 }
+	}
+	led, ledTwice := newSet(len(a.classes)), newSet(len(a.classes))
+	for _, leaders := range a.matrix {
+		for i, word := range leaders {
+			ledTwice[i] |= led[i] & word
+			led[i] |= word
+		}
+	}
+	return func(class int) bool { return !ledTwice.Has(class) && a.matrix[class].Len() == 1 }
+}
+
+// greatestOfFollowers returns, for each class, the greatest of the values of all classes that agree
+// with it, or least if there are none. No value is below least.
+func (a *Agreement) greatestOfFollowers(values []int32, least int32) []int32 {
+	if a.matrix == nil {
+		return a.toLeaders(values, least, larger)
+	}
+	greatest, found, order := slices.Repeat([]int32{least}, len(values)), newSet(len(values)), make([]int32, len(values))
+	for class := range order {
+		order[class] = int32(class)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(values[b], values[a]) })
+	for _, class := range order {
+		for i, word := range a.matrix[class] {
+			each(i, word&^found[i], func(leader int) bool { greatest[leader] = values[class]; return true })
+			found[i] |= word
+		}
+	}
+	return greatest
+}
+
+// withMarkedLeader returns 1 for the classes that agree with a marked class, and 0 for all others.
+func (a *Agreement) withMarkedLeader(marks []int32) []int32 {
+	if a.matrix == nil {
+		return a.toFollowers(marks, 0, larger)
+	}
+	marked, led := newSet(len(marks)), make([]int32, len(marks))
+	for class, mark := range marks {
+		if mark == 1 {
+			marked.add(int32(class))
+		}
+	}
+	for class, leaders := range a.matrix {
+		if leaders.Intersects(marked) {
+			led[class] = 1
+		}
+	}
+	return led
+}
+
 // toLeaders returns, for each class, the combination of the values of all classes that agree
 // with it, or start if there are none.
-// Combining a value with start leaves it as it is.
 func (a *Agreement) toLeaders(values []int32, start int32, combine func(a, b int32) int32) []int32 {
-	if a.matrix != nil {
-		combined := slices.Repeat([]int32{start}, len(a.classes))
-		for class, leaders := range a.matrix {
-			if values[class] != start {
-				for leader := range leaders.All() {
-					combined[leader] = combine(combined[leader], values[class])
-				}
-			}
-		}
-		return combined
-	}
 	for c, layer := range slices.Backward(a.layers) {
 		before := slices.Repeat([]int32{start}, a.cellsBefore(c))
 		for i, e := range layer {
@@ -268,15 +308,6 @@ func (a *Agreement) cellsBefore(layer int) int {
 // toFollowers returns, for each class, the combination of the values of all classes with
 // which it agrees, or start if there are none.
 func (a *Agreement) toFollowers(values []int32, start int32, combine func(a, b int32) int32) []int32 {
-	if a.matrix != nil {
-		combined := slices.Repeat([]int32{start}, len(a.classes))
-		for class, leaders := range a.matrix {
-			for leader := range leaders.All() {
-				combined[class] = combine(combined[class], values[leader])
-			}
-		}
-		return combined
-	}
 	combined := make([]int32, len(a.leaders))
 	for i, class := range a.leaders {
 		combined[i] = values[class]
@@ -320,12 +351,12 @@ func (a *Agreement) nodes(marks []int32, isolated Set) Set {
 
 // Followers returns the nodes that agree with one of the leaders.
 func (a *Agreement) Followers(leaders Set) Set {
-	return a.nodes(a.toFollowers(a.marks(leaders), 0, larger), leaders.intersection(a.isolated))
+	return a.nodes(a.withMarkedLeader(a.marks(leaders)), leaders.intersection(a.isolated))
 }
 
 // Leaders returns the nodes with which one of the followers agrees.
 func (a *Agreement) Leaders(followers Set) Set {
-	return a.nodes(a.toLeaders(a.marks(followers), 0, larger), followers.intersection(a.isolated))
+	return a.nodes(a.greatestOfFollowers(a.marks(followers), 0), followers.intersection(a.isolated))
 }
 
 // Lower lowers numbers[l], for every leader l, to the maximum of least and of[f] over all
@@ -345,7 +376,7 @@ func (a *Agreement) Lower(numbers []int32, leaders Set, of []int32, followers Se
 			greatest[class] = max(greatest[class], of[node])
 		}
 	}
-	greatest = a.toLeaders(greatest, least, larger)
+	greatest = a.greatestOfFollowers(greatest, least)
 	for class, nodes := range a.classes {
 		for node := range nodes.intersection(leaders).All() {
 			numbers[node] = min(numbers[node], greatest[class])

@@ -33,12 +33,12 @@ func Dimensions() []Dimension {
 	var all []Dimension
 	walk(reflect.TypeFor[Input](), "", func(path string, isText bool) {
 		styles := []style{different, equal, malformed}
-		what := "number of "
+		what, scale := "number of ", 1
 		if isText {
-			styles, what = []style{different, malformed}, "length of "
+			styles, what, scale = []style{different, malformed}, "length of ", 16
 		}
 		for _, s := range styles {
-			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), false, func(n int) *Input { return build(path, n, s) }})
+			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), false, func(n int) *Input { return build(path, n*scale, s) }})
 		}
 	})
 	return append(all, shapes()...)
@@ -79,7 +79,9 @@ func group(path string, isText bool, s style) string {
 		return "length of names"
 	case s == malformed:
 		return "faults"
-	case path == "Used" || path == "Operations" || path == "Nodes" || path == "Problems":
+	case path == "Used":
+		return "pods" // what the pods of each node use
+	case path == "Operations" || path == "Nodes" || path == "Problems":
 		return strings.ToLower(path)
 	case name == "NodeSelectorTerms" || name == "PreferredDuringSchedulingIgnoredDuringExecution" || name == "RequiredDuringSchedulingIgnoredDuringExecution":
 		return "terms"

@@ -3,6 +3,7 @@ package cases
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,8 +20,12 @@ import (
 func shapes() []Dimension {
 	var all []Dimension
 	of := func(path string, named map[string]func(n int, in *Input)) {
-		for name, shape := range named {
-			group, _, _ := strings.Cut(name, ":")
+		for _, name := range slices.Sorted(maps.Keys(named)) {
+			shape := named[name]
+			group, _, ok := strings.Cut(name, ":")
+			if !ok {
+				group = "others"
+			}
 			all = append(all, Dimension{name, path, group, strings.HasSuffix(name, "a zone of its own each"), func(n int) *Input {
 				in := build("", 0, different)
 				shape(n, in)
@@ -32,8 +37,8 @@ func shapes() []Dimension {
 	of("Nodes", nodeShapes())
 	of("Object", objectShapes())
 	of("List", map[string]func(int, *Input){
-		"label keys in the annotation":     func(n int, in *Input) { in.List = strings.Join(numbered("example.com/x", n), ",") },
-		"malformed keys in the annotation": func(n int, in *Input) { in.List = strings.Repeat("- ,", n) },
+		"keys: in the annotation":        func(n int, in *Input) { in.List = strings.Join(numbered("example.com/x", n), ",") },
+		"faults: keys in the annotation": func(n int, in *Input) { in.List = strings.Repeat("- ,", n) },
 	})
 	return all
 }
@@ -152,20 +157,20 @@ func flowShapes() map[string]func(int, *Input) {
 	}
 	only := func(index int) func(int) bool { return func(i int) bool { return i == index } }
 	return map[string]func(int, *Input){
-		"operations: independent":                           flow(none, nil),
-		"operations: depth of a chain":                      flow(line, nil),
-		"operations: fan-out":                               flow(star, nil),
-		"operations: a tree":                                flow(tree, nil),
-		"operations: a chain with a zone of its own each":   flow(line, zones),
-		"operations: fan-out with a zone of its own each":   flow(star, zone),
-		"operations: a chain, all depend on the root":       flow(line, dependsOn(func(int, int) int { return 0 })),
-		"operations: a chain, all depend on the last":       flow(line, dependsOn(func(_, n int) int { return n - 1 })),
-		"operations: a chain, all depend on an unknown one": flow(line, dependsOn(func(_, n int) int { return n })),
-		"operations: fan-out, each depends on the next":     flow(star, dependsOn(func(i, n int) int { return i%max(n-1, 1) + 1 })),
-		"operations: a cycle":                               func(n int, in *Input) { in.Operations = chain(n, func(i int) int { return (i + 1) % n }, nil) },
-		"operations: many cycles":                           func(n int, in *Input) { in.Operations = chain(n, func(i int) int { return min(i^1, n-1) }, nil) },
-		"operations: equal names":                           flow(none, func(_, _ int, op *dataflow.Operation) { op.Ref.Name = "a" }),
-		"operations: equal names that run after each other": flow(line, func(_, _ int, op *dataflow.Operation) { op.Ref.Name = "op-0" }),
+		"operations: independent":                            flow(none, nil),
+		"depth: a chain":                                     flow(line, nil),
+		"fan-out: fan-out":                                   flow(star, nil),
+		"depth: a tree":                                      flow(tree, nil),
+		"depth: a chain with a zone of its own each":         flow(line, zones),
+		"fan-out: fan-out with a zone of its own each":       flow(star, zone),
+		"depth: a chain, all depend on the root":             flow(line, dependsOn(func(int, int) int { return 0 })),
+		"depth: a chain, all depend on the last":             flow(line, dependsOn(func(_, n int) int { return n - 1 })),
+		"depth: a chain, all depend on an unknown one":       flow(line, dependsOn(func(_, n int) int { return n })),
+		"fan-out: fan-out, each depends on the next":         flow(star, dependsOn(func(i, n int) int { return i%max(n-1, 1) + 1 })),
+		"operations: a cycle":                                func(n int, in *Input) { in.Operations = chain(n, func(i int) int { return (i + 1) % n }, nil) },
+		"operations: many cycles":                            func(n int, in *Input) { in.Operations = chain(n, func(i int) int { return min(i^1, n-1) }, nil) },
+		"equal names: equal names":                           flow(none, func(_, _ int, op *dataflow.Operation) { op.Ref.Name = "a" }),
+		"equal names: equal names that run after each other": flow(line, func(_, _ int, op *dataflow.Operation) { op.Ref.Name = "op-0" }),
 		"operations: names in other namespaces": flow(none, func(i, _ int, op *dataflow.Operation) {
 			op.Ref.Namespace, op.Ref.Name = fmt.Sprint("ns-", i), "a"
 			after(op, "a", topology.Zone)
@@ -179,28 +184,28 @@ func flowShapes() map[string]func(int, *Input) {
 				op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "example.com/rakc"}}
 			}
 		}),
-		"operations: a chain with 8 ORed terms each":   scaled(4, flow(line, terms(8))),
-		"operations: fan-out with 8 ORed terms each":   scaled(4, flow(star, terms(8))),
-		"operations: a chain with 100 ORed terms each": scaled(8, flow(line, terms(100))),
-		"operations: fan-out with 100 ORed terms each": scaled(8, flow(star, terms(100))),
-		"operations: a chain, two exclude each other":  scaled(4, flow(line, excluding)),
-		"operations: fan-out, two exclude each other":  scaled(4, flow(star, excluding)),
-		"operations: a chain, each impossible by itself": flow(line, func(i, n int, op *dataflow.Operation) {
+		"ORed terms × followers: a chain with 8 ORed terms each":   scaled(4, flow(line, terms(8))),
+		"ORed terms × followers: fan-out with 8 ORed terms each":   scaled(4, flow(star, terms(8))),
+		"ORed terms × followers: a chain with 100 ORed terms each": scaled(8, flow(line, terms(100))),
+		"ORed terms × followers: fan-out with 100 ORed terms each": scaled(8, flow(star, terms(100))),
+		"depth: a chain, two exclude each other":                   scaled(4, flow(line, excluding)),
+		"fan-out: fan-out, two exclude each other":                 scaled(4, flow(star, excluding)),
+		"depth: a chain, each impossible by itself": flow(line, func(i, n int, op *dataflow.Operation) {
 			op.NodeSelector, op.Affinity = map[string]string{"a": "b"}, anyOf(in("a", "c"))
 		}),
-		"operations: a chain, each malformed": flow(line, func(i, n int, op *dataflow.Operation) { op.Affinity = anyOf(in("- ", "c")) }),
-		"operations: a chain through different labels": flow(line, func(i, n int, op *dataflow.Operation) {
+		"depth: a chain, each malformed": flow(line, func(i, n int, op *dataflow.Operation) { op.Affinity = anyOf(in("- ", "c")) }),
+		"depth: a chain through different labels": flow(line, func(i, n int, op *dataflow.Operation) {
 			zone(i, n, op)
 			if i%3 == 2 {
 				op.RunAfter.Strategy.Requires[0].Key = topology.Zone
 			}
 		}),
-		"operations: a chain, the root failed":      seenAs(flow(line, nil), dataflow.Failed, only(0)),
-		"operations: a tree, the root failed":       seenAs(flow(tree, nil), dataflow.Failed, only(0)),
-		"operations: a chain, the root is complete": seenAs(flow(line, zone), dataflow.Complete, only(0)),
-		"operations: fan-out, the root is running":  seenAs(flow(star, zone), dataflow.Executing, only(0)),
-		"operations: all complete":                  seenAs(flow(line, nil), dataflow.Complete, func(int) bool { return true }),
-		"operations: fan-out of many keys from a source of many": func(n int, in *Input) {
+		"depth: a chain, the root failed":       seenAs(flow(line, nil), dataflow.Failed, only(0)),
+		"depth: a tree, the root failed":        seenAs(flow(tree, nil), dataflow.Failed, only(0)),
+		"depth: a chain, the root is complete":  seenAs(flow(line, zone), dataflow.Complete, only(0)),
+		"fan-out: fan-out, the root is running": seenAs(flow(star, zone), dataflow.Executing, only(0)),
+		"operations: all complete":              seenAs(flow(line, nil), dataflow.Complete, func(int) bool { return true }),
+		"fan-out: fan-out of many keys from a source of many": func(n int, in *Input) {
 			// A source with n keys, and followers that require n keys in all.
 			root := load("op-0")
 			root.Exposes = numbered("example.com/k", n)
@@ -273,18 +278,18 @@ func nodeShapes() map[string]func(int, *Input) {
 		"nodes: by rack":                        flow(func(n int) []corev1.Node { return named(n, racks) }, "rack"),
 		"nodes: by rack and zone, some without": flow(func(n int) []corev1.Node { return named(n, some(racks, "rack", topology.Zone)) }, "rack", topology.Zone),
 		"nodes: some without a hostname":        flow(func(n int) []corev1.Node { return named(n, some(racks, topology.Hostname, "rack")) }, topology.Hostname, "rack"),
-		"nodes: equal names": flow(func(n int) []corev1.Node {
+		"equal names: of nodes": flow(func(n int) []corev1.Node {
 			return with(named(n, racks), func(_ int, node *corev1.Node) { node.Name = "n" })
 		}, topology.Hostname),
 		"nodes: without names": flow(func(n int) []corev1.Node {
 			return with(named(n, racks), func(_ int, node *corev1.Node) { node.Name = "" })
 		}, topology.Hostname),
-		"nodes: taints, all different": flow(func(n int) []corev1.Node {
+		"taints: all different": flow(func(n int) []corev1.Node {
 			return with(named(n, racks), func(i int, node *corev1.Node) {
 				node.Spec.Taints = []corev1.Taint{{Key: "until", Value: fmt.Sprint(i), Effect: corev1.TaintEffectNoSchedule}}
 			})
 		}),
-		"nodes: many taints on one": flow(func(n int) []corev1.Node {
+		"taints: many on one node": flow(func(n int) []corev1.Node {
 			nodes := named(4, racks)
 			for i := range n {
 				nodes[0].Spec.Taints = append(nodes[0].Spec.Taints, corev1.Taint{Key: fmt.Sprint("k", i), Effect: corev1.TaintEffectNoSchedule})
@@ -294,7 +299,7 @@ func nodeShapes() map[string]func(int, *Input) {
 		"nodes: cordoned": flow(func(n int) []corev1.Node {
 			return with(named(n, racks), func(i int, node *corev1.Node) { node.Spec.Unschedulable = i%2 == 0 })
 		}),
-		"nodes: labels of each": flow(func(n int) []corev1.Node {
+		"labels: many of each node": flow(func(n int) []corev1.Node {
 			return named(4, func(i int) map[string]string {
 				labels := racks(i)
 				for k := range n {
@@ -308,10 +313,10 @@ func nodeShapes() map[string]func(int, *Input) {
 		"nodes: 20 labels, present or not":             flow(func(n int) []corev1.Node { return named(n, random(numbered("k", 20), 1)) }, numbered("k", 20)...),
 		"nodes: 40 labels, present or not":             flow(func(n int) []corev1.Node { return named(n, random(numbered("k", 40), 1)) }, numbered("k", 40)...),
 		"nodes: 10 labels of 3 values, present or not": flow(func(n int) []corev1.Node { return named(n, random(numbered("k", 10), 3)) }, numbered("k", 10)...),
-		"keys by which 100 nodes agree": func(n int, in *Input) {
+		"keys: by which 100 nodes agree": func(n int, in *Input) {
 			flow(func(int) []corev1.Node { return named(100, random(numbered("k", n/20+1), 10)) }, numbered("k", n/20+1)...)(n, in)
 		},
-		"tolerations × taints": func(n int, in *Input) {
+		"tolerations: as many as taints": func(n int, in *Input) {
 			flow(func(n int) []corev1.Node {
 				return with(named(n, racks), func(i int, node *corev1.Node) {
 					node.Spec.Taints = []corev1.Taint{{Key: fmt.Sprint("k", i), Effect: corev1.TaintEffectNoSchedule}}
@@ -321,7 +326,7 @@ func nodeShapes() map[string]func(int, *Input) {
 				in.Operations[0].Tolerations = append(in.Operations[0].Tolerations, corev1.Toleration{Key: fmt.Sprint("k", i), Operator: corev1.TolerationOpExists})
 			}
 		},
-		"terms × nodes": func(n int, input *Input) {
+		"terms: half as many as nodes": func(n int, input *Input) {
 			flow(func(n int) []corev1.Node { return named(n, racks) }, topology.Hostname)(n, input)
 			var all []corev1.NodeSelectorRequirement
 			for i := range n / 2 {
@@ -329,7 +334,7 @@ func nodeShapes() map[string]func(int, *Input) {
 			}
 			input.Operations[2].Affinity = anyOf(all...)
 		},
-		"nodes: free resources, all different": func(n int, in *Input) {
+		"pods: free resources, all different": func(n int, in *Input) {
 			flow(func(n int) []corev1.Node {
 				return with(named(n, racks), func(i int, node *corev1.Node) {
 					node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: *resource.NewQuantity(int64(i%40), resource.DecimalSI), corev1.ResourcePods: *resource.NewQuantity(10, resource.DecimalSI)}
@@ -369,18 +374,18 @@ func objectShapes() map[string]func(int, *Input) {
 	}
 	resources := func(n int) any { return map[string]any{"limits": many(n, "example.com/r%d", int64(1))} }
 	return map[string]func(int, *Input){
-		"object: unknown fields":                object(func(n int, _, _, spec map[string]any) { maps.Copy(spec, many(n, "field%d", true)) }),
-		"object: misspelled fields":             object(func(n int, _, _, spec map[string]any) { maps.Copy(spec, many(n, "toleration%d", true)) }),
+		"faults: unknown fields":                object(func(n int, _, _, spec map[string]any) { maps.Copy(spec, many(n, "field%d", true)) }),
+		"faults: misspelled fields":             object(func(n int, _, _, spec map[string]any) { maps.Copy(spec, many(n, "toleration%d", true)) }),
 		"object: unknown fields of the object":  object(func(n int, o, _, _ map[string]any) { maps.Copy(o, many(n, "field%d", true)) }),
-		"object: annotations":                   object(func(n int, _, m, _ map[string]any) { m["annotations"] = many(n, "fluid.io/a%d", "v") }),
-		"object: keys that resemble the labels": object(func(n int, _, m, _ map[string]any) { m["labels"] = many(n, "k%d.fluid.io/labels", "v") }),
-		"object: length of a key that resembles the labels": object(func(n int, _, m, _ map[string]any) {
+		"annotations: of an object":             object(func(n int, _, m, _ map[string]any) { m["annotations"] = many(n, "fluid.io/a%d", "v") }),
+		"annotations: that resemble the labels": object(func(n int, _, m, _ map[string]any) { m["labels"] = many(n, "k%d.fluid.io/labels", "v") }),
+		"length of names: of a key that resembles the labels": object(func(n int, _, m, _ map[string]any) {
 			m["annotations"] = map[string]any{strings.Repeat("fluid.", n) + "labels": "v"}
 		}),
-		"object: length of an unknown field": object(func(n int, _, _, spec map[string]any) { spec[strings.Repeat("f", n)] = true }),
-		"object: length of a kind":           object(func(n int, o, _, _ map[string]any) { o["kind"] = strings.Repeat("DataLoad", n) }),
-		"object: length of an apiVersion":    object(func(n int, o, _, _ map[string]any) { o["apiVersion"] = strings.Repeat("data.fluid.io", n) + "/v1" }),
-		"object: depth": object(func(n int, _, _, spec map[string]any) {
+		"length of names: of an unknown field": object(func(n int, _, _, spec map[string]any) { spec[strings.Repeat("f", n)] = true }),
+		"length of names: of a kind":           object(func(n int, o, _, _ map[string]any) { o["kind"] = strings.Repeat("DataLoad", n) }),
+		"length of names: of an apiVersion":    object(func(n int, o, _, _ map[string]any) { o["apiVersion"] = strings.Repeat("data.fluid.io", n) + "/v1" }),
+		"depth: of an object": object(func(n int, _, _, spec map[string]any) {
 			spec["runAfter"], spec["affinity"], spec["options"] = deep(n), deep(n), deep(n)
 		}),
 		"object: containers": object(func(n int, o, _, spec map[string]any) {
@@ -393,9 +398,9 @@ func objectShapes() map[string]func(int, *Input) {
 			spec["processor"] = map[string]any{"job": map[string]any{"podSpec": map[string]any{"containers": list, "initContainers": list, "volumes": list}}}
 		}),
 		"object: resources": object(func(n int, _, _, spec map[string]any) { spec["resources"] = resources(n) }),
-		"object: length of a quantity": object(func(n int, _, _, spec map[string]any) {
+		"length of names: of a quantity": object(func(n int, _, _, spec map[string]any) {
 			spec["resources"] = map[string]any{"requests": map[string]any{"cpu": strings.Repeat("9", n)}}
 		}),
-		"object: list items that are null": object(func(n int, _, _, spec map[string]any) { spec["tolerations"] = make([]any, n) }),
+		"faults: list items that are null": object(func(n int, _, _, spec map[string]any) { spec["tolerations"] = make([]any, n) }),
 	}
 }
