@@ -60,7 +60,7 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 			rest = append(rest, node)
 		}
 	}
-	a := relate(columns, rest)
+	a := relate(columns, rest, cells)
 	related, unrelated := len(rest), a.unrelated()
 	rest = nil
 	for class, nodes := range a.classes {
@@ -74,14 +74,19 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 	}
 	if len(rest) < related {
 		slices.Sort(rest)
-		a = relate(columns, rest)
+		a = relate(columns, rest, cells)
 	}
 	a.isolated = isolated
 	return a
 }
 
-// relate returns the relation of nodes on the keys with the given indexes.
-func relate(columns []*valueIndex, nodes []int32) *Agreement {
+// cells is how many cells a graph of so many classes may have. A cell takes as much memory as the
+// bits of 480 pairs in the matrix.
+func cells(classes int) int { return 4*classes + classes*classes/480 }
+
+// relate returns the relation of nodes on the keys with the given indexes. It is a graph if that
+// has no more cells than are allowed for the number of classes, and else a matrix.
+func relate(columns []*valueIndex, nodes []int32, allowed func(classes int) int) *Agreement {
 	// By column, the prefixes of nodes: the prefix on the columns before it and the value in
 	// the column. examples holds the first node with each. The prefix on all columns is the
 	// class.
@@ -102,15 +107,15 @@ func relate(columns []*valueIndex, nodes []int32) *Agreement {
 		first = append(first, nodes[0])
 		a.classes = append(a.classes, NewSparseSet(nodes))
 	}
-	if !a.connect(columns, first, prefixes, examples) {
+	if !a.connect(columns, first, prefixes, examples, allowed(len(classes))) {
 		a.fill(columns, first)
 	}
 	return a
 }
 
-// connect makes the graph of classes, of which first holds a node each. ok is false if the graph is
-// too large.
-func (a *Agreement) connect(columns []*valueIndex, first []int32, prefixes []numbering, examples [][]int32) (ok bool) {
+// connect makes the graph of classes, of which first holds a node each. ok is false if it has more
+// cells than allowed.
+func (a *Agreement) connect(columns []*valueIndex, first []int32, prefixes []numbering, examples [][]int32, allowed int) (ok bool) {
 	// By column, the suffixes of classes: the value in the column and the suffix on the columns
 	// after it. holders holds a node of each class with each.
 	suffixes, holders, suffix := make([]numbering, len(columns)), make([][][]int32, len(columns)), make([]int32, len(first))
@@ -122,16 +127,15 @@ func (a *Agreement) connect(columns []*valueIndex, first []int32, prefixes []num
 	}
 
 	// A cell is a prefix of followers and a suffix of leaders.
-	var cells numbering
+	var layer numbering
 	for class := range first {
-		cells.add(pair{int32(class), 0})
+		layer.add(pair{int32(class), 0})
 	}
-	// A cell takes as much memory as the bits of 480 pairs.
-	layers, room := make([][]edges, len(columns)), 4*len(first)+len(first)*len(first)/480
+	layers := make([][]edges, len(columns))
 	for c := range slices.Backward(columns) {
 		var before numbering
-		for _, cell := range cells.pairs {
-			if room--; room < 0 {
+		for _, cell := range layer.pairs {
+			if allowed--; allowed < 0 {
 				return false
 			}
 			follower := prefixes[c].pairs[cell.first]
@@ -148,10 +152,10 @@ func (a *Agreement) connect(columns []*valueIndex, first []int32, prefixes []num
 			}
 			layers[c] = append(layers[c], e)
 		}
-		cells = before
+		layer = before
 	}
 	a.layers = layers
-	for _, cell := range cells.pairs {
+	for _, cell := range layer.pairs {
 		a.leaders = append(a.leaders, cell.second)
 	}
 	return true
