@@ -91,8 +91,7 @@ func TestLawG1Growth(t *testing.T) {
 			if !f.On(d) {
 				continue
 			}
-			s := f.Run(n, d, kept)
-			if s.Grows() {
+			if s, grows := f.Run(n, d, kept); grows {
 				t.Errorf("%s × %s: %s", f.Name, d.Name, s.String())
 			}
 		}

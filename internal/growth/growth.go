@@ -3,6 +3,7 @@ package growth
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 )
@@ -87,10 +88,18 @@ func Run(n int, prepare func(n int) (call func())) Series {
 	return s
 }
 
-// Factor returns by how much the last doubling multiplied the cost that depends on the size: the
-// greatest of the factors of allocations, bytes and steps. It is 0 if the cost is negligible.
-func (s *Series) Factor() float64 { return s.factor(len(s.Costs) - 1) }
+// Factor returns by how much each of the last two doublings multiplied the cost that depends on the
+// size, as a geometric mean, because buffers grow in leaps: the greatest of the factors of
+// allocations, bytes and steps. It is 0 if the cost is negligible.
+func (s *Series) Factor() float64 {
+	last := len(s.Costs) - 1
+	if before := s.factor(last - 1); before > 0 {
+		return math.Sqrt(before * s.factor(last))
+	}
+	return s.factor(last)
+}
 
+// factor returns by how much a doubling multiplied the cost.
 func (s *Series) factor(i int) float64 {
 	before, after := s.Costs[i-1], s.Costs[i]
 	of := func(empty, before, after, negligible uint64) float64 {
@@ -106,11 +115,8 @@ func (s *Series) factor(i int) float64 {
 	)
 }
 
-// Grows reports whether the cost grows by more than [Limit] at each of the last doublings.
-func (s *Series) Grows() bool {
-	last := len(s.Costs) - 1
-	return s.factor(last) > Limit || s.factor(last-1) > Limit
-}
+// Grows reports whether the cost grows by more than [Limit] a doubling.
+func (s *Series) Grows() bool { return s.Factor() > Limit }
 
 // String returns the sizes and costs.
 func (s *Series) String() string {

@@ -24,6 +24,11 @@ type Dimension struct {
 	// go test.
 	Slow bool
 
+	// Pairs is set if the nodes are related by many keys that each has or lacks at random. To
+	// find the subsets among n sets of many keys, no algorithm is known that is much faster
+	// than comparing all pairs. Here there are fewer steps than pairs.
+	Pairs bool
+
 	// Make returns the input of the given size.
 	Make func(n int) *Input
 }
@@ -38,7 +43,7 @@ func Dimensions() []Dimension {
 			styles, what, scale = []style{different, malformed}, "length of ", 16
 		}
 		for _, s := range styles {
-			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), false, func(n int) *Input { return build(path, n*scale, s) }})
+			all = append(all, Dimension{what + path + ", " + s.String(), path, group(path, isText, s), false, false, func(n int) *Input { return build(path, n*scale, s) }})
 		}
 	})
 	return append(all, shapes()...)
@@ -99,10 +104,11 @@ func group(path string, isText bool, s style) string {
 	return "others"
 }
 
-// Run measures a function on the inputs of a dimension, which are kept for other functions.
-func (f *Function) Run(n int, d Dimension, kept map[int]*Input) growth.Series {
+// Run measures a function on the inputs of a dimension, which are kept for other functions. It
+// reports whether the cost grows too much.
+func (f *Function) Run(n int, d Dimension, kept map[int]*Input) (s growth.Series, grows bool) {
 	used := map[int]bool{}
-	return growth.Run(n, func(n int) func() {
+	s = growth.Run(n, func(n int) func() {
 		if kept[n] == nil || used[n] { // measured again: a forecast may have kept what it found out
 			kept[n] = d.Make(n)
 		}
@@ -110,4 +116,6 @@ func (f *Function) Run(n int, d Dimension, kept map[int]*Input) growth.Series {
 		call := f.Prepare(kept[n])
 		return func() { call() }
 	})
+	last := len(s.Sizes) - 1
+	return s, s.Grows() && !(d.Pairs && s.Costs[last].Steps > 0 && s.Costs[last].Steps < uint64(s.Sizes[last])*uint64(s.Sizes[last]))
 }

@@ -26,7 +26,7 @@ func shapes() []Dimension {
 			if !ok {
 				group = "others"
 			}
-			all = append(all, Dimension{name, path, group, strings.HasSuffix(name, "a zone of its own each"), func(n int) *Input {
+			all = append(all, Dimension{name, path, group, strings.HasSuffix(name, "a zone of its own each"), strings.HasSuffix(name, "present or not"), func(n int) *Input {
 				in := build("", 0, different)
 				shape(n, in)
 				return in

@@ -46,12 +46,12 @@ func main() {
 			if !f.On(d) {
 				continue
 			}
-			s := f.Run(*n, d, kept)
+			s, tooMuch := f.Run(*n, d, kept)
 			measured++
-			if s.Grows() {
+			if tooMuch {
 				grows++
 			}
-			if *all || s.Grows() {
+			if *all || tooMuch {
 				fmt.Printf("%4.2f %s × %s: %s\n", s.Factor(), f.Name, d.Name, &s)
 			}
 			name, _, _ := strings.Cut(f.Name, ":")
