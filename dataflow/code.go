@@ -1,6 +1,10 @@
 package dataflow
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
+)
 
 // Problem is something that is wrong with an operation.
 type Problem struct {
@@ -17,7 +21,7 @@ type Problem struct {
 
 // String returns "Error NotExposed: DataLoad default/b: spec.…: message".
 func (p Problem) String() string {
-	return fmt.Sprintf("%s %s: %s: %s: %s", p.Severity, p.Code, p.Operation, p.Field, p.Message)
+	return message.Text(fmt.Sprintf("%s %s: %s: %s: %s", p.Severity, p.Code, p.Operation, p.Field, p.Message))
 }
 
 // Severity says how serious a problem is.

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Faults returns the faults that an error of this module holds, in order: the parts of
@@ -19,6 +21,23 @@ func Faults(err error) []error {
 	}
 	return []error{err}
 }
+
+// join returns an error that holds all of the given ones, or nil if there are none. Its message
+// names as many of them as [message.Limit] has room for.
+func join(errs []error) error {
+	if len(errs) == 0 {
+		return nil
+	}
+	return joined(errs)
+}
+
+type joined []error
+
+func (j joined) Error() string {
+	return message.List(len(j), func(i int) string { return j[i].Error() }, "; ", message.Limit)
+}
+
+func (j joined) Unwrap() []error { return j }
 
 // OperationError is one fault of one of the operations given to [New].
 type OperationError struct {
@@ -35,7 +54,7 @@ func (e *OperationError) Error() string {
 	if e.Err == nil {
 		return e.Operation.String()
 	}
-	return e.Operation.String() + ": " + e.Err.Error()
+	return message.Text(e.Operation.String() + ": " + e.Err.Error())
 }
 
 // Unwrap returns Err, or nil.
@@ -122,7 +141,7 @@ func (e *StrandedError) Error() string {
 	for i, ref := range e.Impossible {
 		at[i] = ref.String()
 	}
-	return text + ": the flow fails at " + listNames(at, len(at))
+	return message.Text(text + ": the flow fails at " + listNames(at, len(at)))
 }
 
 // ContradictionError says that the specs of operations contradict each other: no node can
@@ -153,12 +172,12 @@ func (e *ContradictionError) Error() string {
 	}
 	switch {
 	case e.Source == e.Follower:
-		return fmt.Sprintf("%s cannot run anywhere: no node can meet %s", e.Follower, e.FollowerRequires)
+		return message.Text(fmt.Sprintf("%s cannot run anywhere: no node can meet %s", e.Follower, e.FollowerRequires))
 	case e.Jointly:
-		return fmt.Sprintf("%s cannot run where %s runs: it requires %s, and the operations that must run there jointly require %s",
-			e.Follower, e.Source, e.FollowerRequires, e.SourceRequires)
+		return message.Text(fmt.Sprintf("%s cannot run where %s runs: it requires %s, and the operations that must run there jointly require %s",
+			e.Follower, e.Source, e.FollowerRequires, e.SourceRequires))
 	default:
-		return fmt.Sprintf("%s cannot run where %s runs: it requires %s, and %s requires %s",
-			e.Follower, e.Source, e.FollowerRequires, e.Source, e.SourceRequires)
+		return message.Text(fmt.Sprintf("%s cannot run where %s runs: it requires %s, and %s requires %s",
+			e.Follower, e.Source, e.FollowerRequires, e.Source, e.SourceRequires))
 	}
 }

@@ -33,8 +33,7 @@ func ExampleNew() {
 		fmt.Println("fix", of.Err.Field, "of", of.Operation)
 	}
 	// Output:
-	// DataLoad default/c: spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive
-	// cycle of runAfter: DataLoad default/a → DataLoad default/b → DataLoad default/a
+	// DataLoad default/c: spec.runAfter.affinityStrategy.prefers[0].weight: Invalid value: 500: must be between 1 and 100, inclusive; cycle of runAfter: DataLoad default/a → DataLoad default/b → DataLoad default/a
 	// fix spec.runAfter.affinityStrategy.prefers[0].weight of DataLoad default/c
 }
 

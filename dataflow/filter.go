@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
@@ -86,7 +87,7 @@ func (fc *Forecast) filters(i int32) []filter {
 	}
 	return []filter{
 		{VerdictCordon, a.uncordoned, constant("cordoned"), nil, constant("cordon"), "", "uncordon"},
-		{VerdictNodeName, a.named, constant(fmt.Sprintf("not the node %q of nodeName", a.nodeName)), nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
+		{VerdictNodeName, a.named, constant(fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName))), nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
 		{VerdictTaint, a.tolerated, fc.untolerated(a), nil, fc.taintKey(a), tolerations, "remove the taint of"},
 		{VerdictSelector, a.selected, constant("not matched by its node selector"), fc.unselected(a), constant(""), ".nodeSelector", "change its node selector, or the labels of"},
 		{VerdictAffinity, a.matching, constant("not matched by its affinity"), fc.unmatched(a), constant(""), ".affinity", "change its affinity, or the labels of"},
@@ -101,11 +102,11 @@ func (fc *Forecast) inheritedFilter(i int32) filter {
 	inherited := &fc.admission[i].inherited
 	source := inherited.source.String()
 	if inherited.gone != "" {
-		text := fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, inherited.gone)
-		return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + inherited.source.Name), strategyField, "run " + source + " again"}
+		text := fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone))
+		return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again"}
 	}
-	text := fmt.Sprintf("without %s, which it inherits from %s", inherited.labels, source)
-	return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + inherited.source.Name), strategyField, "run " + source + " again, or label a node"}
+	text := fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
+	return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again, or label a node"}
 }
 
 // constant returns a text that is the same for every node.
@@ -127,14 +128,14 @@ func (fc *Forecast) untolerated(a *admission) func(int) string {
 		if taint.Value != "" {
 			value = "=" + taint.Value
 		}
-		return fmt.Sprintf("taint %s%s:%s not tolerated", taint.Key, value, taint.Effect)
+		return fmt.Sprintf("taint %s not tolerated", message.Printable(fmt.Sprintf("%s%s:%s", taint.Key, value, taint.Effect)))
 	}
 }
 
 func (fc *Forecast) taintKey(a *admission) func(int) string {
 	return func(node int) string {
 		taint, _ := fc.untoleratedTaint(a, node)
-		return "taint " + taint.Key
+		return "taint " + message.Printable(taint.Key)
 	}
 }
 
@@ -164,32 +165,32 @@ func (fc *Forecast) mismatch(t nodeselector.Term, node int) string {
 	value, has := n.Labels[r.Key()]
 	switch {
 	case r.IsField():
-		return r.String() + ", the node is " + n.Name
+		return r.String() + ", the node is " + message.Printable(n.Name)
 	case !has:
 		return r.String() + ", the node has no such label"
 	default:
-		return fmt.Sprintf("%s, the node has %q", r, value)
+		return fmt.Sprintf("%s, the node has %q", r, message.Excerpt(value))
 	}
 }
 
 func (fc *Forecast) shortResource(a *admission) func(int) string {
 	return func(node int) string {
 		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
-		return fmt.Sprintf("with less than %s %s free", s.Requested.String(), s.Resource)
+		return fmt.Sprintf("with less than %s %s free", s.Requested.String(), message.Printable(string(s.Resource)))
 	}
 }
 
 func (fc *Forecast) shortAmount(a *admission) func(int) string {
 	return func(node int) string {
 		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
-		return fmt.Sprintf("%s %s of %s", s.Resource, s.Free.String(), s.Requested.String())
+		return fmt.Sprintf("%s %s of %s", message.Printable(string(s.Resource)), s.Free.String(), s.Requested.String())
 	}
 }
 
 func (fc *Forecast) shortage(a *admission) func(int) string {
 	return func(node int) string {
 		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
-		return fmt.Sprintf("%s: %s requested, %s free", s.Resource, s.Requested.String(), s.Free.String())
+		return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
 	}
 }
 

@@ -1,7 +1,6 @@
 package dataflow
 
 import (
-	"errors"
 	"iter"
 	"slices"
 
@@ -48,7 +47,7 @@ const none int32 = -1
 func New(operations ...Operation) (*Flow, error) {
 	f, faults := build(operations)
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, join(faults)
 	}
 	for i := range f.operations {
 		f.operations[i] = f.operations[i].clone()

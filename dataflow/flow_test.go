@@ -138,7 +138,7 @@ func TestNewReportsFaults(t *testing.T) {
 		{"an operation after itself", []dataflow.Operation{load("a", "a")},
 			"cycle of runAfter: DataLoad default/a → DataLoad default/a"},
 		{"two cycles", []dataflow.Operation{load("a", "a"), load("c", "b"), load("b", "c")},
-			"cycle of runAfter: DataLoad default/a → DataLoad default/a\n" +
+			"cycle of runAfter: DataLoad default/a → DataLoad default/a; " +
 				"cycle of runAfter: DataLoad default/c → DataLoad default/b → DataLoad default/c"},
 		{"a repeated reference", []dataflow.Operation{load("a"), load("a")},
 			`DataLoad default/a: metadata.name: Duplicate value: "DataLoad default/a"`},

@@ -1,7 +1,6 @@
 package dataflow
 
 import (
-	"errors"
 	"slices"
 	"sync"
 
@@ -125,7 +124,7 @@ func (f *Flow) Forecast(nodes *NodeIndex, options ForecastOptions) (*Forecast, e
 		faults = append(faults, cycle)
 	}
 	admissions, malformed := f.admissions(nodes, options)
-	if err := errors.Join(append(faults, malformed...)...); err != nil {
+	if err := join(append(faults, malformed...)); err != nil {
 		return nil, err
 	}
 

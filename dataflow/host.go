@@ -8,6 +8,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -245,8 +246,8 @@ type hostChecker struct {
 
 // report reports a problem of the operation. The message begins with the host.
 func (c *hostChecker) report(code Code, severity Severity, field, format string, args ...any) {
-	message := c.host.name + " " + fmt.Sprintf(format, args...)
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, message, c.flow.basis(c.op, code)})
+	text := message.Text(c.host.name + " " + fmt.Sprintf(format, args...))
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, text, c.flow.basis(c.op, code)})
 }
 
 // checkStart reports an operation that never starts or never completes, whatever others do. It

@@ -1,7 +1,6 @@
 package dataflow
 
 import (
-	"errors"
 	"iter"
 	"slices"
 
@@ -186,7 +185,7 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 		return nil, cycle
 	}
 	if l.firstFault[i] != none {
-		return nil, errors.Join(l.malformed(i)...)
+		return nil, join(l.malformed(i))
 	}
 	if l.conflictAt[i] != none {
 		return nil, l.contradiction(i)

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -46,12 +47,14 @@ type Ref struct {
 }
 
 // String returns "DataLoad default/load-a", without the slash if the namespace is
-// empty.
+// empty. A part that no API server accepts is quoted if it is not printable, and an excerpt if it
+// is long.
 func (r Ref) String() string {
-	if r.Namespace == "" {
-		return string(r.Kind) + " " + r.Name
+	name := message.Printable(r.Name)
+	if r.Namespace != "" {
+		name = message.Printable(r.Namespace) + "/" + name
 	}
-	return string(r.Kind) + " " + r.Namespace + "/" + r.Name
+	return message.Excerpt(message.Printable(string(r.Kind)) + " " + name)
 }
 
 // in returns r with an empty namespace replaced by that of the referring operation.

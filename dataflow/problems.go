@@ -11,6 +11,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -25,7 +26,8 @@ const (
 
 // Problems returns the problems of the flow from the specs alone, in the flow's order: what
 // [New] accepts, but cannot work or does something else than the spec says. It is nil if
-// there are none.
+// there are none. Of an operation, a hundred problems of each code are listed, and then one says how
+// many more there are.
 //
 // An operation that is not in the flow is taken not to exist. The cost is linear in the
 // operations and their specs, except for contradictions: every ORed term of an operation is
@@ -34,7 +36,7 @@ func (f *Flow) Problems() []Problem {
 	if f == nil {
 		return nil
 	}
-	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures(), dictionaries: map[int32]*typo.Dictionary{}}
+	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures(), dictionaries: map[int32]*typo.Dictionary{}, listed: map[Code]int{}}
 	for i := range f.operations {
 		c.op, c.i = &f.operations[i], int32(i)
 		c.checkName()
@@ -45,6 +47,7 @@ func (f *Flow) Problems() []Problem {
 			c.checkStrategy()
 			c.checkSource()
 		}
+		c.reportOmitted()
 	}
 	return c.problems
 }
@@ -60,18 +63,42 @@ type checker struct {
 	root         []int32                    // for each operation, the index of the root of its chain
 	last         []int32                    // and of its last descendant; made when first needed
 	problems     []Problem
+
+	listed  map[Code]int // of the operation that is checked: how many problems there are
+	omitted []Problem    // and the first that is not listed of each code, without a message
 }
 
+// listedProblems is how many problems of one code are listed for an operation.
+const listedProblems = 100
+
+// report reports a problem of the operation. Of many with one code, it counts the rest.
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, fmt.Sprintf(format, args...), c.flow.basis(c.op, code)})
+	if c.listed[code]++; c.listed[code] > listedProblems {
+		if c.listed[code] == listedProblems+1 {
+			c.omitted = append(c.omitted, Problem{Code: code, Severity: severity, Operation: c.op.Ref, Field: message.Text(field)})
+		}
+		return
+	}
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), c.flow.basis(c.op, code)})
+}
+
+// reportOmitted reports how many problems of the operation are not listed.
+func (c *checker) reportOmitted() {
+	for _, p := range c.omitted {
+		p.Message = fmt.Sprintf("%d more problems with code %s of this operation are not listed", c.listed[p.Code]-listedProblems, p.Code)
+		p.RestsOn = c.flow.basis(c.op, p.Code)
+		c.problems = append(c.problems, p)
+	}
+	clear(c.listed)
+	c.omitted = nil
 }
 
 func (c *checker) checkName() {
 	if !labelsyntax.IsSubdomain(c.op.Ref.Name) {
-		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", c.op.Ref.Name, strings.Join(validation.IsDNS1123Subdomain(c.op.Ref.Name), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.name", "an API server rejects the name %q: %s", message.Excerpt(c.op.Ref.Name), strings.Join(validation.IsDNS1123Subdomain(c.op.Ref.Name), "; "))
 	}
 	if ns := c.op.Ref.Namespace; ns != "" && (!labelsyntax.IsSubdomain(ns) || !labelsyntax.IsValue(ns) || strings.Contains(ns, ".")) {
-		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", ns, strings.Join(validation.IsDNS1123Label(ns), "; "))
+		c.report(CodeInvalidName, SeverityError, "metadata.namespace", "an API server rejects the namespace %q: %s", message.Excerpt(ns), strings.Join(validation.IsDNS1123Label(ns), "; "))
 	}
 }
 

@@ -8,13 +8,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // Reason says in a sentence why the flow fails at one of the operations of Impossible: that
 // it failed, why no node admits it, or why it cannot be followed. It is empty for every
 // other operation.
-func (fc *Forecast) Reason(ref Ref) string {
+func (fc *Forecast) Reason(ref Ref) string { return message.Text(fc.reason(ref)) }
+
+func (fc *Forecast) reason(ref Ref) string {
 	i := fc.find(ref)
 	if i == none || !fc.isImpossible(i) {
 		return ""
@@ -49,7 +52,7 @@ func (fc *Forecast) Problems() []Problem {
 	}
 	var problems []Problem
 	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
-		problems = append(problems, Problem{code, severity, fc.ref(i), field, fmt.Sprintf(format, args...), nil})
+		problems = append(problems, Problem{code, severity, fc.ref(i), field, message.Text(fmt.Sprintf(format, args...)), nil})
 	}
 	for i := range int32(len(fc.admission)) {
 		a := &fc.admission[i]
@@ -63,7 +66,7 @@ func (fc *Forecast) Problems() []Problem {
 			case a.possible.Empty():
 				field, step = fc.adviseFix(i)
 			}
-			report(i, CodeImpossible, SeverityError, field, "%s; %s", fc.Reason(fc.ref(i)), step)
+			report(i, CodeImpossible, SeverityError, field, "%s; %s", fc.reason(fc.ref(i)), step)
 		}
 		if keys := fc.unlabelled[i]; len(keys) > 0 {
 			report(i, CodeNoSuchLabel, SeverityWarning, strategyField,
@@ -117,7 +120,7 @@ func (fc *Forecast) adviseFix(i int32) (field, step string) {
 	only, node, ok := fc.onlyRefusal(i)
 	if ok && only.verdict == VerdictTaint && kind.hasPodSpec() {
 		taint, _ := fc.untoleratedTaint(&fc.admission[i], node)
-		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", taint.Key, taint.Effect)
+		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", message.Printable(taint.Key), message.Printable(string(taint.Effect)))
 	}
 	switch {
 	case nodes.Empty():
@@ -228,7 +231,7 @@ func (fc *Forecast) listNodes(nodes nodeindex.Set) string {
 func (fc *Forecast) listSomeNodes(n int, nodes iter.Seq[int]) string {
 	var names []string // sorted, and no more than can be listed
 	for node := range nodes {
-		name := fc.nodes.labels.Name(node)
+		name := message.Printable(fc.nodes.labels.Name(node))
 		if len(names) == listedNames+1 && name > names[listedNames] {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Check returns the problems of operations, whether or not [New] accepts them: the faults
@@ -70,11 +71,11 @@ func rejections(faults []error) []Problem {
 		var cycle *CycleError
 		switch {
 		case errors.As(fault, &cycle):
-			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, cycle.Error() + "; remove one runAfter", nil})
+			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, message.Text(cycle.Error() + "; remove one runAfter"), nil})
 		case errors.As(fault, &of) && of.Err.Type == field.ErrorTypeDuplicate:
 			problems = append(problems, Problem{CodeDuplicate, SeverityError, of.Operation, of.Err.Field, "another operation has the same kind, namespace and name; remove or rename one", nil})
 		case errors.As(fault, &of):
-			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, of.Err.ErrorBody(), nil})
+			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, message.Text(of.Err.ErrorBody()), nil})
 		}
 	}
 	return problems

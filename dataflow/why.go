@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Verdict says what a node is to an operation.
@@ -50,13 +52,18 @@ func (fc *Forecast) Why(ref Ref, node string) string {
 }
 
 func (fc *Forecast) verdict(ref Ref, node string) (verdict Verdict, reason, label string) {
+	verdict, reason, label = fc.judge(ref, node)
+	return verdict, message.Text(reason), message.Excerpt(message.Text(label))
+}
+
+func (fc *Forecast) judge(ref Ref, node string) (verdict Verdict, reason, label string) {
 	i := fc.find(ref)
 	if i == none {
 		return VerdictUnknown, fc.unknown(ref).Error(), "unknown"
 	}
 	n, ok := fc.nodes.index.Find(node)
 	if !ok {
-		return VerdictUnknown, fmt.Sprintf("%q is not among the nodes", node), "unknown"
+		return VerdictUnknown, fmt.Sprintf("%q is not among the nodes", message.Excerpt(node)), "unknown"
 	}
 	a := &fc.admission[i]
 	switch {
@@ -78,11 +85,11 @@ func (fc *Forecast) verdict(ref Ref, node string) (verdict Verdict, reason, labe
 		at := fc.refs(fc.impossible)
 		return VerdictFlow, "the flow cannot complete: it fails at " + listNames(at, len(at)), "flow fails"
 	case !fc.reachable(i).Has(n):
-		return VerdictSource, fmt.Sprintf("it must run where %s does by %s, and that cannot run there", fc.ref(c.source), strings.Join(c.keys, ", ")), "← " + fc.ref(c.source).Name
+		return VerdictSource, fmt.Sprintf("it must run where %s does by %s, and that cannot run there", fc.ref(c.source), strings.Join(c.keys, ", ")), "← " + message.Printable(fc.ref(c.source).Name)
 	}
 	for _, s := range fc.stranding(i) {
 		if s.nodes.Has(int32(n)) {
-			return VerdictStrands, fmt.Sprintf("it would leave no node for %s", fc.ref(s.blocks)), "blocks " + fc.ref(s.blocks).Name
+			return VerdictStrands, fmt.Sprintf("it would leave no node for %s", fc.ref(s.blocks)), "blocks " + message.Printable(fc.ref(s.blocks).Name)
 		}
 	}
 	return VerdictFeasible, "", ""

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/strict"
 )
 
@@ -27,14 +28,14 @@ type Fault struct {
 }
 
 // Error names the field and what is wrong with it.
-func (f *Fault) Error() string { return f.Err.Error() }
+func (f *Fault) Error() string { return message.Text(f.Err.Error()) }
 
 // Unwrap returns Err.
 func (f *Fault) Unwrap() error { return f.Err }
 
 // Problem returns the fault as a problem of an operation.
 func (f *Fault) Problem(op dataflow.Ref) dataflow.Problem {
-	return dataflow.Problem{Code: f.Code, Severity: dataflow.SeverityError, Operation: op, Field: f.Err.Field, Message: f.Err.ErrorBody()}
+	return dataflow.Problem{Code: f.Code, Severity: dataflow.SeverityError, Operation: op, Field: message.Text(f.Err.Field), Message: message.Text(f.Err.ErrorBody())}
 }
 
 // KindError says that an object is not an operation.
@@ -54,7 +55,7 @@ type KindError struct {
 func (e *KindError) Error() string {
 	switch {
 	case e.Fault != nil:
-		return "not an operation: " + e.Fault.Error()
+		return message.Text("not an operation: " + e.Fault.Error())
 	case e.Operation.Kind == "":
 		return "not an operation: the object has no kind"
 	}

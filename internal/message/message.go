@@ -18,10 +18,41 @@ func Excerpt(s string) string { return Cut(s, 400) }
 // such as control characters and bidirectional marks, or that a quoted string escapes.
 func Printable(s string) string {
 	s = Excerpt(s)
+	if isPlain(s) {
+		return s
+	}
 	if quoted := strconv.Quote(s); quoted != `"`+s+`"` {
 		return quoted
 	}
 	return s
+}
+
+// isPlain reports whether s has nothing but ASCII characters that a quoted string does not escape.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// Text returns a whole message within [Limit]. Characters that are not printable are escaped as in
+// a quoted string. Names in it should be quoted already ([Printable]); this is for what was missed.
+func Text(s string) string {
+	s = Cut(s, Limit)
+	if isPlain(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s { // each byte that is not UTF-8 becomes U+FFFD
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return Cut(b.String(), Limit)
 }
 
 // Cut returns s, or its beginning and an ellipsis if it is longer than limit bytes.

@@ -32,6 +32,21 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+func TestText(t *testing.T) {
+	for s, want := range map[string]string{
+		"":                         "",
+		`zone In ["", "é"]`:        `zone In ["", "é"]`,
+		"a\nb\x1b\u202e'c":         `a\nb\x1b\u202e'c`,
+		"a\xffb":                   "a\ufffdb",
+		strings.Repeat("a", 5000):  strings.Repeat("a", 4093) + "…",
+		strings.Repeat("\n", 5000): strings.Repeat(`\n`, 2046) + `\…`,
+	} {
+		if got := message.Text(s); got != want {
+			t.Errorf("Text(%q) = %s, want %s", s, got, want)
+		}
+	}
+}
+
 func TestCutKeepsTheLimitAndWholeCharacters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.StringN(0, 40, -1).Draw(t, "s")
