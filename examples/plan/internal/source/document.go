@@ -214,7 +214,7 @@ func (d *document) checkCost() error {
 	}
 	elements := count(",", ":", "[", "{")
 	if !d.json { // where {a, b} has values
-		elements += count(",", "?", "#", "- ", "-\n", "-\t", "-\r", "\n", "\r", "\u0085", "\u2028", "\u2029")
+		elements += count(",", "?", "#", "!", "- ", "-\n", "-\t", "-\r", "\n", "\r", "\u0085", "\u2028", "\u2029")
 	}
 	switch {
 	case len(d.text) > MaxSize:

@@ -273,6 +273,22 @@ func encode(t *rapid.T, n *yaml.Node) (text []byte) {
 	return b.Bytes()
 }
 
+// A tag decides what a scalar is, and so does the way in which it is written.
+func TestReadAgreesWithKubectlOnTags(t *testing.T) {
+	tags := strings.Fields("! !<!> !a !<a> !<!a> !!a !!str !!null !!int !!bool !!float !<tag:yaml.org,2002:int> !<tag:yaml.org,2002:null> !<!!int> !!map !!seq !!binary !!timestamp !!merge !!value &b&c")
+	values := []string{"", "1", "null", "~", "true", "yes", "1.5", `""`, `"1"`, "'yes'", "|\n  x", "{}", "[]", "<<", "2001-01-01", "é", "a!"}
+	for _, tag := range tags {
+		for _, value := range values {
+			for _, text := range []string{"%s %s", "a: %s %s", "%s %s : b", "[{b: &a %s %s }]", "{é: %s &a %s\n}", "\n- &a\n  %s %s"} {
+				text = fmt.Sprintf(text+"\n", tag, value)
+				if d := disagreement(t, []byte(text)); d != "" {
+					t.Errorf("%q: %s", text, d)
+				}
+			}
+		}
+	}
+}
+
 // Sources in YAML, in every style that the node tree can print, are read as kubectl reads them.
 func TestReadAgreesWithKubectlOnYAML(t *testing.T) {
 	accepted, refused := 0, 0
