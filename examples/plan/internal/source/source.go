@@ -160,7 +160,9 @@ func (r *reader) readYAML() error {
 			text = text[:0]
 		}
 		if !separator && len(text) <= MaxSize {
-			text = append(text, piece...)
+			if text = append(text, piece...); bytes.HasSuffix(text, []byte("\r\n")) {
+				text = append(text[:len(text)-2], '\n') // so does kubectl
+			}
 		}
 		if start = err == nil; start {
 			r.next.line, r.next.column = r.next.line+1, 0
