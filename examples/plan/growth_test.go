@@ -52,16 +52,28 @@ func TestLawG1Growth(t *testing.T) {
 		return
 	}
 	for name, files := range map[string]func(n int) map[string]string{
-		"operations":              func(n int) map[string]string { return map[string]string{"flow": chain(n, "")} },
-		"operations on nodes":     func(n int) map[string]string { return map[string]string{"flow": chain(n, ""), "nodes": nodes(30)} },
-		"nodes":                   func(n int) map[string]string { return map[string]string{"flow": chain(5, ""), "nodes": nodes(n)} },
-		"pods":                    func(n int) map[string]string { return map[string]string{"flow": chain(2, ""), "nodes": nodes(10), "pods": pods(n)} },
-		"documents":               func(n int) map[string]string { return map[string]string{"flow": chain(2, "") + strings.Repeat("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n", n)} },
-		"empty documents":         func(n int) map[string]string { return map[string]string{"flow": chain(2, "") + strings.Repeat("---\n", 20*n)} },
-		"malformed documents":     func(n int) map[string]string { return map[string]string{"flow": chain(2, "") + strings.Repeat("---\n\"a\n", n)} },
-		"equal operations":        func(n int) map[string]string { return map[string]string{"flow": strings.Repeat(chain(1, ""), n)} },
-		"faults":                  func(n int) map[string]string { return map[string]string{"flow": chain(n, "  polcy: Once\n  tolerations: [{key: 'a b'}]\n")} },
-		"faults of one operation": func(n int) map[string]string { return map[string]string{"flow": chain(1, "  tolerations: ["+strings.Repeat("{key: 'a b'}, ", n)+"]\n")} },
+		"operations":          func(n int) map[string]string { return map[string]string{"flow": chain(n, "")} },
+		"operations on nodes": func(n int) map[string]string { return map[string]string{"flow": chain(n, ""), "nodes": nodes(30)} },
+		"nodes":               func(n int) map[string]string { return map[string]string{"flow": chain(5, ""), "nodes": nodes(n)} },
+		"pods": func(n int) map[string]string {
+			return map[string]string{"flow": chain(2, ""), "nodes": nodes(10), "pods": pods(n)}
+		},
+		"documents": func(n int) map[string]string {
+			return map[string]string{"flow": chain(2, "") + strings.Repeat("---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\n", n)}
+		},
+		"empty documents": func(n int) map[string]string {
+			return map[string]string{"flow": chain(2, "") + strings.Repeat("---\n", 20*n)}
+		},
+		"malformed documents": func(n int) map[string]string {
+			return map[string]string{"flow": chain(2, "") + strings.Repeat("---\n\"a\n", n)}
+		},
+		"equal operations": func(n int) map[string]string { return map[string]string{"flow": strings.Repeat(chain(1, ""), n)} },
+		"faults": func(n int) map[string]string {
+			return map[string]string{"flow": chain(n, "  polcy: Once\n  tolerations: [{key: 'a b'}]\n")}
+		},
+		"faults of one operation": func(n int) map[string]string {
+			return map[string]string{"flow": chain(1, "  tolerations: ["+strings.Repeat("{key: 'a b'}, ", n)+"]\n")}
+		},
 		"operations that no node admits": func(n int) map[string]string {
 			return map[string]string{"flow": chain(n, "  nodeSelector: {gpu: a}\n"), "nodes": nodes(30)}
 		},
