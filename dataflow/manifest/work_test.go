@@ -295,7 +295,7 @@ func FuzzWork(f *testing.F) {
 		const size = 32 << 10
 		bytes, elapsed, tooMuch := work(t, genome, size)
 		if tooMuch { // perhaps it is what any small object may cost
-			const size = 1 << 20
+			const size = 512 << 10
 			if _, _, tooMuch := work(t, genome, size); tooMuch {
 				t.Errorf("%x: more than %d MiB allocated for %d bytes", genome, most(size)>>20, size)
 			}
