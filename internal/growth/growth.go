@@ -81,7 +81,7 @@ func Run(n int, prepare func(n int) (call func())) Series {
 			s.Costs[last-1] = s.Costs[last-1].least(Measure(prepare(n / 2)))
 			s.Costs[last] = s.Costs[last].least(Measure(prepare(n)))
 		}
-		if last >= 2 && !s.Grows() {
+		if last >= 2 && (!s.Grows() || s.Costs[last].Bytes > 1<<30) {
 			break
 		}
 	}

@@ -156,7 +156,65 @@ func flowShapes() map[string]func(int, *Input) {
 		}
 	}
 	only := func(index int) func(int) bool { return func(i int) bool { return i == index } }
+	onOneKey := func(operator corev1.NodeSelectorOperator) func(int, *Input) {
+		return func(n int, in *Input) {
+			in.Operations, in.Seen = chain(2, line, nil), nil
+			var term corev1.NodeSelectorTerm
+			for i := range n {
+				term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{Key: topology.Zone, Operator: operator, Values: []string{fmt.Sprint("z", i)}})
+			}
+			in.Operations[0].Affinity = anyOf(make([]corev1.NodeSelectorRequirement, 1)...)
+			in.Operations[0].Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0] = term
+		}
+	}
+	// A key of so many letters that is required, and one like it that is exposed.
+	misspelled := func(key func(n int) string) func(int, *Input) {
+		return func(n int, in *Input) {
+			in.Operations, in.Seen = chain(2, line, nil), nil
+			in.Operations[0].Exposes = []string{key(16*n) + "a"}
+			in.Operations[1].RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: key(16*n) + "b"}}
+		}
+	}
 	return map[string]func(int, *Input){
+		"expressions: exclusions on one key":    onOneKey(corev1.NodeSelectorOpNotIn),
+		"expressions: contradictory on one key": onOneKey(corev1.NodeSelectorOpIn),
+		"keys: required but not exposed, and as many exposed ones": func(n int, in *Input) {
+			in.Operations, in.Seen = chain(2, line, nil), nil
+			in.Operations[0].Exposes = numbered("example.com/label-", n)
+			in.Operations[1].RunAfter.Strategy.Requires = nil
+			for i := range n {
+				in.Operations[1].RunAfter.Strategy.Requires = append(in.Operations[1].RunAfter.Strategy.Requires, affinity.RequiredLabel{Key: fmt.Sprint("example.com/lable-", i)})
+			}
+		},
+		"fan-out: each requires a key that is not exposed, of a source with many": func(n int, in *Input) {
+			in.Operations, in.Seen = chain(n, star, func(i int, op *dataflow.Operation) {
+				if i > 0 {
+					op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: fmt.Sprint("example.com/lable-", i)}}
+				}
+			}), nil
+			in.Operations[0].Exposes = numbered("example.com/label-", n)
+		},
+		"length of names: of a misspelled key":    misspelled(func(n int) string { return "example.com/" + strings.Repeat("k", n) }),
+		"length of names: of a misspelled prefix": misspelled(func(n int) string { return strings.Repeat("k", n) + "/" }),
+		"ORed terms × followers: three exclude each other only together": scaled(8, func(n int, input *Input) {
+			input.Operations, input.Seen = chain(n+3, star, func(i int, op *dataflow.Operation) {
+				if i < 3 {
+					op.Affinity = anyOf(in("x", []string{"ab", "bc", "ca"}[i][:1], []string{"ab", "bc", "ca"}[i][1:]))
+					return
+				}
+				var all []corev1.NodeSelectorRequirement
+				for j := range 63 {
+					all = append(all, in(topology.Zone, fmt.Sprint("z", i, "-", j)))
+				}
+				op.Affinity = anyOf(append(all, in(topology.Zone, "all"))...)
+			}), nil
+		}),
+		"operations: that no node admits": flow(none, func(_, _ int, op *dataflow.Operation) { op.NodeSelector = map[string]string{"gpu": "a"} }),
+		"depth: a chain whose last cannot follow": seenAs(flow(line, func(i, n int, op *dataflow.Operation) {
+			if i == n-1 {
+				op.NodeSelector = map[string]string{topology.Hostname: "elsewhere"}
+			}
+		}), dataflow.Complete, only(0)),
 		"operations: independent":                            flow(none, nil),
 		"depth: a chain":                                     flow(line, nil),
 		"fan-out: fan-out":                                   flow(star, nil),
@@ -325,6 +383,22 @@ func nodeShapes() map[string]func(int, *Input) {
 			for i := range n {
 				in.Operations[0].Tolerations = append(in.Operations[0].Tolerations, corev1.Toleration{Key: fmt.Sprint("k", i), Operator: corev1.TolerationOpExists})
 			}
+		},
+		"terms: of an operation that is narrowed by names of nodes": func(n int, input *Input) {
+			flow(func(int) []corev1.Node {
+				return named(100, func(i int) map[string]string {
+					return map[string]string{"n": fmt.Sprint(i % 3), "m": fmt.Sprint(i % 5)}
+				})
+			})(n, input)
+			all := []corev1.NodeSelectorRequirement{{Key: "n", Operator: corev1.NodeSelectorOpExists}}
+			for i := range n {
+				all = append(all, in("m", fmt.Sprint(i)))
+			}
+			input.Operations[0].Affinity = anyOf(all...)
+			after(&input.Operations[1], "op-0", "n", "m")
+			input.Operations[1].Exposes, input.Operations[0].Exposes = nil, []string{"n", "m"}
+			input.Operations[1].Affinity = anyOf(in("n", "1"), in("m", "1"))
+			input.Operations = input.Operations[:2]
 		},
 		"terms: half as many as nodes": func(n int, input *Input) {
 			flow(func(n int) []corev1.Node { return named(n, racks) }, topology.Hostname)(n, input)
