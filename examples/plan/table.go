@@ -337,6 +337,7 @@ type shortener struct {
 	keys      map[string]map[string]bool
 	prefix    string               // of all names
 	numbers   map[dataflow.Ref]int // of rows, if these name operations
+	explained string               // the legend of the last table of nodes
 }
 
 func newShortener(r *report) *shortener {
@@ -493,12 +494,14 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			continue
 		}
 		out.printf("%s", aligned(rows))
+		var explained strings.Builder
+		legend := errorWriter{w: &explained}
 		for g, group := range f.groups {
 			labels := ""
 			if group.Labels.Len() > 0 && group.Count > 1 {
 				labels = " (" + printable(group.Labels.String()) + ")"
 			}
-			out.paragraph("", fmt.Sprintf("%c: %s%s", 'A'+g, printable(some(group.Names)), shortened(labels)))
+			legend.paragraph("", fmt.Sprintf("%c: %s%s", 'A'+g, printable(some(group.Names)), shortened(labels)))
 		}
 		for _, reason := range reasons.order {
 			text := reason.text
@@ -508,12 +511,17 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			if s.prefix != "" {
 				text = strings.ReplaceAll(text, s.namespace+"/"+s.prefix, "…")
 			}
-			out.paragraph("", reasons.names[reason]+": "+printable(text))
+			legend.paragraph("", reasons.names[reason]+": "+printable(text))
 		}
 		if slices.ContainsFunc(rows[1:], func(row []string) bool { return slices.Contains(row[1:], "yes") }) {
-			out.printf("yes: the whole flow can complete\n")
+			legend.printf("yes: the whole flow can complete\n")
 		}
-		out.printf("\n")
+		if explained.String() == s.explained {
+			out.printf("with the same nodes and reasons as above\n\n")
+			return
+		}
+		s.explained = explained.String()
+		out.printf("%s\n", s.explained)
 		return
 	}
 	out.printf("%s", aligned(s.numbersOfNodes(r, i)))
