@@ -123,7 +123,7 @@ func (s *shortener) printOperations(out *errorWriter, r *report) {
 		out.printf("%s without problems not shown\n\n", count(hidden, "flow"))
 	}
 	if unresolved {
-		out.printf("unresolved: it, or an operation before it, has an error\n\n")
+		out.printf("unresolved: it, or an operation before it, has an error or was not read\n\n")
 	}
 	for i := range r.Operations {
 		if o := &r.Operations[i]; len(o.NotLookedAt) > 0 {
