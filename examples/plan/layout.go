@@ -26,8 +26,8 @@ func count(n int, what string) string {
 // cells measures text in cells of a terminal, whatever the locale is.
 var cells = &runewidth.Condition{}
 
-// widths returns the widths of columns.
-func widths(rows [][]string) []int {
+// columnWidths returns the widths of columns.
+func columnWidths(rows [][]string) []int {
 	w := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -43,7 +43,7 @@ const gap = 2
 // width returns the width of a table.
 func width(rows [][]string) int {
 	total := -gap
-	for _, w := range widths(rows) {
+	for _, w := range columnWidths(rows) {
 		total += w + gap
 	}
 	return total
@@ -52,7 +52,7 @@ func width(rows [][]string) int {
 // aligned returns rows in columns. If they are too wide, the widest columns are made narrower, and
 // their cells have several lines.
 func aligned(rows [][]string) string {
-	w, excess := widths(rows), width(rows)-columns
+	w, excess := columnWidths(rows), width(rows)-columns
 	words, least := make([]int, len(w)), make([]int, len(w))
 	for i := range w {
 		for _, row := range rows {

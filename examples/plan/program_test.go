@@ -98,7 +98,7 @@ func TestProgress(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\r\x1b[Kreading testdata/fixtures/stranding.yaml", "\r\x1b[Kindexing 8 nodes", "\r\x1b[K  OPERATION", "\x1b[33mWarning\x1b[0m"} {
+	for _, want := range []string{"\r\x1b[Kreading testdata/fixtures/stranding.yaml", "\r\x1b[Kindexing 8 nodes", "\r\x1b[Kchecking 2 operations", "\r\x1b[Klooking ahead in 1 flow", "\r\x1b[K  OPERATION", "\x1b[33mWarning\x1b[0m"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in %q", want, text)
 		}

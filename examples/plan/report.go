@@ -138,10 +138,10 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		r.Completable = &completable
 	}
 	operations := r.index()
-	in.progress.stage("checking %d operations", len(operations))
+	in.progress.stage("checking %s", count(len(operations), "operation"))
 	r.check(operations)
 	parts := dataflow.Split(operations...)
-	in.progress.stage("looking ahead in %d flows", len(parts))
+	in.progress.stage("looking ahead in %s", count(len(parts), "flow"))
 	for n, part := range parts {
 		in.progress.step("flow %d of %d, with %d operations", n+1, len(parts), len(part))
 		r.flow(n+1, part)
