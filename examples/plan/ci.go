@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/owenrumney/go-sarif/v2/sarif"
@@ -63,13 +65,16 @@ func printLines(w io.Writer, r *report) error {
 	return out.err
 }
 
-// printGitHub prints workflow commands, which GitHub shows as annotations.
+// printGitHub prints workflow commands, which GitHub shows as annotations: errors first, since it
+// shows only the first ten of a step.
 func printGitHub(w io.Writer, r *report) error {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	out := errorWriter{w: w}
-	for i := range r.Problems {
-		p := &r.Problems[i]
+	problems := slices.Clone(r.Problems)
+	slices.SortStableFunc(problems, func(a, b problem) int { return cmp.Compare(a.Severity, b.Severity) })
+	for i := range problems {
+		p := &problems[i]
 		at := p.at()
 		out.printf("::%s file=%s,line=%d,col=%d,title=%s::%s\n", strings.ToLower(string(p.Severity)),
 			property.Replace(printable(at.File)), max(at.Line, 1), max(at.Column, 1), p.Code, data.Replace(printable(p.text())))
@@ -77,17 +82,17 @@ func printGitHub(w io.Writer, r *report) error {
 	return out.err
 }
 
-// printMarkdown prints a table of problems, for the summary of a step.
-func printMarkdown(w io.Writer, r *report) error {
-	cell := func(text string) string {
-		text = printable(text)
-		for _, special := range `\` + "`*_{}[]<>#|~$@" {
-			text = strings.ReplaceAll(text, string(special), `\`+string(special))
-		}
-		return text
+// printMarkdown prints a table of problems, for the summary of a step, which GitHub limits to a
+// megabyte.
+func printMarkdown(w io.Writer, r *report, quiet bool) error {
+	const most = 900 << 10
+	special := regexp.MustCompile("[\\\\`*_{}\\[\\]<>#|~$@&!]|://")
+	cell := func(text string) string { return special.ReplaceAllString(printable(text), `\$0`) }
+	if quiet && len(r.Problems) == 0 {
+		return nil
 	}
-	out := errorWriter{w: w}
-	out.printf("**%s**\n", r.summary())
+	out, size := errorWriter{w: w}, 0
+	out.printf("**%s**\n", strings.ReplaceAll(r.summary(), "\n", "**\n**"))
 	if len(r.Problems) > 0 {
 		out.printf("\n| | problem | where | what |\n|---|---|---|---|\n")
 	}
@@ -97,7 +102,12 @@ func printMarkdown(w io.Writer, r *report) error {
 		if p.Severity == dataflow.SeverityError {
 			mark = "❌ error"
 		}
-		out.printf("| %s | %s | %s | %s |\n", mark, p.Code, cell(p.at().String()), cell(p.text()))
+		row := fmt.Sprintf("| %s | %s | %s | %s |\n", mark, p.Code, cell(p.at().String()), cell(p.text()))
+		if size += len(row); size > most {
+			out.printf("| | | | %s not listed |\n", count(len(r.Problems)-i, "more problem"))
+			break
+		}
+		out.printf("%s", row)
 	}
 	return out.err
 }

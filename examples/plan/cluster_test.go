@@ -152,6 +152,13 @@ func TestClusterIsReadLikeFiles(t *testing.T) {
 		if !strings.HasSuffix(call, " --context=c --kubeconfig=k") || !strings.HasPrefix(call, "get --raw ") {
 			t.Errorf("kubectl %s", call)
 		}
+		if path, _, _ := strings.Cut(strings.TrimPrefix(call, "get --raw "), " "); path != "/version" && !strings.Contains(path, "?limit=500&") {
+			t.Errorf("not by pages: %s", path)
+		}
+		// Only what uses a node is asked for.
+		if strings.Contains(call, "/pods") != strings.Contains(call, "&fieldSelector=spec.nodeName%21%3D%2Cstatus.phase%21%3DSucceeded%2Cstatus.phase%21%3DFailed&") {
+			t.Errorf("kubectl %s", call)
+		}
 	}
 	for _, form := range formats() {
 		if _, stdout, stderr := plan("", "-A", "-o", form); stdout == "" || stderr != "" {
@@ -179,6 +186,10 @@ func TestClusterCountsPods(t *testing.T) {
 	k.page("/api/v1/pods", "next", "", pod("a"))
 	if f := reportOf(t, "-A").Operations[0].Forecast; len(f.Nodes) != 1 || f.Nodes[0] != "b" {
 		t.Errorf("it can run on %v", f.Nodes)
+	}
+	k.page("/api/v1/pods", "next", "lost", pod("a")) // a part of the pods would be misleading
+	if f := reportOf(t, "-A").Operations[0].Forecast; len(f.Nodes) != 2 {
+		t.Errorf("without the pods, it can run on %v", f.Nodes)
 	}
 }
 
@@ -261,7 +272,7 @@ func TestClusterOfOneNamespace(t *testing.T) {
 		}}
 	}
 	k.page(fluidAPI+"namespaces/team-a/dataloads", "", "", follower("team-b"))
-	if status, stdout, _ := plan("", "--ignore", "Unreadable"); status != sound || !strings.Contains(stdout, "0 errors") {
+	if status, stdout, _ := plan("", "--ignore", "Unreadable"); status != sound || !strings.Contains(stdout, "0 errors") || !strings.Contains(stdout, "unresolved") {
 		t.Errorf("status %d, %s", status, stdout)
 	}
 	k.page(fluidAPI+"namespaces/team-a/dataloads", "", "", follower("team-a"))

@@ -20,7 +20,7 @@ func printers(o options, colour bool) map[string]func(io.Writer, *report) error 
 		"html":     printHTML,
 		"lines":    printLines,
 		"github":   printGitHub,
-		"markdown": printMarkdown,
+		"markdown": func(w io.Writer, r *report) error { return printMarkdown(w, r, o.quiet) },
 		"junit":    printJUnit,
 		"sarif":    printSARIF,
 	}

@@ -309,7 +309,7 @@ func (in *input) finish() {
 	if !in.forecasts {
 		return
 	}
-	in.progress.stage("indexing %d nodes", len(in.nodes))
+	in.progress.stage("indexing %s", count(len(in.nodes), "node"))
 	if len(in.nodes) == 0 {
 		in.fault(&source.Fault{Position: source.Position{File: "--nodes"}, Lost: true, Err: errors.New("no Node in there")})
 		return

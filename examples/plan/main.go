@@ -48,7 +48,7 @@ Examples:
   PLAN flow.yaml --host fluid-main    what Fluid's main branch does not carry out
   PLAN flow.yaml -o github --fail-on warning
                                       in a GitHub workflow
-  source <(PLAN --completion bash)    completion of flags and their values
+  source <(PLAN completion bash)      completion of flags and their values; also zsh, fish
 
 Flags:
 `
@@ -90,7 +90,7 @@ type options struct {
 	files, nodes, pods, ran  []string
 	namespace, host, format  string
 	context, kubeconfig      string
-	failOn, completion       string
+	failOn                   string
 	ignore                   []string
 	allNamespaces            bool
 	quiet, version, help     bool
@@ -124,22 +124,24 @@ func (o *options) command() *cobra.Command {
 	flags.StringVar(&o.failOn, "fail-on", "error", "exit with status 1 on: "+strings.Join(severities, ", "))
 	flags.StringArrayVar(&o.ignore, "ignore", nil, "do not report problems with this `code`")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print problems only, and nothing if there are none")
-	flags.StringVar(&o.completion, "completion", "", "print the completion script of a shell: "+strings.Join(shells, ", "))
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.BoolVarP(&o.help, "help", "h", false, "print this help")
 	for flag, values := range map[string][]string{
-		"host": hosts(), "output": formats(), "fail-on": severities, "ignore": codeNames(), "completion": shells,
+		"host": hosts(), "output": formats(), "fail-on": severities, "ignore": codeNames(),
 	} {
 		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // it fails for unknown flags only
 	}
-	c.SetHelpFunc(func(*cobra.Command, []string) { o.help = true })
+	help := c.HelpFunc()
+	c.SetHelpFunc(func(of *cobra.Command, args []string) {
+		if o.help = of == c; !o.help {
+			help(of, args) // of completion, a command that cobra adds
+		}
+	})
 	return c
 }
 
-var (
-	severities = []string{"error", "warning", "never"}
-	shells     = []string{"bash", "zsh", "fish"}
-)
+// severities are the values of --fail-on.
+var severities = []string{"error", "warning", "never"}
 
 func hosts() []string {
 	var names []string
@@ -197,10 +199,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 	if err := c.Execute(); err != nil {
 		return fail(fmt.Errorf("%w%s; -h explains", err, flagHint(c.Flags(), args)))
 	}
-	err := o.answer(c, &out)
-	if out.Len() > 0 || err != nil {
-		_, writeErr := stdout.Write(out.Bytes())
-		if err = errors.Join(err, writeErr); err != nil {
+	switch {
+	case o.help:
+		fmt.Fprint(&out, strings.ReplaceAll(usage, "PLAN", programName()), c.Flags().FlagUsagesWrapped(88), statuses)
+	case o.version:
+		fmt.Fprintln(&out, programName(), version)
+	}
+	if out.Len() > 0 { // help, the version, or a completion
+		if _, err := stdout.Write(out.Bytes()); err != nil {
 			return fail(err)
 		}
 		return sound
@@ -209,25 +215,6 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 		return fail(err)
 	}
 	return o.report(stdin, stdout, stderr, colour, fail)
-}
-
-// answer writes what is asked for instead of a report: help, the version, or completion.
-func (o *options) answer(c *cobra.Command, out io.Writer) error {
-	switch {
-	case o.help:
-		fmt.Fprint(out, strings.ReplaceAll(usage, "PLAN", programName()), c.Flags().FlagUsagesWrapped(88), statuses)
-	case o.version:
-		fmt.Fprintln(out, programName(), version)
-	case o.completion == "bash":
-		return c.GenBashCompletionV2(out, true)
-	case o.completion == "zsh":
-		return c.GenZshCompletion(out)
-	case o.completion == "fish":
-		return c.GenFishCompletion(out, true)
-	case o.completion != "":
-		return fmt.Errorf("--completion %q: must be one of %s%s", o.completion, strings.Join(shells, ", "), hint(o.completion, shells))
-	}
-	return nil
 }
 
 // report reads the input and prints the report.

@@ -84,7 +84,7 @@ func TestOutputs(t *testing.T) {
 				if _, again, _ := plan("", args...); again != stdout {
 					t.Error("another output the second time")
 				}
-				if format == "table" || format == "json" || in.name == "mistakes" {
+				if format == "table" || format == "json" && in.name != "thirty" || in.name == "mistakes" {
 					compare(t, "testdata/"+in.name+"."+format+".golden", stdout)
 				}
 			})
@@ -235,10 +235,11 @@ func TestFlags(t *testing.T) {
 		{flow + " --host fluid", unusable, "must be one of slipstream, fluid-1.0, fluid-main"},
 		{flow + " --fail-on warnings", unusable, `typo of "warning"?`},
 		{flow + " --ignore Strandin", unusable, `typo of "Stranding"?`},
-		{flow + " --completion bsh", unusable, `typo of "bash"?`},
-		{"--completion bash", sound, "__start_plan"},
-		{"--completion zsh", sound, "#compdef plan"},
-		{"--completion fish", sound, "complete -c plan"},
+		{"completion bash", sound, "__start_plan"},
+		{"completion zsh", sound, "#compdef plan"},
+		{"completion fish", sound, "complete -c plan"},
+		{"completion", sound, "plan completion [command]"},
+		{"help", unusable, "stat help: no such file"},
 		{"__complete --output ma", sound, "markdown"},
 		{"__complete --ignore Str", sound, "Stranding"},
 		{flow + " -A", unusable, "is a file"},

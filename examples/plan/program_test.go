@@ -73,7 +73,7 @@ func TestOutputIsLost(t *testing.T) {
 		},
 	}
 	for message, output := range outputs {
-		for _, args := range [][]string{{"-h"}, {"--version"}, {"--completion", "zsh"}, {"testdata/live.yaml"}, {"testdata/live.yaml", "-o", "json"}, {"testdata/live.yaml", "-o", "html"}} {
+		for _, args := range [][]string{{"-h"}, {"--version"}, {"completion", "zsh"}, {"testdata/live.yaml"}, {"testdata/live.yaml", "-o", "json"}, {"testdata/live.yaml", "-o", "html"}} {
 			c := command(t, "plan", args...)
 			f, stderr := output(t), new(bytes.Buffer)
 			c.Stdout, c.Stderr = f, stderr
@@ -98,7 +98,7 @@ func TestProgress(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"\r\x1b[Kreading testdata/fixtures/stranding.yaml", "\r\x1b[Kindexing 8 nodes", "\r\x1b[K  OPERATION", "\x1b[33mWarning\x1b[0m"} {
+	for _, want := range []string{"\r\x1b[Kreading testdata/fixtures/stranding.yaml", "\r\x1b[Kindexing 8 nodes", "\r\x1b[Kchecking 2 operations", "\r\x1b[Klooking ahead in 1 flow", "\r\x1b[K  OPERATION", "\x1b[33mWarning\x1b[0m"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in %q", want, text)
 		}
@@ -113,8 +113,8 @@ func TestProgress(t *testing.T) {
 
 // As a plugin, the program is called kubectl slipstream.
 func TestPluginSaysItsName(t *testing.T) {
-	for _, arg := range []string{"--help", "--version", "--nonsense", "--completion=bash"} {
-		c := command(t, "kubectl-slipstream", arg)
+	for _, arg := range []string{"--help", "--version", "--nonsense", "completion bash"} {
+		c := command(t, "kubectl-slipstream", strings.Fields(arg)...)
 		text, _ := c.CombinedOutput()
 		if !strings.Contains(string(text), "kubectl slipstream") && !strings.Contains(string(text), "__start_kubectl-slipstream") || strings.Contains(string(text), "PLAN") {
 			t.Errorf("%s: %s", arg, text)

@@ -138,8 +138,10 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		r.Completable = &completable
 	}
 	operations := r.index()
+	in.progress.stage("checking %s", count(len(operations), "operation"))
 	r.check(operations)
 	parts := dataflow.Split(operations...)
+	in.progress.stage("looking ahead in %s", count(len(parts), "flow"))
 	for n, part := range parts {
 		in.progress.step("flow %d of %d, with %d operations", n+1, len(parts), len(part))
 		r.flow(n+1, part)
@@ -479,16 +481,26 @@ const listed = 100
 
 // describe reports where an operation can run.
 func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast {
-	nodes, strands := fc.Nodes(ref), fc.Strands(ref)
-	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Count: len(nodes), Reason: fc.Reason(ref)}
-	if len(nodes) <= listed {
-		f.Nodes = append(f.Nodes, nodes...)
-	}
-	f.Strands = append(f.Strands, strands[:min(len(strands), listed)]...)
+	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Reason: fc.Reason(ref)}
+	strands := false
+	var feasible []group
 	for _, g := range groups {
-		if fc.Verdict(ref, g.Names[0]) == dataflow.VerdictFeasible {
-			f.Groups = append(f.Groups, g.ID)
+		switch fc.Verdict(ref, g.Names[0]) {
+		case dataflow.VerdictFeasible:
+			f.Groups, f.Count, feasible = append(f.Groups, g.ID), f.Count+g.Count, append(feasible, g)
+		case dataflow.VerdictStrands:
+			strands = true
 		}
+	}
+	if f.Count <= listed {
+		for _, g := range feasible {
+			f.Nodes = append(f.Nodes, g.Names...)
+		}
+		slices.Sort(f.Nodes)
+	}
+	if strands {
+		all := fc.Strands(ref)
+		f.Strands = append(f.Strands, all[:min(len(all), listed)]...)
 	}
 	f.Affinity, _ = fc.Affinity(ref)
 	return f

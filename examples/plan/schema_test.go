@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"maps"
 	"os"
 	"regexp"
@@ -245,6 +246,26 @@ func TestLinesAreOnePerProblem(t *testing.T) {
 	_, stdout, _ := plan("", hostile, "-o", "github")
 	if want := `a%2Cb%3Ac%25d\n%3A%3Astop-commands%3A%3Ax.yaml,line=4,col=3,title=InvalidName::`; !strings.Contains(stdout, want) {
 		t.Errorf("%q is not in %q", want, stdout)
+	}
+}
+
+// The summary of a step is below GitHub's limit, whatever the number of problems, and text of the
+// input is no markup in it.
+func TestMarkdown(t *testing.T) {
+	var manifests strings.Builder
+	for i := range 5000 {
+		manifests.WriteString(load("default", fmt.Sprintf("op-%d", i), "runAfter: {kind: DataLoad, name: none}"))
+	}
+	_, stdout, _ := plan(manifests.String(), "-", "-o", "markdown")
+	if !regexp.MustCompile(`\n\| \| \| \| \d+ more problems not listed \|\n$`).MatchString(stdout) || len(stdout) > 1<<20 {
+		t.Errorf("%d bytes: %s", len(stdout), stdout[max(0, len(stdout)-200):])
+	}
+	_, stdout, _ = plan(load("default", `"<b>|[a](https://example.com)**&amp;![x](y)\n# @me"`, ""), "-", "-o", "markdown")
+	if want := `\<b\>\|\[a\](https\://example.com)\*\*\&amp;\!\[x\](y)\\n\# \@me`; !strings.Contains(stdout, want) {
+		t.Errorf("%s is not in %s", want, stdout)
+	}
+	if _, stdout, _ := plan("", fixtures+"demo1-location.yaml", "-o", "markdown", "--quiet"); stdout != "" {
+		t.Errorf("without problems: %q", stdout)
 	}
 }
 
