@@ -38,7 +38,7 @@ func newTab(t *testing.T) *tab {
 	t.Cleanup(stop)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf))
 	t.Cleanup(closeTab)
-	ctx, expire := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, expire := context.WithTimeout(ctx, 20*time.Minute)
 	t.Cleanup(expire)
 	b := &tab{Context: ctx, t: t}
 	chromedp.ListenTarget(ctx, b.note)

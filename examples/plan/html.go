@@ -67,7 +67,7 @@ type drawnRow struct {
 	Problems                []link
 	Can, Strand             int // the numbers of nodes
 	CanPart, StrandPart     int // in percent of all nodes
-	Counted                 bool
+	Counted, Fails          bool
 	Lines                   []line
 	Paths                   []shape
 	X                       int // of its dot
@@ -231,7 +231,8 @@ func (p *picture) legend() {
 		{"n", "why", "the scheduler, or the place of another operation, keeps it away"},
 		{"e", "", "labels do not match"},
 		{"r", "●", "ran or runs here"},
-		{"p", "", "has run already, elsewhere, or failed"},
+		{"x", "✗", "failed here"},
+		{"p", "", "ran or failed elsewhere"},
 		{"lane", "", "runs after the one above"},
 		{"require", "", "must run where it did"},
 		{"prefer", "", "should run where it did"},
@@ -328,6 +329,7 @@ func (r *report) draw(s *shortener, i int, links map[dataflow.Ref][]link) drawin
 		if o.Forecast != nil {
 			row.Counted = o.State != dataflow.Running && o.State != dataflow.Finished
 			row.Can, row.Strand = o.Forecast.Count, len(f.forecast.Strands(o.Ref))
+			row.Fails = o.Forecast.Reason != ""
 			row.CanPart, row.StrandPart = percent(row.Can, r.nodes), percent(row.Strand, r.nodes)
 		}
 	}
@@ -418,8 +420,11 @@ func newCell(fc *dataflow.Forecast, o *operation, g *group) cell {
 	node := g.Names[0]
 	verdict := fc.Verdict(o.Ref, node)
 	if o.node == node && g.Count == 1 {
-		if o.Phase == dataflow.Executing {
+		switch o.Phase {
+		case dataflow.Executing:
 			return cell{Class: "r", Text: "●\u00a0runs", Why: "the operation runs here"}
+		case dataflow.Failed:
+			return cell{Class: "x", Text: "✗\u00a0failed", Why: "the operation failed here"}
 		}
 		return cell{Class: "r", Text: "●\u00a0ran", Why: "the operation ran here"}
 	}
@@ -454,7 +459,8 @@ type folded struct {
 func (c *folded) weight() int {
 	weight := c.nodes
 	for _, cell := range c.cells {
-		if cell.Class == "s" || cell.Class == "r" {
+		switch cell.Class {
+		case "s", "r", "x":
 			weight += 1 << 30
 		}
 	}

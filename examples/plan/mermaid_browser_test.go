@@ -96,17 +96,19 @@ func escaping(name string) string {
 }
 
 // hostileFlow makes a flow of 1 to 4 operations, whose references, policies and keys come from
-// the hostile names, or whose names an API server accepts.
-func hostileFlow(random *rand.Rand) []dataflow.Operation {
+// the hostile names, or whose names an API server accepts. The suffix of its namespaces tells
+// it from other flows.
+func hostileFlow(random *rand.Rand, suffix string) []dataflow.Operation {
 	names := hostileNames
 	accepted := random.IntN(2) == 0
 	if accepted {
 		names = acceptedNames
 	}
 	pick := func() string { return names[random.IntN(len(names))] }
+	namespace := pick() + suffix
 	var flow []dataflow.Operation
 	for i := range 1 + random.IntN(4) {
-		op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.Kinds()[random.IntN(4)], Namespace: pick(), Name: pick()}}
+		op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.Kinds()[random.IntN(4)], Namespace: namespace, Name: pick()}}
 		if !accepted && random.IntN(4) == 0 {
 			op.Ref.Kind = dataflow.Kind(pick())
 		}
@@ -123,36 +125,50 @@ func hostileFlow(random *rand.Rand) []dataflow.Operation {
 			if random.IntN(3) == 0 {
 				op.RunAfter.DependOn = &flow[random.IntN(i)].Ref
 			}
-			if !accepted && random.IntN(8) == 0 {
-				op.RunAfter.Ref.Name = pick() // a stranger
-			}
 		}
 		flow = append(flow, op)
+	}
+	if len(flow) == 1 && random.IntN(4) == 0 {
+		flow[0].RunAfter = &dataflow.RunAfter{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Namespace: namespace, Name: pick()}} // a stranger, or itself
 	}
 	return flow
 }
 
-// Mermaid parses and draws 1,000 flows with hostile names, and each name is in the drawing.
+// Mermaid draws 1,000 flows with hostile names, five in a picture, and each name is in the
+// drawing.
 func TestMermaidOfHostileNames(t *testing.T) {
+	const flows, each = 1000, 5
 	random := rand.New(rand.NewPCG(20, 20))
 	var pictures []string
-	var flows [][]dataflow.Operation
+	var operations [][]dataflow.Operation
 	names := 0
-	for range 1000 {
-		flow := hostileFlow(random)
-		seen := map[dataflow.Ref]dataflow.Observation{flow[0].Ref: {Phase: []dataflow.Phase{dataflow.Complete, dataflow.Executing, dataflow.Failed}[random.IntN(3)], Node: hostileNames[random.IntN(len(hostileNames))]}}
-		flows, pictures = append(flows, flow), append(pictures, dataflow.Mermaid(flow, dataflow.Check(flow...), seen))
-		names += len(flow)
+	for range flows / each {
+		var picture []dataflow.Operation
+		seen := map[dataflow.Ref]dataflow.Observation{}
+		for i := range each {
+			flow := hostileFlow(random, []string{"", "1", "-2", " 3", "é"}[i])
+			seen[flow[0].Ref] = dataflow.Observation{
+				Phase: []dataflow.Phase{dataflow.Complete, dataflow.Executing, dataflow.Failed}[random.IntN(3)],
+				Node:  hostileNames[random.IntN(len(hostileNames))],
+			}
+			picture = append(picture, flow...)
+		}
+		if parts := len(dataflow.Split(picture...)); parts != each {
+			t.Fatalf("%d flows, want %d", parts, each)
+		}
+		names += len(picture)
+		operations, pictures = append(operations, picture), append(pictures, dataflow.Mermaid(picture, dataflow.Check(picture...), seen))
 	}
 	var running sync.WaitGroup
 	for version, b := range mermaids(t) {
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			failures := 0
-			for at := 0; at < len(pictures); at += 50 {
-				for i, d := range b.mermaid(pictures[at : at+50]...) {
-					if wrong := d.wrong(flows[at+i]); wrong != "" {
+			drawn, failures := 0, 0
+			for at := 0; at < len(pictures); at += 20 {
+				for i, d := range b.mermaid(pictures[at : at+20]...) {
+					drawn++
+					if wrong := d.wrong(operations[at+i]); wrong != "" {
 						failures++
 						if failures <= 5 {
 							t.Errorf("mermaid %s: %s\n%s%+v", version, wrong, pictures[at+i], d)
@@ -160,7 +176,10 @@ func TestMermaidOfHostileNames(t *testing.T) {
 					}
 				}
 			}
-			fmt.Printf("mermaid %s: %d flows with %d names, %d failures\n", version, len(flows), names, failures)
+			if drawn != len(pictures) {
+				t.Errorf("mermaid %s: it drew %d pictures, want %d", version, drawn, len(pictures))
+			}
+			fmt.Printf("mermaid %s: %d flows with %d names in %d pictures, %d failures\n", version, flows, names, drawn, failures)
 		}()
 	}
 	running.Wait()
@@ -219,20 +238,10 @@ func TestMermaidOfInputs(t *testing.T) {
 // What plan calls the limits of Mermaid are its limits: it draws a picture that reaches them,
 // and none beyond.
 func TestMermaidLimits(t *testing.T) {
-	chain := func(arrows int) string {
-		var ops []dataflow.Operation
-		for i := range arrows + 1 {
-			op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: fmt.Sprint("a", i)}}
-			if i > 0 {
-				op.RunAfter = &dataflow.RunAfter{Ref: ops[i-1].Ref}
-			}
-			ops = append(ops, op)
-		}
-		return dataflow.Mermaid(ops, nil, nil)
-	}
+	chain := func(arrows int) string { return "flowchart LR\n  a\n  b\n" + strings.Repeat("  a --> b\n", arrows) }
 	long := func(characters int) string {
-		picture := dataflow.Mermaid([]dataflow.Operation{{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}}}, nil, nil)
-		return picture + strings.Repeat("\n", characters-len(picture))
+		head, tail := "flowchart LR\n  a[\"", "\"]\n"
+		return head + strings.Repeat("x", characters-len(head)-len(tail)) + tail
 	}
 	pictures := []string{chain(mermaidArrows), long(mermaidCharacters), chain(mermaidArrows + 1), long(mermaidCharacters + 1)}
 	for version, b := range mermaids(t) {

@@ -16,7 +16,7 @@ async function draw(pictures) {
       document.body.append(div);
       const all = (selector) => [...div.querySelectorAll(selector)];
       const unruly = all("script, img, iframe, a, i, object, image, .katex, math, [onerror], [onload], [onclick]")[0];
-      if (div.querySelector(".error-icon")) throw new Error(div.textContent);
+      if (div.querySelector(".error-icon") || div.textContent.includes("Maximum text size in diagram exceeded")) throw new Error(div.textContent);
       drawings.push({
         nodes: all(".node .nodeLabel").map((e) => lines(e).split("\n")),
         labels: all(".edgeLabels .edgeLabel .edgeLabel, .edgeLabels span.edgeLabel").map(lines),
