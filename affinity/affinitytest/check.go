@@ -97,10 +97,12 @@ type reporter interface {
 
 // report reports a law as failed, skipped or passed.
 func (s *subject) report(t reporter, l law, failures []*Failure) {
-	i := slices.IndexFunc(failures, func(f *Failure) bool { return f.Law == l.name })
+	for _, f := range failures {
+		if f.Law == l.name {
+			t.Error(f)
+		}
+	}
 	switch {
-	case i >= 0:
-		t.Error(failures[i])
 	case slices.Contains(s.skipped, l.name):
 		t.Skip("not claimed: " + l.demand)
 	case slices.Contains(s.untested, l.name):
@@ -108,8 +110,8 @@ func (s *subject) report(t reporter, l law, failures []*Failure) {
 	}
 }
 
-// CheckInherit is [TestInherit] without a testing.T. It returns at most one failure for each law, in
-// this order, and nil if all of them hold.
+// CheckInherit is [TestInherit] without a testing.T. It returns the failures in this order, and nil if
+// all laws hold: of each law at most three, whose inputs differ in more than their keys and values.
 //
 // It tries inputs that implementations are known to get wrong, the same ones each time, and then as many
 // drawn ones as rapid draws for a property (the flags -rapid.checks and -rapid.seed; fewer with
@@ -172,22 +174,39 @@ func (s *subject) failures() []*Failure {
 		case s.hung:
 			s.untested = append(s.untested, l.name)
 		default:
-			if f := s.failure(l, all); f != nil {
-				failures = append(failures, f)
-			}
+			failures = append(failures, s.failuresOf(l, all)...)
 		}
 	}
 	return failures
 }
 
-// failure returns the failure of a law with the smallest input, or nil.
-func (s *subject) failure(l law, inputs []Input) *Failure {
+// How many failures of a law are returned, and how many inputs that fail are made smaller to find them.
+const (
+	maxFailures = 3
+	maxSmaller  = 8
+)
+
+// failuresOf returns the failures of a law whose smallest inputs have different shapes.
+func (s *subject) failuresOf(l law, inputs []Input) []*Failure {
+	var failures []*Failure
+	shapes := map[string]bool{}
+	failed := 0
 	for _, in := range inputs {
-		if f := s.try(l, in); f != nil {
-			return s.smallest(l, f)
+		if s.hung || failed == maxSmaller || len(failures) == maxFailures {
+			break
+		}
+		f := s.try(l, in)
+		if f == nil {
+			continue
+		}
+		failed++
+		f = s.smallest(l, f)
+		if shape := f.Input.shape(); !shapes[shape] {
+			shapes[shape] = true
+			failures = append(failures, f)
 		}
 	}
-	return nil
+	return failures
 }
 
 // smallest makes the input of a failure smaller as long as it fails.

@@ -1,6 +1,10 @@
 package affinitytest
 
 import (
+	"fmt"
+	"reflect"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
@@ -11,10 +15,11 @@ import (
 // part of it, or with a simpler label, operator or value. The result is empty for the simplest input.
 func (in Input) smaller() []Input {
 	var all []Input
+	size := in.size()
 	change := func(change func(in *Input)) {
 		simpler := in.clone()
 		change(&simpler)
-		if len(encode(simpler)) < len(encode(in)) {
+		if simpler.size() < size {
 			all = append(all, simpler)
 		}
 	}
@@ -61,6 +66,23 @@ func (in Input) smaller() []Input {
 		}
 	}
 	return all
+}
+
+// size is the length of the input, where nil has none.
+func (in Input) size() int { return len(strings.ReplaceAll(encode(in), "null", "")) }
+
+// shape returns the same text for inputs that have as many of everything.
+func (in Input) shape() string {
+	shape := fmt.Sprint(in.Strategy.Policy, len(in.Strategy.Requires), len(in.Strategy.Prefers), in.From.Len())
+	walk(reflect.ValueOf(in.Own), func(v reflect.Value) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			shape += fmt.Sprint(" ", v.IsNil())
+		case reflect.Slice:
+			shape += fmt.Sprint(" ", v.Len())
+		}
+	})
+	return shape
 }
 
 // smallerTerms yields terms that are a little simpler.

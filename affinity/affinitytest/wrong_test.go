@@ -623,9 +623,11 @@ func keysOf(s topology.LabelSet) func(yield func(string) bool) {
 
 // Every mistake is found, by the law that it breaks, and no law fails that it does not break.
 func TestMistakesAreFound(t *testing.T) {
-	blocked := make(chan time.Time)
-	for _, m := range mistakes(blocked) {
+	for i, m := range mistakes(nil) {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			blocked := make(chan time.Time)
+			m := mistakes(blocked)[i] // with variables of its own
 			options := []affinitytest.Option{affinitytest.ExpireBy(blocked)}
 			if testing.Short() {
 				options = append(options, affinitytest.Skip(slices.DeleteFunc(allLaws(), func(l affinitytest.Law) bool {
