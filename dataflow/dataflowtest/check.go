@@ -125,8 +125,8 @@ func CheckController(start func() Controller, options ...Option) []*Failure {
 	return newSubject(start, options).failures()
 }
 
-// fixed is the number of scenarios that are the same each time.
-const fixed = 200
+// fixed is the number of drawn scenarios that are the same each time.
+const fixed = 100
 
 // subject is the controller under test.
 type subject struct {
@@ -152,14 +152,15 @@ func (s *subject) unknown() []Law {
 }
 
 func (s *subject) failures() []*Failure {
-	var all []scenario
+	all := awkwardScenarios()
 	for seed := range fixed {
 		all = append(all, scenarios().Example(seed))
 	}
 	rapid.Check(quiet{}, func(t *rapid.T) { all = append(all, scenarios().Draw(t, "scenario")) })
 	failed := map[Law]*Failure{}
+	claimed := slices.DeleteFunc(laws(), s.skips)
 	for _, of := range all {
-		if s.hung {
+		if s.hung || len(failed) == len(claimed) {
 			break
 		}
 		for law, f := range s.play(of) {
@@ -182,12 +183,17 @@ func (s *subject) failures() []*Failure {
 
 // smallest makes the scenario of a failure smaller as long as the law fails.
 func (s *subject) smallest(f *Failure) *Failure {
-	for _, of := range f.scenario.smaller() {
-		if s.hung {
-			break
-		}
-		if smaller := s.play(of)[f.Law]; smaller != nil {
-			return s.smallest(smaller)
+	for progress := true; progress; {
+		progress = false
+		for i := 0; !s.hung; i++ {
+			candidates := f.scenario.smaller()
+			if i >= len(candidates) {
+				break
+			}
+			if smaller := s.play(candidates[i])[f.Law]; smaller != nil {
+				f, progress = smaller, true
+				i--
+			}
 		}
 	}
 	return f

@@ -99,6 +99,8 @@ func constrained(t *rapid.T, op dataflow.Operation) dataflow.Operation {
 		op.NodeSelector = map[string]string{rapid.SampledFrom(keys()[1:]).Draw(t, "key"): values().Draw(t, "value")}
 	case 8, 9, 10:
 		op.Affinity = requiring(rapid.SampledFrom(keys()[1:]).Draw(t, "key"), values().Draw(t, "value"))
+	case 5:
+		op.Affinity = preferring(rapid.SampledFrom([]int32{100, 1}).Draw(t, "weight"), topology.Zone, values().Draw(t, "value"))
 	case 11:
 		op.Affinity = affinitytest.Affinities().Draw(t, "affinity")
 	case 12:
@@ -111,8 +113,18 @@ func constrained(t *rapid.T, op dataflow.Operation) dataflow.Operation {
 
 func requiring(key, value string) *corev1.Affinity {
 	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}}}},
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{term(key, value)},
 	}}}
+}
+
+func preferring(weight int32, key, value string) *corev1.Affinity {
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{
+		{Weight: weight, Preference: term(key, value)},
+	}}}
+}
+
+func term(key, value string) corev1.NodeSelectorTerm {
+	return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}}}}
 }
 
 // Clusters draws clusters of one to four nodes, with labels that operations require and expose. Some

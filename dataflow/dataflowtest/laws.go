@@ -1,12 +1,14 @@
 package dataflowtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -128,26 +130,16 @@ func (v View) nodes(op dataflow.Operation) []*corev1.Node {
 	}
 	for _, n := range slices.Clone(nodes) {
 		for _, labels := range []map[string]string{v.recorded(op), v.required(op)} {
-			with := n.DeepCopy()
-			if with.Labels == nil {
-				with.Labels = map[string]string{}
-			}
-			maps.Copy(with.Labels, labels)
-			nodes = append(nodes, with)
+			with := map[string]string{}
+			maps.Copy(with, n.Labels)
+			maps.Copy(with, labels)
+			nodes = append(nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: with}})
 		}
 	}
 	return nodes
 }
 
-func compareRefs(a, b dataflow.Ref) int {
-	switch {
-	case a.String() < b.String():
-		return -1
-	case a.String() > b.String():
-		return 1
-	}
-	return 0
-}
+func compareRefs(a, b dataflow.Ref) int { return cmp.Compare(a.String(), b.String()) }
 
 func podParts(a *corev1.Affinity) string {
 	if a == nil {

@@ -74,9 +74,11 @@ func (r *run) note(format string, args ...any) {
 
 func (r *run) fail(law Law, seen string, ref dataflow.Ref, view View) {
 	if r.failed[law] == nil && !r.skips(law) {
+		reached := r.scenario
+		reached.tape = reached.tape[:min(r.position, len(reached.tape))]
 		r.failed[law] = &Failure{
 			Law: law, Demand: law.demand(), Seen: message.Cut(seen, message.Limit),
-			Operation: ref, View: view, History: slices.Clone(r.history), scenario: r.scenario,
+			Operation: ref, View: view, History: slices.Clone(r.history), scenario: reached,
 		}
 	}
 }
@@ -89,8 +91,9 @@ func (s *subject) play(of scenario) map[Law]*Failure {
 	for of.calm && !r.over {
 		r.stepCalmly()
 	}
-	for r.position < len(r.scenario.tape) && !r.over {
+	for !of.calm && !r.over {
 		r.step()
+		r.over = r.over || r.position >= len(r.scenario.tape)
 	}
 	return r.failed
 }

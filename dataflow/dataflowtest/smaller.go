@@ -8,29 +8,27 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// smaller returns scenarios that are a little simpler: without an operation that no other one names,
-// without a node, with fewer choices, or without a field of an operation or a node.
+// smaller returns scenarios that are a little simpler: without an operation, without a node, with fewer choices, or without a field of an operation or a node.
 func (of scenario) smaller() []scenario {
 	var all []scenario
-	for i, op := range of.operations {
-		named := slices.ContainsFunc(of.operations, func(o dataflow.Operation) bool { return slices.Contains(waitsFor(o), op.Ref) })
-		if !named && len(of.operations) > 1 {
+	for i := range of.operations {
+		if len(of.operations) > 1 {
 			smaller := of
-			smaller.operations = without(of.operations, i)
+			smaller.operations = withoutOperation(of.operations, i)
 			all = append(all, smaller)
 		}
 	}
-	for i := range of.cluster.Nodes {
+	for i, node := range of.cluster.Nodes {
 		smaller := of
-		smaller.cluster.Nodes = without(of.cluster.Nodes, i)
+		smaller.cluster = View{Cluster: of.cluster}.clone().Cluster
+		smaller.cluster.Nodes = slices.Delete(smaller.cluster.Nodes, i, i+1)
+		delete(smaller.cluster.Used, node.Name)
 		all = append(all, smaller)
 	}
 	if n := len(of.tape); n > 0 {
-		for _, length := range []int{n / 2, n - 1} {
-			smaller := of
-			smaller.tape = of.tape[:length]
-			all = append(all, smaller)
-		}
+		smaller := of
+		smaller.tape = of.tape[:n-1]
+		all = append(all, smaller)
 	}
 	for i := range of.tape {
 		if of.tape[i] > 0 {
@@ -64,16 +62,16 @@ func (of scenario) smaller() []scenario {
 				return had
 			},
 			func(op *dataflow.Operation) bool {
-				had := op.RunAfter != nil && len(op.RunAfter.Strategy.Requires) > 0
+				had := op.RunAfter != nil && op.RunAfter.Strategy.Requires != nil
 				if had {
-					op.RunAfter.Strategy.Requires = op.RunAfter.Strategy.Requires[1:]
+					op.RunAfter.Strategy.Requires = rest(op.RunAfter.Strategy.Requires)
 				}
 				return had
 			},
 			func(op *dataflow.Operation) bool {
-				had := op.RunAfter != nil && len(op.RunAfter.Strategy.Prefers) > 0
+				had := op.RunAfter != nil && op.RunAfter.Strategy.Prefers != nil
 				if had {
-					op.RunAfter.Strategy.Prefers = op.RunAfter.Strategy.Prefers[1:]
+					op.RunAfter.Strategy.Prefers = rest(op.RunAfter.Strategy.Prefers)
 				}
 				return had
 			},
@@ -106,4 +104,32 @@ func (of scenario) smaller() []scenario {
 	return all
 }
 
-func without[E any](list []E, i int) []E { return slices.Concat(list[:i], list[i+1:]) }
+// rest returns a list without its first element, and nil for the last one.
+func rest[E any](list []E) []E {
+	if len(list) <= 1 {
+		return nil
+	}
+	return list[1:]
+}
+
+// withoutOperation returns the operations without the i-th. What runs after it runs after its
+// predecessor, and what depends on it depends on what it runs after.
+func withoutOperation(ops []dataflow.Operation, i int) []dataflow.Operation {
+	removed := ops[i]
+	var left []dataflow.Operation
+	for _, op := range slices.Concat(ops[:i], ops[i+1:]) {
+		op = cloneOperation(op)
+		if op.RunAfter != nil && op.RunAfter.DependOn != nil && inNamespaceOf(op, *op.RunAfter.DependOn) == removed.Ref {
+			op.RunAfter.DependOn = nil
+		}
+		if op.RunAfter != nil && inNamespaceOf(op, op.RunAfter.Ref) == removed.Ref {
+			if removed.RunAfter == nil {
+				op.RunAfter = nil
+			} else {
+				op.RunAfter.Ref = inNamespaceOf(removed, removed.RunAfter.Ref)
+			}
+		}
+		left = append(left, op)
+	}
+	return left
+}
