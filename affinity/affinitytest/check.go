@@ -52,7 +52,7 @@ type Failure struct {
 // Error names the law, what it demands and what was seen, and ends with Code.
 func (f *Failure) Error() string {
 	if f.unknown {
-		return fmt.Sprintf("%q is no law of inheriting; Skip accepts %v", f.Law, names())
+		return fmt.Sprintf("%q is no law of inheriting; Skip accepts %v", f.Law, Laws())
 	}
 	return fmt.Sprintf("law %s does not hold.\n%s\nInstead, %s\n\n%s", f.Law, f.Demand, f.Seen, f.Code())
 }
@@ -144,7 +144,9 @@ func newSubject(inherit InheritFunc, options []Option) *subject {
 	return s
 }
 
-func names() (names []Law) {
+// Laws returns the laws that are tested, in their order.
+func Laws() []Law {
+	var names []Law
 	for _, l := range laws() {
 		names = append(names, l.name)
 	}

@@ -630,7 +630,7 @@ func TestMistakesAreFound(t *testing.T) {
 			m := mistakes(blocked)[i] // with variables of its own
 			options := []affinitytest.Option{affinitytest.ExpireBy(blocked)}
 			if testing.Short() {
-				options = append(options, affinitytest.Skip(slices.DeleteFunc(allLaws(), func(l affinitytest.Law) bool {
+				options = append(options, affinitytest.Skip(slices.DeleteFunc(affinitytest.Laws(), func(l affinitytest.Law) bool {
 					return l == m.law || slices.Contains(strings.Fields(m.also), string(l))
 				})...))
 			}
@@ -650,11 +650,6 @@ func TestMistakesAreFound(t *testing.T) {
 			t.Log(laws)
 		})
 	}
-}
-
-func allLaws() []affinitytest.Law {
-	return []affinitytest.Law{affinitytest.R1, affinitytest.R2, affinitytest.P1, affinitytest.P2, affinitytest.N1, affinitytest.N2,
-		affinitytest.I1, affinitytest.I2, affinitytest.I3, affinitytest.I4, affinitytest.C1, affinitytest.B1}
 }
 
 func encode(v any) string {
