@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -193,7 +194,10 @@ func (s *subject) failuresOf(l law, inputs []Input) []*Failure {
 	var failures []*Failure
 	shapes := map[string]bool{}
 	failed := 0
-	for _, in := range inputs {
+	for i, in := range inputs {
+		if l.fresh {
+			in.From = withLabel(in.From, "example.com/unused", strconv.Itoa(i))
+		}
 		if s.hung || failed == maxSmaller || len(failures) == maxFailures {
 			break
 		}

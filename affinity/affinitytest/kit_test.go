@@ -162,7 +162,7 @@ func keys(labels map[string]string) (keys []string) {
 func TestGeneratorsReachTheAwkward(t *testing.T) {
 	reached := map[string]bool{}
 	reach := func(what string, is bool) { reached[what] = reached[what] || is }
-	rapid.Check(t, func(t *rapid.T) {
+	property := func(t *rapid.T) {
 		a := affinitytest.Affinities().Draw(t, "a")
 		terms := requiredTerms(a)
 		reach("nil", a == nil)
@@ -182,9 +182,9 @@ func TestGeneratorsReachTheAwkward(t *testing.T) {
 		reach("default", s.Policy == affinity.Require && len(s.Requires) == 0)
 		reach("a repeated key", len(s.Requires) > 1 && s.Requires[0] == s.Requires[1])
 		reach("an empty value", strings.HasSuffix(affinitytest.LabelSets().Draw(t, "l").String(), "="))
-	})
-	if testing.Short() {
-		return // rapid draws too few
+	}
+	for range 50 {
+		rapid.Check(t, property)
 	}
 	for _, what := range []string{"nil", "pod affinity", "several terms", "no terms", "an empty term", "fields only", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt",
 		"a key twice", "invalid", "default", "a repeated key", "an empty value"} {

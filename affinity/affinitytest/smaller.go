@@ -2,6 +2,7 @@ package affinitytest
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -123,11 +124,13 @@ func without[E any](list []E, yield func([]E)) {
 }
 
 func withoutKey(s topology.LabelSet, key string) topology.LabelSet {
-	labels := map[string]string{}
-	for other, value := range s.All() {
-		if other != key {
-			labels[other] = value
-		}
-	}
+	labels := maps.Collect(s.All())
+	delete(labels, key)
+	return topology.NewLabelSet(labels)
+}
+
+func withLabel(s topology.LabelSet, key, value string) topology.LabelSet {
+	labels := maps.Collect(s.All())
+	labels[key] = value
 	return topology.NewLabelSet(labels)
 }

@@ -72,7 +72,8 @@ func awkwardFlows() [][]dataflow.Operation {
 		chain([]affinity.Strategy{none, require(), require()}, func(ops []dataflow.Operation) { ops[2].NodeSelector = map[string]string{disk: "2"} }),
 		// What is preferred is preferred already.
 		chain([]affinity.Strategy{none, prefer}, func(ops []dataflow.Operation) { ops[1].Affinity = preferring(7, topology.Zone, "1") }),
-		// Sources that expose nothing, and an operation that inherits nothing.
+		// An operation that inherits nothing, and sources that expose nothing.
+		chain([]affinity.Strategy{none, require()}, func(ops []dataflow.Operation) { ops[1].Distributed = true }),
 		chain([]affinity.Strategy{none, require(), require()}, func(ops []dataflow.Operation) { ops[0].Recurring, ops[1].Distributed = true, true }),
 		chain([]affinity.Strategy{none, require(), require()}, func(ops []dataflow.Operation) { ops[1].Recurring = true }),
 	}

@@ -57,7 +57,7 @@ type Failure struct {
 // Error names the law, what it demands and what was seen, and what had happened. It ends with Code.
 func (f *Failure) Error() string {
 	if f.Demand == "" {
-		return fmt.Sprintf("%q is no law of whole flows; Skip accepts %v", f.Law, laws())
+		return fmt.Sprintf("%q is no law of whole flows; Skip accepts %v", f.Law, Laws())
 	}
 	history := ""
 	if len(f.History) > 0 {
@@ -91,7 +91,7 @@ func (f *Failure) Code() string {
 func TestController(t *testing.T, start func() Controller, options ...Option) {
 	s := newSubject(start, options)
 	failures := s.failures()
-	for _, law := range slices.Concat(laws(), s.unknown()) {
+	for _, law := range slices.Concat(Laws(), s.unknown()) {
 		t.Run(string(law), func(t *testing.T) { s.report(t, law, failures) })
 	}
 }
@@ -148,7 +148,7 @@ func (s *subject) skips(law Law) bool { return slices.Contains(s.skipped, law) }
 
 // unknown returns the skipped laws that are no laws.
 func (s *subject) unknown() []Law {
-	return slices.DeleteFunc(slices.Clone(s.skipped), func(law Law) bool { return slices.Contains(laws(), law) })
+	return slices.DeleteFunc(slices.Clone(s.skipped), func(law Law) bool { return slices.Contains(Laws(), law) })
 }
 
 func (s *subject) failures() []*Failure {
@@ -158,7 +158,7 @@ func (s *subject) failures() []*Failure {
 	}
 	rapid.Check(quiet{}, func(t *rapid.T) { all = append(all, scenarios().Draw(t, "scenario")) })
 	failed := map[Law]*Failure{}
-	claimed := slices.DeleteFunc(laws(), s.skips)
+	claimed := slices.DeleteFunc(Laws(), s.skips)
 	for _, of := range all {
 		if s.hung || len(failed) == len(claimed) {
 			break
@@ -170,7 +170,7 @@ func (s *subject) failures() []*Failure {
 		}
 	}
 	var failures []*Failure
-	for _, law := range laws() {
+	for _, law := range Laws() {
 		if f := failed[law]; f != nil {
 			failures = append(failures, f)
 		}

@@ -43,7 +43,7 @@ func TestFailuresReadWell(t *testing.T) {
 func TestGeneratorsReachTheAwkward(t *testing.T) {
 	reached := map[string]bool{}
 	reach := func(what string, is bool) { reached[what] = reached[what] || is }
-	rapid.Check(t, func(t *rapid.T) {
+	property := func(t *rapid.T) {
 		ops := dataflowtest.Flows().Draw(t, "flow")
 		if _, err := dataflow.New(ops...); err != nil {
 			t.Fatal(err)
@@ -64,9 +64,9 @@ func TestGeneratorsReachTheAwkward(t *testing.T) {
 			reach("tainted", n.Spec.Taints != nil)
 			reach("full", n.Status.Allocatable != nil)
 		}
-	})
-	if testing.Short() {
-		return // rapid draws too few
+	}
+	for range 50 {
+		rapid.Check(t, property)
 	}
 	for _, what := range []string{"distributed", "recurring", "an affinity", "a node selector", "dependOn", "no namespace", "Require", "Prefer", "", "cordoned", "tainted", "full"} {
 		if !reached[what] {

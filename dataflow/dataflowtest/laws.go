@@ -27,8 +27,8 @@ const (
 	L3 Law = "L3"
 )
 
-// laws returns the laws in the order in which they are reported.
-func laws() []Law { return []Law{F4, F5, F6, F7, L3} }
+// Laws returns the laws that are tested, in the order in which they are reported.
+func Laws() []Law { return []Law{F4, F5, F6, F7, L3} }
 
 // demand returns what a law demands of a controller, in one sentence.
 func (l Law) demand() string {
