@@ -1,6 +1,7 @@
 package affinitytest
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -204,13 +205,15 @@ func statesOf(expressions []corev1.NodeSelectorRequirement) []state {
 	}
 	values[word] = true
 	states := []state{{}}
-	for _, value := range slices.Sorted(maps.Keys(values)) {
+	for _, value := range slices.SortedFunc(maps.Keys(values), shorterFirst) {
 		if len(validation.IsValidLabelValue(value)) == 0 {
 			states = append(states, state{value, true})
 		}
 	}
 	return states
 }
+
+func shorterFirst(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) }
 
 func requiredOf(a *corev1.Affinity) *corev1.NodeSelector {
 	if a == nil || a.NodeAffinity == nil {
