@@ -47,7 +47,7 @@ func TestReadmeManifestsAreSound(t *testing.T) {
 	}
 }
 
-// Every Go snippet of the README is, line for line, in an Example that runs.
+// Every Go snippet of the README is, line for line, in an Example or a test that runs.
 func TestReadmeSnippetsAreExamples(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {

@@ -12,10 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/golden"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -354,7 +356,8 @@ func TestContradictionIsExact(t *testing.T) {
 			possible, own := false, map[string]bool{}
 			for _, there := range nodes {
 				for _, here := range nodes {
-					admitsThere, admitsHere := admitsAll(a.Affinity, there), admitsAll(b.Affinity, here)
+					admitsThere := affinitytest.Match(a.Affinity, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: there}})
+					admitsHere := affinitytest.Match(b.Affinity, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: here}})
 					own["a"], own["b"] = own["a"] || admitsThere, own["b"] || admitsHere
 					agree := true
 					for _, r := range b.RunAfter.Strategy.Requires {
@@ -373,20 +376,6 @@ func TestContradictionIsExact(t *testing.T) {
 		})
 	}
 	t.Logf("contradictions drawn: %v", hits)
-}
-
-// admitsAll reports whether a node matches an affinity with the operators In, Exists and
-// DoesNotExist.
-func admitsAll(a *corev1.Affinity, node map[string]string) bool {
-	return slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(term corev1.NodeSelectorTerm) bool {
-		for _, e := range term.MatchExpressions {
-			value, ok := node[e.Key]
-			if ok == (e.Operator == corev1.NodeSelectorOpDoesNotExist) || e.Operator == corev1.NodeSelectorOpIn && !slices.Contains(e.Values, value) {
-				return false
-			}
-		}
-		return true
-	})
 }
 
 func TestMermaid(t *testing.T) {
