@@ -62,6 +62,9 @@ func separate(expressions []corev1.NodeSelectorRequirement) *corev1.Affinity {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	theSame := func(key string) corev1.NodeSelectorRequirement { return in(key, "a") }
 	others := func(key string) corev1.NodeSelectorRequirement { return in("own."+key, "a") }
 	conflicting := func(key string) corev1.NodeSelectorRequirement { return in(key, "b") }

@@ -165,6 +165,9 @@ func checkMessage(t *testing.T, err error) {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	keys := func(n int) []string {
 		keys := make([]string, n)
 		for i := range keys {

@@ -143,6 +143,9 @@ func deepList(n int) any {
 
 // Law G1. The number of allocations grows with the size of an object, and no message does.
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	const n = 2000
 	for name, of := range dimensions() {
 		small, large := of(n), of(2*n)

@@ -465,6 +465,9 @@ func racks(n int) []corev1.Node {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	agreement := func(nodes []corev1.Node, keys []string) func() {
 		return func() {
 			x, _ := nodeindex.New(nodes)

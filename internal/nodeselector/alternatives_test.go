@@ -526,6 +526,9 @@ func TestLawG1MessagesAreShort(t *testing.T) {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	oneKey := func(n int) corev1.NodeSelectorTerm {
 		var expressions []corev1.NodeSelectorRequirement
 		for i := range n {

@@ -432,6 +432,9 @@ func TestSetsMayBeSharedByGoroutines(t *testing.T) {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	for name, requirements := range map[string]func(n int) []requirement.Requirement{
 		"many NotIn": func(n int) (rs []requirement.Requirement) {
 			for i := range n {

@@ -193,6 +193,9 @@ func edits1(a, b string) int {
 }
 
 func TestLawG1Growth(t *testing.T) {
+	if testing.Short() {
+		return
+	}
 	word := func(i, length int) string { return fmt.Sprintf("%0*d", length, i*7919%999_983) }
 	for name, lookup := range map[string]func(n int) func(){
 		"words": func(n int) func() {
