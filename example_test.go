@@ -2,12 +2,15 @@ package slipstream_test
 
 import (
 	"fmt"
+	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/dataflowtest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -85,4 +88,29 @@ func Example_chain() {
 	// DataLoad default/download inherits [], runs on gpu-b1
 	// DataProcess default/convert inherits [kubernetes.io/hostname=gpu-b1], runs on gpu-b1
 	// DataLoad default/warm-up inherits [topology.kubernetes.io/zone=east-b], runs on cpu-b1
+}
+
+// inherit is the function under test, here slipstream's own.
+func inherit(own *corev1.Affinity, s affinity.Strategy, from topology.LabelSet) (*corev1.Affinity, error) {
+	result, err := affinity.Inherit(own, s, from)
+	return result.Affinity, err
+}
+
+func TestInherit(t *testing.T) { affinitytest.TestInherit(t, inherit) }
+
+// controller makes the decisions of the controller under test.
+type controller struct{}
+
+func (controller) Decide(ref dataflow.Ref, v dataflowtest.View) (dataflow.State, *corev1.Affinity, error) {
+	flow, err := dataflow.New(v.Operations...)
+	if err != nil {
+		return "", nil, err
+	}
+	decision, err := flow.Resolve(ref, v.Seen)
+	return decision.State, decision.Affinity, err
+}
+
+func TestController(t *testing.T) {
+	start := func() dataflowtest.Controller { return controller{} }
+	dataflowtest.TestController(t, start, dataflowtest.Skip(dataflowtest.L3)) // it does not look ahead
 }

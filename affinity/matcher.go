@@ -33,7 +33,7 @@ type weightedTerm struct {
 //
 // A nil or empty node selector matches every node, and so does a nil affinity and one without a
 // required node affinity. A required node affinity without terms matches no node, and neither
-// does an empty term. Preferences of weight 0 are ignored.
+// does an empty term. Preferences of weight 0 add nothing to a score.
 //
 // The error holds every fault as a *field.Error. Its path starts at nodeSelector, or at
 // requiredDuringSchedulingIgnoredDuringExecution or
@@ -62,12 +62,12 @@ func parsePreferences(terms []corev1.PreferredSchedulingTerm) ([]weightedTerm, f
 	parsed := make([]weightedTerm, 0, len(terms))
 	var faults field.ErrorList
 	for i := range terms {
-		if terms[i].Weight == 0 || nodeselector.IsEmpty(terms[i].Preference) {
-			continue
-		}
 		path := field.NewPath("preferredDuringSchedulingIgnoredDuringExecution").Index(i).Child("preference")
 		t, wrong := nodeselector.ParsePreference(terms[i].Preference, path)
-		parsed, faults = append(parsed, weightedTerm{t, int64(terms[i].Weight)}), append(faults, wrong...)
+		faults = append(faults, wrong...)
+		if terms[i].Weight != 0 && !nodeselector.IsEmpty(terms[i].Preference) {
+			parsed = append(parsed, weightedTerm{t, int64(terms[i].Weight)})
+		}
 	}
 	return parsed, faults
 }

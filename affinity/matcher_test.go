@@ -3,6 +3,7 @@ package affinity_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,14 +17,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 func TestLawX1MatchAndScoreAreTheSchedulers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := testgen.Affinity().Draw(t, "affinity")
-		selector := rapid.MapOfN(rapid.SampledFrom(testgen.Keys()), rapid.SampledFrom(testgen.Values()), 0, 1).Draw(t, "selector")
+		a := affinitytest.Affinities().Draw(t, "affinity")
+		selector := rapid.MapOfN(rapid.SampledFrom(affinitytest.Keys()), rapid.SampledFrom(affinitytest.Values()), 0, 1).Draw(t, "selector")
 		m, err := affinity.Compile(selector, a)
 		if malformed(a) != (err != nil) || (m == nil) != (err != nil) {
 			t.Fatalf("Compile = %v, %v; malformed: %v", m, err, malformed(a))
@@ -32,12 +33,12 @@ func TestLawX1MatchAndScoreAreTheSchedulers(t *testing.T) {
 			return
 		}
 		for range 8 {
-			n := testgen.Node().Draw(t, "node")
-			want := match(a, n) && labels.SelectorFromSet(selector).Matches(labels.Set(n.Labels))
+			n := affinitytest.Nodes().Draw(t, "node")
+			want := affinitytest.Match(a, n) && labels.SelectorFromSet(selector).Matches(labels.Set(n.Labels))
 			if got := m.Match(n); got != want {
 				t.Fatalf("Match(%s, %v) = %v, want %v", n.Name, n.Labels, got, want)
 			}
-			if got, want := m.Score(n), int64(score(a, n)); got != want {
+			if got, want := m.Score(n), affinitytest.Score(a, n); got != want {
 				t.Fatalf("Score(%s, %v) = %v, want %v", n.Name, n.Labels, got, want)
 			}
 		}
@@ -137,7 +138,7 @@ func TestLawX1Score(t *testing.T) {
 		return corev1.PreferredSchedulingTerm{Weight: weight, Preference: parseAffinity(term).NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]}
 	}
 	a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{
-		prefer(100, "zone In a"), prefer(10, "disk Exists"), prefer(1, "()"), prefer(0, "zone Near a"), prefer(2, "@name In n"), prefer(7, "zone Gt many"),
+		prefer(100, "zone In a"), prefer(10, "disk Exists"), prefer(1, "()"), prefer(0, "zone In a"), prefer(2, "@name In n"), prefer(7, "zone Gt many"),
 	}}}
 	m, err := affinity.Compile(nil, a)
 	if err != nil {
@@ -147,6 +148,17 @@ func TestLawX1Score(t *testing.T) {
 		if got := m.Score(newNode("n", parseLabels(labels))); got != want {
 			t.Errorf("Score(%q) = %d, want %d", labels, got, want)
 		}
+	}
+}
+
+// A preference of weight 0 adds nothing to a score, but kube-apiserver's validation reads it.
+func TestLawX1PreferenceOfWeight0(t *testing.T) {
+	a := parseAffinity("zone Near a").NodeAffinity
+	preferred := []corev1.PreferredSchedulingTerm{{Preference: a.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0]}}
+	_, err := affinity.Compile(nil, &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: preferred}})
+	want := "preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].operator"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Compile: %v, want an error at %s", err, want)
 	}
 }
 
@@ -239,17 +251,26 @@ func TestLawC2SatisfiableIsExact(t *testing.T) {
 	}
 	states = append(states, "00003", "00004", "00005")
 
-	cases := 0
-	check := func(conjunction ...corev1.NodeSelectorRequirement) {
-		cases++
-		want := false
-		for _, state := range states {
-			all := true
-			for _, e := range conjunction {
-				all = all && matchRequirement(e, state, state != "-")
+	// The states that meet an expression, as bits.
+	meeting := make([]uint64, len(expressions))
+	for i, e := range expressions {
+		for j, state := range states {
+			if meets(e, state) {
+				meeting[i] |= 1 << j
 			}
-			want = want || all
 		}
+	}
+
+	cases := 0
+	check := func(numbers ...int) {
+		cases++
+		states := ^uint64(0)
+		var conjunction []corev1.NodeSelectorRequirement
+		for _, i := range numbers {
+			states &= meeting[i]
+			conjunction = append(conjunction, expressions[i])
+		}
+		want := states != 0
 		a := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
 			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: conjunction}},
 		}}}
@@ -261,11 +282,11 @@ func TestLawC2SatisfiableIsExact(t *testing.T) {
 			t.Errorf("%v: Satisfiable = %v, want %v", conjunction, m.Satisfiable(), want)
 		}
 	}
-	for _, a := range expressions {
+	for a := range expressions {
 		check(a)
-		for _, b := range expressions {
+		for b := range expressions {
 			check(a, b)
-			for _, c := range expressions {
+			for c := range expressions {
 				check(a, b, c)
 			}
 		}
@@ -308,119 +329,36 @@ func TestLawC2WholeSelectors(t *testing.T) {
 	}
 }
 
-// someNodeMatches tries every node that can make a difference for affinities that testgen draws: with
-// each key absent, with one of the values and bounds that occur, or with another word. Keys do not
-// depend on each other, so each is tried by itself.
-func someNodeMatches(a *corev1.Affinity) bool {
-	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return true
+// meets reports whether a state of the key, where "-" means absent, meets an expression.
+func meets(e corev1.NodeSelectorRequirement, state string) bool {
+	labels := map[string]string{}
+	if state != "-" {
+		labels[e.Key] = state
 	}
-	values := append(testgen.Values(), "1", "01", "001", "4", "04", "004", "word", "9223372036854775807", "5")
-	for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		if len(term.MatchExpressions)+len(term.MatchFields) == 0 || malformed(requiringTerm(term)) {
-			continue
-		}
-		possible := true
-		for _, key := range testgen.Keys() {
-			possible = possible && someState(append([]string{"-"}, values...), func(value string) bool {
-				for _, e := range term.MatchExpressions {
-					if e.Key == key && !matchRequirement(e, value, value != "-") {
-						return false
-					}
-				}
-				return true
-			})
-		}
-		possible = possible && someState(append(testgen.Names(), "another"), func(name string) bool {
-			for _, e := range term.MatchFields {
-				if !matchRequirement(e, name, true) {
-					return false
-				}
-			}
-			return true
-		})
-		if possible {
-			return true
-		}
-	}
-	return false
+	return affinitytest.Match(requiring(term(e)), newNode("n", labels))
 }
 
-func someState(states []string, ok func(string) bool) bool {
-	for _, s := range states {
-		if ok(s) {
-			return true
-		}
-	}
-	return false
-}
-
-func requiringTerm(term corev1.NodeSelectorTerm) *corev1.Affinity {
-	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
-		NodeSelectorTerms: []corev1.NodeSelectorTerm{term},
-	}}}
-}
-
-// and returns an affinity that matches the nodes that a matches and that have the labels.
-func and(a *corev1.Affinity, labels map[string]string) *corev1.Affinity {
-	terms := []corev1.NodeSelectorTerm{{}}
-	bare := a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil
-	if !bare {
-		terms = nil
-		for _, term := range a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-			if len(term.MatchExpressions)+len(term.MatchFields) > 0 {
-				terms = append(terms, *term.DeepCopy())
-			}
-		}
-	}
-	for i := range terms {
-		for key, value := range labels {
-			terms[i].MatchExpressions = append(terms[i].MatchExpressions, corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{value}})
-		}
-	}
-	if bare && len(labels) == 0 {
-		return nil
-	}
-	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms}}}
-}
-
-func TestLawC1ConflictExactlyWhenOnlyTheOwnIsSatisfiable(t *testing.T) {
+// TestLawC1ConflictsAreFoundAndNamed has no node selectors.
+func TestLawC1FindConflictLooksAtTheNodeSelector(t *testing.T) {
 	hits := map[bool]int{}
 	property := func(t *rapid.T) {
-		own := testgen.Affinity().Draw(t, "own")
-		s := testgen.ValidStrategy(affinity.Require).Draw(t, "strategy")
-		exposed := testgen.LabelSet().Draw(t, "exposed")
-		selector := rapid.MapOfN(rapid.SampledFrom(testgen.Keys()), rapid.SampledFrom(testgen.Values()), 0, 1).Draw(t, "selector")
+		own := affinitytest.Affinities().Draw(t, "own")
+		inherited := maps.Collect(affinitytest.LabelSets().Draw(t, "inherited").All())
+		selector := rapid.MapOfN(rapid.SampledFrom(affinitytest.Keys()), rapid.SampledFrom(affinitytest.Values()), 0, 1).Draw(t, "selector")
 
-		inherited := map[string]string{}
-		for _, key := range s.Keys() {
-			if value, ok := exposed.Get(key); ok {
-				inherited[key] = value
-			}
-		}
-		_, err := affinity.Inherit(own, s, exposed)
+		err := affinity.FindConflict(selector, own, topology.NewLabelSet(inherited))
 		var conflict *affinity.ConflictError
 		got := errors.As(err, &conflict)
-		want := someNodeMatches(own) && !someNodeMatches(and(own, inherited))
-		if got != want {
-			t.Fatalf("Inherit: %v; want a conflict: %v", err, want)
-		}
-		hits[got]++
-		if got {
-			checkRefusals(t, own, nil, inherited, conflict)
-		}
-
-		selected := and(own, selector)
-		err = affinity.FindConflict(selector, own, topology.NewLabelSet(inherited))
-		want = someNodeMatches(selected) && !someNodeMatches(and(selected, inherited))
-		if got = errors.As(err, &conflict); got != want || got != (err != nil) {
+		want := affinitytest.FindMatch(own, selector) != nil && !someNodeHas(own, selector, inherited)
+		if got != want || got != (err != nil) {
 			t.Fatalf("FindConflict: %v; want a conflict: %v", err, want)
 		}
+		hits[got]++
 		if got {
 			checkRefusals(t, own, selector, inherited, conflict)
 		}
 	}
-	for range 200 { // what makes the difference is rare
+	for range scale(100, 10) { // what makes the difference is rare
 		rapid.Check(t, property)
 	}
 	if hits[true] == 0 || hits[false] == 0 {
@@ -428,12 +366,24 @@ func TestLawC1ConflictExactlyWhenOnlyTheOwnIsSatisfiable(t *testing.T) {
 	}
 }
 
+// someNodeHas reports whether some node matches an affinity and has all labels.
+func someNodeHas(a *corev1.Affinity, labels, others map[string]string) bool {
+	all := maps.Clone(labels)
+	for key, value := range others {
+		if other, ok := labels[key]; ok && other != value {
+			return false
+		}
+		all[key] = value
+	}
+	return affinitytest.FindMatch(a, all) != nil
+}
+
 // checkRefusals compares the refusals of a conflict with the inputs: each names an expression that
 // refuses an inherited label, and each term that some node can match has one.
 func checkRefusals(t *rapid.T, own *corev1.Affinity, selector, inherited map[string]string, conflict *affinity.ConflictError) {
 	terms := map[int]bool{}
 	for i, r := range conflict.Refusals {
-		if value, ok := inherited[r.Key]; !ok || value != r.Value || matchRequirement(r.Expression, r.Value, true) {
+		if value, ok := inherited[r.Key]; !ok || value != r.Value || meets(r.Expression, r.Value) {
 			t.Fatalf("%+v does not refuse %v", r, inherited)
 		}
 		if i < 4 && !strings.Contains(conflict.Error(), r.Key+"="+r.Value) {
@@ -455,7 +405,7 @@ func checkRefusals(t *rapid.T, own *corev1.Affinity, selector, inherited map[str
 		}
 	}
 	for i, term := range own.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
-		if possible := someNodeMatches(and(requiringTerm(term), selector)); possible != terms[i] {
+		if possible := affinitytest.FindMatch(requiring(term), selector) != nil; possible != terms[i] {
 			t.Fatalf("term %d is possible: %v, and in %q: %v", i, possible, conflict, terms[i])
 		}
 	}
@@ -475,12 +425,12 @@ func acceptedAffinity(a *corev1.Affinity) bool {
 func TestLawV1TheResultIsAcceptedIfOwnIs(t *testing.T) {
 	hits := 0
 	rapid.Check(t, func(t *rapid.T) {
-		own := testgen.Affinity().Draw(t, "own")
+		own := affinitytest.Affinities().Draw(t, "own")
 		if !acceptedAffinity(own) {
 			return
 		}
 		hits++
-		result, err := affinity.Inherit(own, testgen.ValidStrategy().Draw(t, "strategy"), testgen.LabelSet().Draw(t, "exposed"))
+		result, err := affinity.Inherit(own, affinitytest.ValidStrategies().Draw(t, "strategy"), affinitytest.LabelSets().Draw(t, "exposed"))
 		if err == nil && !acceptedAffinity(result.Affinity) {
 			t.Fatalf("kube-apiserver accepts %v, but not %v", own, result.Affinity)
 		}

@@ -134,16 +134,18 @@ func ExampleMermaid() {
 			RunAfter: &dataflow.RunAfter{Ref: download, Strategy: affinity.Strategy{Policy: affinity.Require}},
 		},
 	}
-	fmt.Print(dataflow.Mermaid(operations, dataflow.Check(operations...)))
+	seen := map[dataflow.Ref]dataflow.Observation{download: {Phase: dataflow.Complete, Node: "node-1"}}
+	fmt.Print(dataflow.Mermaid(operations, dataflow.Check(operations...), seen))
 	// Output:
-	// flowchart BT
-	//   op0["DataLoad default/download"]
-	//   op1["DataProcess default/convert"]
-	//   op1 -- runAfter --> op0
-	//   op1 -. "Require<br/>kubernetes.io/hostname" .-> op0
-	//   classDef error stroke:#d1242f,stroke-width:3px
-	//   classDef warning stroke:#bf8700,stroke-width:3px
-	//   classDef stranger stroke-dasharray:4
+	// flowchart LR
+	//   subgraph flow1["flow 1"]
+	//     direction LR
+	//     op0["default/download\nDataLoad\nComplete on node-1"]
+	//     op1["default/convert\nDataProcess"]
+	//     op0 -- "Require\nkubernetes.io/hostname" --> op1
+	//   end
+	//   classDef complete fill:#2da44e55
+	//   class op0 complete
 }
 
 // Only an operation that is Ready can start, so a loop over ResolveAll starts none twice.

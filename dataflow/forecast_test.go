@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -114,7 +115,7 @@ func (w *world) play(t tester, f *dataflow.Flow, choose func([]int) int) (strand
 		if err != nil || d.State != dataflow.Ready {
 			t.Fatalf("Resolve(%v) = %v, %v", op.Ref, d, err)
 		}
-		nodes := slices.DeleteFunc(slices.Clone(w.admitted[i]), func(n int) bool { return !matches(d.Affinity, &w.nodes[n]) })
+		nodes := slices.DeleteFunc(slices.Clone(w.admitted[i]), func(n int) bool { return !affinitytest.Match(d.Affinity, &w.nodes[n]) })
 		if len(nodes) == 0 {
 			return &op.Ref
 		}
@@ -166,12 +167,12 @@ func TestLawL4AffinityMatchesExactlyTheFeasibleNodes(t *testing.T) {
 			}
 			feasible := func(n int) bool { return slices.Contains(fc.Nodes(op.Ref), w.nodes[n].Name) }
 			for _, n := range w.admitted[i] {
-				if got, want := matches(narrowed, &w.nodes[n]), feasible(n); got != want {
+				if got, want := affinitytest.Match(narrowed, &w.nodes[n]), feasible(n); got != want {
 					t.Fatalf("Affinity(%v) matches %s: %v, want %v\n%v in\n%v", op.Ref, w.nodes[n].Name, got, want, narrowed, w)
 				}
 			}
 			for n := range w.nodes {
-				if matches(narrowed, &w.nodes[n]) && !matches(op.Affinity, &w.nodes[n]) {
+				if affinitytest.Match(narrowed, &w.nodes[n]) && !affinitytest.Match(op.Affinity, &w.nodes[n]) {
 					t.Fatalf("Affinity(%v) matches %s, and its own does not\n%v in\n%v", op.Ref, w.nodes[n].Name, narrowed, w)
 				}
 			}
@@ -326,13 +327,13 @@ func TestLawH4ForecastAndResolveAreConsistent(t *testing.T) {
 			matching := 0
 			for _, n := range w.admitted[i] {
 				feasible := slices.Contains(nodes, w.nodes[n].Name)
-				if feasible && !matches(own.Affinity, &w.nodes[n]) {
+				if feasible && !affinitytest.Match(own.Affinity, &w.nodes[n]) {
 					t.Fatalf("%s is feasible for %v, and its affinity %v excludes it in\n%v", w.nodes[n].Name, op.Ref, own.Affinity, w)
 				}
-				if fc.Completable() && feasible != matches(narrowed.Affinity, &w.nodes[n]) {
+				if fc.Completable() && feasible != affinitytest.Match(narrowed.Affinity, &w.nodes[n]) {
 					t.Fatalf("%s is feasible for %v: %v, and the forecast's affinity %v says otherwise in\n%v", w.nodes[n].Name, op.Ref, feasible, narrowed.Affinity, w)
 				}
-				if matches(own.Affinity, &w.nodes[n]) {
+				if affinitytest.Match(own.Affinity, &w.nodes[n]) {
 					matching++
 				}
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -45,7 +45,7 @@ func TestJSONRoundTrips(t *testing.T) {
 			roundTrip(t, op)
 		}
 		roundTrip(t, full())
-		roundTrip(t, testgen.LabelSet().Draw(t, "labels"))
+		roundTrip(t, affinitytest.LabelSets().Draw(t, "labels"))
 		roundTrip(t, started(clusters().Draw(t, "cluster").nodes).Draw(t, "observation"))
 		ops := operations().Draw(t, "operations")
 		for _, p := range dataflow.Check(ops...) {

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -34,7 +35,7 @@ func TestLawL5LookaheadIsNecessary(t *testing.T) {
 				if !feasible[i][n] {
 					continue
 				}
-				if err != nil || !matches(a, &w.nodes[n]) {
+				if err != nil || !affinitytest.Match(a, &w.nodes[n]) {
 					t.Fatalf("Lookahead(%v) = %v, %v does not match %s, which is feasible in\n%v", op.Ref, a, err, w.nodes[n].Name, w)
 				}
 				checked++
@@ -47,7 +48,7 @@ func TestLawL5LookaheadIsNecessary(t *testing.T) {
 				narrowed++
 			}
 			for n := range w.nodes {
-				if matches(a, &w.nodes[n]) && !matches(op.Affinity, &w.nodes[n]) {
+				if affinitytest.Match(a, &w.nodes[n]) && !affinitytest.Match(op.Affinity, &w.nodes[n]) {
 					t.Fatalf("Lookahead(%v) matches %s, which its own affinity does not", op.Ref, w.nodes[n].Name)
 				}
 			}
@@ -82,11 +83,11 @@ func TestLawL6LookaheadIsSufficientForHostname(t *testing.T) {
 				t.Fatalf("Lookahead(%v): %v", op.Ref, err)
 			}
 			for n := range w.nodes {
-				if !matches(a, &w.nodes[n]) || !isSelected(op, &w.nodes[n]) {
+				if !affinitytest.Match(a, &w.nodes[n]) || !isSelected(op, &w.nodes[n]) {
 					continue
 				}
 				for _, follower := range subtree {
-					if o := w.ops[follower]; !isSelected(o, &w.nodes[n]) || !matches(o.Affinity, &w.nodes[n]) {
+					if o := w.ops[follower]; !isSelected(o, &w.nodes[n]) || !affinitytest.Match(o.Affinity, &w.nodes[n]) {
 						t.Fatalf("Lookahead(%v) = %v matches %s, where %v cannot run in\n%v", op.Ref, a, w.nodes[n].Name, o.Ref, w)
 					}
 					checked++
@@ -616,7 +617,7 @@ func TestLawL5BeyondTheLimit(t *testing.T) {
 		for i, op := range w.ops {
 			a, err := f.Lookahead(op.Ref)
 			for n := range nodes {
-				if feasible[i][n] && (err != nil || !matches(a, &nodes[n])) {
+				if feasible[i][n] && (err != nil || !affinitytest.Match(a, &nodes[n])) {
 					t.Fatalf("Lookahead(%v) = %v, %v does not match %v", op.Ref, a, err, nodes[n].Labels)
 				}
 			}

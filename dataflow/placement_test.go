@@ -3,7 +3,6 @@ package dataflow_test
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -13,8 +12,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
+	"github.com/fluid-cloudnative/slipstream/dataflow/dataflowtest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -158,68 +158,31 @@ func (w *world) hasInherited(op, node int) bool {
 }
 
 // refusedBy returns the first filter by which a node refuses an operation by itself, or "":
-// law L9. For a pod with a node name the kubelet decides, which ignores cordons, taints of
-// effect NoSchedule, and extended resources that the node does not have.
+// law L9.
 func (w *world) refusedBy(op, node int) dataflow.Verdict {
 	o, n := w.ops[op], &w.nodes[node]
-	bound := o.NodeName != ""
-	tolerations := slices.Clone(o.Tolerations)
 	if _, requested := o.Requests["example.com/gpu"]; requested && w.options.ExtendedResourceToleration {
-		tolerations = append(tolerations, corev1.Toleration{Key: "example.com/gpu", Operator: "Exists", Effect: "NoSchedule"})
+		o.Tolerations = append(slices.Clip(o.Tolerations), corev1.Toleration{Key: "example.com/gpu", Operator: "Exists", Effect: "NoSchedule"})
 	}
-	cordon := corev1.Taint{Key: "node.kubernetes.io/unschedulable", Effect: "NoSchedule"}
-	cordoned := n.Spec.Unschedulable || slices.Contains(n.Spec.Taints, cordon)
-	untolerated := slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t != cordon && (t.Effect == "NoExecute" || t.Effect == "NoSchedule" && !bound) && !tolerated(t, tolerations)
-	})
-	switch {
-	case !bound && cordoned && !tolerated(cordon, tolerations):
+	switch dataflowtest.RefusedBy(o, n, w.used[n.Name]) {
+	case "NodeUnschedulable":
 		return dataflow.VerdictCordon
-	case bound && o.NodeName != n.Name:
+	case "NodeName":
 		return dataflow.VerdictNodeName
-	case untolerated:
+	case "TaintToleration":
 		return dataflow.VerdictTaint
-	case !selects(o, n):
-		return dataflow.VerdictSelector
-	case !matches(o.Affinity, n):
+	case "NodeAffinity":
+		if !selects(o, n) {
+			return dataflow.VerdictSelector
+		}
 		return dataflow.VerdictAffinity
-	case !w.fits(o, n):
+	case "NodeResourcesFit":
 		return dataflow.VerdictResources
-	case w.options.Admit != nil && !w.options.Admit(o, n):
+	}
+	if w.options.Admit != nil && !w.options.Admit(o, n) {
 		return dataflow.VerdictCaller
 	}
 	return ""
-}
-
-// fits reports whether a node has enough free resources for one more pod. Amounts are
-// counted as kube-scheduler does: CPU in thousandths, others in whole units, rounded up.
-func (w *world) fits(op dataflow.Operation, n *corev1.Node) bool {
-	allocatable, used := n.Status.Allocatable, w.used[n.Name]
-	if len(allocatable) == 0 {
-		return true
-	}
-	requests := corev1.ResourceList{"pods": resource.MustParse("1")}
-	for name, q := range op.Requests {
-		switch _, has := allocatable[name]; {
-		case name == "storage", name == "pods": // not what a pod can request of a node
-		case name == "example.com/gpu" && !has && op.NodeName != "":
-		default:
-			requests[name] = q
-		}
-	}
-	for name := range requests {
-		count := func(list corev1.ResourceList) int64 {
-			q := list[name]
-			if name == "cpu" {
-				return q.MilliValue()
-			}
-			return q.Value()
-		}
-		if count(requests) > 0 && count(used)+count(requests) > count(allocatable) {
-			return false
-		}
-	}
-	return true
 }
 
 // selects reports whether a node matches the node selector of an operation.
@@ -232,58 +195,9 @@ func selects(op dataflow.Operation, n *corev1.Node) bool {
 	return true
 }
 
-func tolerated(taint corev1.Taint, by []corev1.Toleration) bool {
-	for _, t := range by {
-		if t.Effect != "" && t.Effect != taint.Effect || t.Key != "" && t.Key != taint.Key {
-			continue
-		}
-		if t.Operator == "Exists" || (t.Operator == "" || t.Operator == "Equal") && t.Value == taint.Value {
-			return true
-		}
-	}
-	return false
-}
-
-// matches reports whether a node matches the required node affinity, as kube-scheduler
-// decides it.
-func matches(a *corev1.Affinity, n *corev1.Node) bool {
-	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return true
-	}
-	return slices.ContainsFunc(terms(a), func(t corev1.NodeSelectorTerm) bool {
-		for _, e := range t.MatchExpressions {
-			if value, present := n.Labels[e.Key]; !meets(e, value, present) {
-				return false
-			}
-		}
-		for _, e := range t.MatchFields {
-			if !meets(e, n.Name, true) {
-				return false
-			}
-		}
-		return len(t.MatchExpressions)+len(t.MatchFields) > 0
-	})
-}
-
 // terms returns the terms of a required node affinity.
 func terms(a *corev1.Affinity) []corev1.NodeSelectorTerm {
 	return a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
-}
-
-func meets(e corev1.NodeSelectorRequirement, value string, present bool) bool {
-	switch e.Operator {
-	case "In":
-		return present && slices.Contains(e.Values, value)
-	case "NotIn":
-		return !present || !slices.Contains(e.Values, value)
-	case "Exists":
-		return present
-	case "DoesNotExist":
-		return !present
-	}
-	bound, malformed := strconv.ParseInt(e.Values[0], 10, 64)
-	n, err := strconv.ParseInt(value, 10, 64)
-	return present && malformed == nil && err == nil && (e.Operator == "Gt" && n > bound || e.Operator == "Lt" && n < bound)
 }
 
 func (w *world) findSource(op int) (int, []string) {
@@ -604,7 +518,7 @@ func placeable(t *rapid.T, op dataflow.Operation) dataflow.Operation {
 	case 4:
 		op.Affinity = requiring(rapid.SampledFrom(keys()).Draw(t, "own key"), "1", "node-1", "node-2")
 	case 3:
-		own := testgen.Affinity().Draw(t, "own")
+		own := affinitytest.Affinities().Draw(t, "own")
 		if _, err := affinity.Compile(nil, own); err == nil {
 			op.Affinity = own
 		}

@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/golden"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -353,7 +356,8 @@ func TestContradictionIsExact(t *testing.T) {
 			possible, own := false, map[string]bool{}
 			for _, there := range nodes {
 				for _, here := range nodes {
-					admitsThere, admitsHere := admitsAll(a.Affinity, there), admitsAll(b.Affinity, here)
+					admitsThere := affinitytest.Match(a.Affinity, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: there}})
+					admitsHere := affinitytest.Match(b.Affinity, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Labels: here}})
 					own["a"], own["b"] = own["a"] || admitsThere, own["b"] || admitsHere
 					agree := true
 					for _, r := range b.RunAfter.Strategy.Requires {
@@ -374,20 +378,6 @@ func TestContradictionIsExact(t *testing.T) {
 	t.Logf("contradictions drawn: %v", hits)
 }
 
-// admitsAll reports whether a node matches an affinity with the operators In, Exists and
-// DoesNotExist.
-func admitsAll(a *corev1.Affinity, node map[string]string) bool {
-	return slices.ContainsFunc(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms, func(term corev1.NodeSelectorTerm) bool {
-		for _, e := range term.MatchExpressions {
-			value, ok := node[e.Key]
-			if ok == (e.Operator == corev1.NodeSelectorOpDoesNotExist) || e.Operator == corev1.NodeSelectorOpIn && !slices.Contains(e.Values, value) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
 func TestMermaid(t *testing.T) {
 	odd := load(`a"]-->x["<b>#quot;`)
 	convert := following(affinity.Require, topology.Zone, "disk")
@@ -402,19 +392,30 @@ func TestMermaid(t *testing.T) {
 		op.RunAfter.Strategy.Requires = []affinity.RequiredLabel{{Key: "disk"}}
 	})
 	ops := slices.Collect(mustFlow(t, load("a"), convert, serve, ignored, warned, odd).Operations())
-	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(dataflow.Mermaid(ops, dataflow.Check(ops...))))
+	seen := map[dataflow.Ref]dataflow.Observation{
+		ref("a"):    {Phase: dataflow.Complete, Node: "node-1"},
+		ref("b"):    {Phase: dataflow.Failed},
+		ref("gone"): {Phase: dataflow.Executing},
+	}
+	golden.Compare(t, *update, "testdata/mermaid.golden", []byte(dataflow.Mermaid(ops, dataflow.Check(ops...), seen)))
 }
 
-// The characters of names and label keys are drawn unchanged, all others as codes.
+// The characters of names and label keys are drawn unchanged, characters without a shape as
+// escape sequences, and all others as codes. The tests of examples/plan draw the pictures.
 func TestMermaidEscapesOtherCharacters(t *testing.T) {
-	const asIs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_./,"
+	const asIs = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./"
 	for r := range rune(0x250) {
-		want := fmt.Sprintf("[%s]", string(r))
-		if !strings.ContainsRune(asIs, r) {
-			want = fmt.Sprintf("[#%d;]", r)
+		want := fmt.Sprintf("#%d;", r)
+		switch {
+		case strings.ContainsRune(asIs, r):
+			want = string(r)
+		case r == '¶':
+			want = "#92;u00b6"
+		case !strconv.IsPrint(r):
+			want = "#92;" + strings.Trim(strconv.QuoteRune(r), `\'`)
 		}
-		picture := dataflow.Mermaid([]dataflow.Operation{{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: string(r)}}}, nil)
-		if want = `["DataLoad ` + want[1:len(want)-1] + `"]`; !strings.Contains(picture, want) {
+		picture := dataflow.Mermaid([]dataflow.Operation{{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: string(r)}}}, nil, nil)
+		if want = `["` + want + `\nDataLoad"]`; !strings.Contains(picture, want) {
 			t.Errorf("%q: no %s in\n%s", r, want, picture)
 		}
 	}
@@ -430,7 +431,7 @@ func TestMermaidOfAnything(t *testing.T) {
 		dataflow.Problem{Code: dataflow.CodeUnknownField, Severity: dataflow.SeverityError},
 		dataflow.Problem{Code: dataflow.CodeStranding, Severity: dataflow.SeverityWarning, Operation: ref("elsewhere")},
 		dataflow.Problem{Code: dataflow.CodeInvalid, Severity: dataflow.SeverityError, Operation: ref("gone")})
-	golden.Compare(t, *update, "testdata/mermaid-anything.golden", []byte(dataflow.Mermaid(ops, problems)))
+	golden.Compare(t, *update, "testdata/mermaid-anything.golden", []byte(dataflow.Mermaid(ops, problems, nil)))
 }
 
 func TestSplit(t *testing.T) {

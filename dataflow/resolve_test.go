@@ -14,6 +14,7 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/dataflowtest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -36,36 +37,6 @@ func observations(ops []dataflow.Operation) *rapid.Generator[map[dataflow.Ref]da
 		}
 		return seen
 	})
-}
-
-// states is law F4 by its definition: Blocked is the least fixpoint.
-func (c chain) states(seen map[dataflow.Ref]dataflow.Observation) map[dataflow.Ref]dataflow.State {
-	states := map[dataflow.Ref]dataflow.State{}
-	for ref, op := range c {
-		complete := !slices.ContainsFunc(waitsFor(op), func(ref dataflow.Ref) bool { return seen[ref].Phase != "Complete" })
-		switch phase := seen[ref].Phase; {
-		case phase == "Executing":
-			states[ref] = dataflow.Running
-		case phase == "Complete" || phase == "Failed":
-			states[ref] = dataflow.Finished
-		case complete:
-			states[ref] = dataflow.Ready
-		default:
-			states[ref] = dataflow.Waiting
-		}
-	}
-	for grown := true; grown; {
-		grown = false
-		for ref, op := range c {
-			blocked := slices.ContainsFunc(waitsFor(op), func(ref dataflow.Ref) bool {
-				return seen[ref].Phase == "Failed" || states[ref] == dataflow.Blocked
-			})
-			if blocked && states[ref] == dataflow.Waiting {
-				states[ref], grown = dataflow.Blocked, true
-			}
-		}
-	}
-	return states
 }
 
 // distances returns, for each Blocked operation, how many steps away each failed operation is
@@ -102,7 +73,7 @@ func TestLawF4States(t *testing.T) {
 			ops := flows().Draw(t, "ops")
 			seen := observations(ops).Draw(t, "seen")
 			f, c := mustFlow(t, ops...), newChain(ops)
-			states := c.states(seen)
+			states := dataflowtest.States(ops, seen)
 			distances := c.distances(states, seen)
 			for _, op := range ops {
 				got, err := f.Resolve(op.Ref, seen)

@@ -15,9 +15,9 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"pgregory.net/rapid"
 
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -37,7 +37,7 @@ func operations() *rapid.Generator[manifest.Operation] {
 			op.GenerateName, op.Ref.Name = op.Ref.Name+"-", ""
 		}
 		if rapid.Bool().Draw(t, "runs after") {
-			op.RunAfter = &dataflow.RunAfter{Ref: ref.Draw(t, "predecessor"), Strategy: testgen.Strategy().Draw(t, "strategy")}
+			op.RunAfter = &dataflow.RunAfter{Ref: ref.Draw(t, "predecessor"), Strategy: affinitytest.Strategies().Draw(t, "strategy")}
 			if rapid.Bool().Draw(t, "depends") {
 				source := ref.Draw(t, "source")
 				op.RunAfter.DependOn = &source
@@ -49,7 +49,7 @@ func operations() *rapid.Generator[manifest.Operation] {
 			op.TTLSecondsAfterFinished = &ttl
 		}
 		op.Observation.Phase = rapid.SampledFrom([]dataflow.Phase{"", dataflow.Pending, dataflow.Complete}).Draw(t, "phase")
-		op.Observation.Labels = testgen.LabelSet().Draw(t, "recorded")
+		op.Observation.Labels = affinitytest.LabelSets().Draw(t, "recorded")
 		if op.Ref.Kind == dataflow.DataBackup {
 			return op
 		}
@@ -63,8 +63,8 @@ func operations() *rapid.Generator[manifest.Operation] {
 		if op.Ref.Kind == dataflow.DataProcess && rapid.Bool().Draw(t, "script") {
 			return op
 		}
-		op.Affinity = testgen.Affinity().Draw(t, "affinity")
-		op.NodeSelector = rapid.MapOfN(rapid.SampledFrom(testgen.Keys()), rapid.SampledFrom(testgen.Values()), 0, 2).Draw(t, "selector")
+		op.Affinity = affinitytest.Affinities().Draw(t, "affinity")
+		op.NodeSelector = rapid.MapOfN(rapid.SampledFrom(affinitytest.Keys()), rapid.SampledFrom(affinitytest.Values()), 0, 2).Draw(t, "selector")
 		op.Tolerations = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) corev1.Toleration {
 			toleration := corev1.Toleration{Key: "a", Operator: rapid.SampledFrom([]corev1.TolerationOperator{"", "Exists", "Near"}).Draw(t, "operator"), Effect: corev1.TaintEffectNoExecute}
 			if rapid.Bool().Draw(t, "seconds") {
@@ -351,7 +351,7 @@ func sortedKeys(m map[string]any) []string {
 // What apimachinery's own converter makes of the affinity and the tolerations is what Decode does.
 func TestConverterAgrees(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		own := testgen.Affinity().Draw(t, "affinity")
+		own := affinitytest.Affinities().Draw(t, "affinity")
 		if own == nil {
 			return
 		}

@@ -150,7 +150,7 @@ func (c *cluster) etcd(programs string) (url string) {
 
 func (c *cluster) apiServer(programs, etcd string) {
 	c.t.Helper()
-	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+","+serviceAccount+",2,\"system:serviceaccounts\"\n"))
+	tokens := c.write("tokens.csv", []byte(adminToken+",admin,1,\"system:masters\"\n"+controllerToken+","+serviceAccount+",2,\"system:serviceaccounts\"\n"+viewerToken+",viewer,3\n"))
 	audit := c.write("audit.yaml", []byte("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata, users: [\""+serviceAccount+"\"]}, {level: None}]\n"))
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/owenrumney/go-sarif/v2/sarif"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
@@ -61,13 +65,16 @@ func printLines(w io.Writer, r *report) error {
 	return out.err
 }
 
-// printGitHub prints workflow commands, which GitHub shows as annotations.
+// printGitHub prints workflow commands, which GitHub shows as annotations: errors first, since it
+// shows only the first ten of a step.
 func printGitHub(w io.Writer, r *report) error {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 	out := errorWriter{w: w}
-	for i := range r.Problems {
-		p := &r.Problems[i]
+	problems := slices.Clone(r.Problems)
+	slices.SortStableFunc(problems, func(a, b problem) int { return cmp.Compare(a.Severity, b.Severity) })
+	for i := range problems {
+		p := &problems[i]
 		at := p.at()
 		out.printf("::%s file=%s,line=%d,col=%d,title=%s::%s\n", strings.ToLower(string(p.Severity)),
 			property.Replace(printable(at.File)), max(at.Line, 1), max(at.Column, 1), p.Code, data.Replace(printable(p.text())))
@@ -75,17 +82,17 @@ func printGitHub(w io.Writer, r *report) error {
 	return out.err
 }
 
-// printMarkdown prints a table of problems, for the summary of a step.
-func printMarkdown(w io.Writer, r *report) error {
-	cell := func(text string) string {
-		text = printable(text)
-		for _, special := range `\` + "`*_{}[]<>#|~$@" {
-			text = strings.ReplaceAll(text, string(special), `\`+string(special))
-		}
-		return text
+// printMarkdown prints a table of problems, for the summary of a step, which GitHub limits to a
+// megabyte.
+func printMarkdown(w io.Writer, r *report, quiet bool) error {
+	const most = 900 << 10
+	special := regexp.MustCompile("[\\\\`*_{}\\[\\]<>#|~$@&!]|://")
+	cell := func(text string) string { return special.ReplaceAllString(printable(text), `\$0`) }
+	if quiet && len(r.Problems) == 0 {
+		return nil
 	}
-	out := errorWriter{w: w}
-	out.printf("**%s**\n", r.summary())
+	out, size := errorWriter{w: w}, 0
+	out.printf("**%s**\n", strings.ReplaceAll(r.summary(), "\n", "**\n**"))
 	if len(r.Problems) > 0 {
 		out.printf("\n| | problem | where | what |\n|---|---|---|---|\n")
 	}
@@ -95,7 +102,12 @@ func printMarkdown(w io.Writer, r *report) error {
 		if p.Severity == dataflow.SeverityError {
 			mark = "❌ error"
 		}
-		out.printf("| %s | %s | %s | %s |\n", mark, p.Code, cell(p.at().String()), cell(p.text()))
+		row := fmt.Sprintf("| %s | %s | %s | %s |\n", mark, p.Code, cell(p.at().String()), cell(p.text()))
+		if size += len(row); size > most {
+			out.printf("| | | | %s not listed |\n", count(len(r.Problems)-i, "more problem"))
+			break
+		}
+		out.printf("%s", row)
 	}
 	return out.err
 }
@@ -171,77 +183,47 @@ func printJUnit(w io.Writer, r *report) error {
 	return out.err
 }
 
-// The parts of SARIF 2.1.0 that are written.
-type (
-	sarifLog struct {
-		Schema  string     `json:"$schema"`
-		Version string     `json:"version"`
-		Runs    []sarifRun `json:"runs"`
-	}
-	sarifRun struct {
-		Tool struct {
-			Driver sarifDriver `json:"driver"`
-		} `json:"tool"`
-		Results []sarifResult `json:"results"`
-	}
-	sarifDriver struct {
-		Name           string      `json:"name"`
-		InformationURI string      `json:"informationUri"`
-		Version        string      `json:"version"`
-		Rules          []sarifRule `json:"rules"`
-	}
-	sarifRule struct {
-		ID string `json:"id"`
-	}
-	sarifResult struct {
-		RuleID    string          `json:"ruleId"`
-		Level     string          `json:"level"`
-		Message   sarifText       `json:"message"`
-		Locations []sarifLocation `json:"locations"`
-	}
-	sarifText struct {
-		Text string `json:"text"`
-	}
-	sarifLocation struct {
-		Physical struct {
-			Artifact struct {
-				URI string `json:"uri"`
-			} `json:"artifactLocation"`
-			Region *sarifRegion `json:"region,omitempty"`
-		} `json:"physicalLocation"`
-	}
-	sarifRegion struct {
-		StartLine   int `json:"startLine"`
-		StartColumn int `json:"startColumn,omitempty"`
-	}
-)
-
 // printSARIF prints the problems as SARIF 2.1.0, which GitHub's code scanning reads.
 func printSARIF(w io.Writer, r *report) error {
-	run := sarifRun{Results: []sarifResult{}}
-	run.Tool.Driver = sarifDriver{"plan", "https://github.com/fluid-cloudnative/slipstream", version, []sarifRule{}}
-	rules := map[dataflow.Code]bool{}
+	log, err := sarif.New(sarif.Version210)
+	if err != nil {
+		return err
+	}
+	log.Schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+	run := sarif.NewRunWithInformationURI("plan", home).WithColumnKind("unicodeCodePoints")
+	run.Tool.Driver.WithVersion(version)
+	table := codeTable()
 	for i := range r.Problems {
 		p := &r.Problems[i]
-		if !rules[p.Code] {
-			rules[p.Code] = true
-			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{string(p.Code)})
-		}
-		result := sarifResult{RuleID: string(p.Code), Level: strings.ToLower(string(p.Severity)), Message: sarifText{printable(p.text())}, Locations: []sarifLocation{}}
+		meaning := table[p.Code]
+		short, _, _ := strings.Cut(meaning, " Example: ")
+		run.AddRule(string(p.Code)).WithName(string(p.Code)).WithDescription(short).WithTextHelp(meaning).WithHelpURI(home + "/blob/main/CONTRIBUTING.md#problem-codes")
+		result := run.CreateResultForRule(string(p.Code)).WithLevel(strings.ToLower(string(p.Severity))).WithMessage(sarif.NewTextMessage(printable(p.text())))
 		for _, at := range p.Places {
-			var l sarifLocation
-			l.Physical.Artifact.URI = (&url.URL{Path: at.File}).String()
-			if at.Line > 0 {
-				l.Physical.Region = &sarifRegion{at.Line, at.Column}
-			}
-			result.Locations = append(result.Locations, l)
+			result.AddLocation(sarifLocation(p, at))
 		}
-		run.Results = append(run.Results, result)
 	}
-	text, err := encodeJSON(sarifLog{"https://json.schemastore.org/sarif-2.1.0.json", "2.1.0", []sarifRun{run}}, "")
+	log.AddRun(run)
+	text, err := encodeJSON(log, "")
 	if err != nil {
 		return err
 	}
 	_, err = w.Write(text)
 	return err
+}
+
+func sarifLocation(p *problem, at place) *sarif.Location {
+	physical := sarif.NewPhysicalLocation().WithArtifactLocation(sarif.NewSimpleArtifactLocation((&url.URL{Path: at.File}).String()))
+	if at.Line > 0 {
+		region := sarif.NewRegion().WithStartLine(at.Line)
+		if at.Column > 0 {
+			region.WithStartColumn(at.Column)
+		}
+		physical.WithRegion(region)
+	}
+	location := sarif.NewLocationWithPhysicalLocation(physical)
+	if p.Operation != nil {
+		location.LogicalLocations = []*sarif.LogicalLocation{sarif.NewLogicalLocation().WithFullyQualifiedName(printable(p.Operation.String())).WithKind("object")}
+	}
+	return location
 }

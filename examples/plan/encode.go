@@ -8,8 +8,6 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
-
-	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
 // printers are the forms of the output.
@@ -22,7 +20,7 @@ func printers(o options, colour bool) map[string]func(io.Writer, *report) error 
 		"html":     printHTML,
 		"lines":    printLines,
 		"github":   printGitHub,
-		"markdown": printMarkdown,
+		"markdown": func(w io.Writer, r *report) error { return printMarkdown(w, r, o.quiet) },
 		"junit":    printJUnit,
 		"sarif":    printSARIF,
 	}
@@ -177,26 +175,6 @@ func inBlocks(n *yaml.Node) {
 	for _, child := range n.Content {
 		inBlocks(child)
 	}
-}
-
-// printMermaid prints one picture of all flows.
-func printMermaid(w io.Writer, r *report) error {
-	problems := make([]dataflow.Problem, 0, len(r.Problems))
-	for _, p := range r.Problems {
-		if p.Operation != nil {
-			problems = append(problems, dataflow.Problem{Code: p.Code, Severity: p.Severity, Operation: *p.Operation})
-		}
-	}
-	operations := make([]dataflow.Operation, len(r.Operations))
-	for i := range r.Operations {
-		e := r.Operations[i].entry
-		operations[i] = e.Operation.Operation
-		if e.Faulty && e.RunAfter != nil { // what it would inherit is not known
-			operations[i].RunAfter = &dataflow.RunAfter{Ref: e.RunAfter.Ref}
-		}
-	}
-	_, err := io.WriteString(w, dataflow.Mermaid(operations, problems))
-	return err
 }
 
 // errorWriter writes until an error, which it keeps.

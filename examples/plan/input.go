@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
 	podresources "k8s.io/component-helpers/resource"
 
@@ -23,18 +23,22 @@ import (
 // input is what was read from all sources.
 type input struct {
 	stdin     io.Reader
+	progress  *progress
 	namespace string // of objects that name none
+	only      string // the namespace that is read; empty: all
 
 	operations []entry
 	nodes      []corev1.Node
 	used       map[string]corev1.ResourceList // by node name, what the running pods request
 	skipped    int                            // objects of other kinds
 
-	faults  []*source.Fault // outside operations
-	lost    bool            // objects may be missing: nothing is concluded from their absence
-	refused bool            // a document could not be read, or kubectl refuses it
+	faults   []*source.Fault // outside operations
+	warnings []*source.Fault // what the report does without
+	lost     bool            // objects may be missing: nothing is concluded from their absence
+	refused  bool            // a document could not be read, or kubectl refuses it
 
-	index *dataflow.NodeIndex // nil without nodes
+	forecasts bool                // nodes were named or read
+	index     *dataflow.NodeIndex // nil without nodes
 }
 
 // entry is an operation of the input.
@@ -72,9 +76,11 @@ func (in *input) readFile(file string, accept func(*source.Object)) {
 		defer f.Close()
 		name, r = file, f
 	}
+	in.progress.stage("reading %s", name)
 	objects := 0
 	for object, err := range source.Read(name, r) {
 		objects++
+		in.progress.step("reading %s: %d objects", name, objects)
 		if err == nil {
 			accept(object)
 			continue
@@ -83,9 +89,11 @@ func (in *input) readFile(file string, accept func(*source.Object)) {
 		errors.As(err, &fault)
 		in.fault(fault)
 	}
-	if objects == 0 {
-		in.fault(&source.Fault{Position: source.Position{File: name}, Err: errors.New("holds no object")})
-	}
+}
+
+// mayExist reports whether an operation that was not read may exist.
+func (in *input) mayExist(ref dataflow.Ref) bool {
+	return in.lost || in.only != "" && ref.Namespace != in.only
 }
 
 // fault keeps a fault that is in no operation.
@@ -117,7 +125,7 @@ func (in *input) accept(o *source.Object) {
 }
 
 func (in *input) operation(op *manifest.Operation, o *source.Object, err error) {
-	op.Ref.Namespace = cmp.Or(op.Ref.Namespace, in.namespace)
+	op.Ref.Namespace = cmp.Or(op.Ref.Namespace, in.namespace, "default")
 	e := entry{Operation: op, object: o}
 	for _, f := range o.Faults {
 		code, field := dataflow.Code(codeUnreadable), ""
@@ -175,11 +183,11 @@ func (in *input) acceptPod(o *source.Object) {
 			in.used[pod.Spec.NodeName] = used
 		}
 		requests := podresources.PodRequests(&pod, podresources.PodResourcesOptions{UseStatusResources: true})
-		requests[corev1.ResourcePods] = *resource.NewQuantity(1, resource.DecimalSI)
+		requests[corev1.ResourcePods] = *apiresource.NewQuantity(1, apiresource.DecimalSI)
 		for name, quantity := range requests {
-			unit := resource.Scale(0)
+			unit := apiresource.Scale(0)
 			if name == corev1.ResourceCPU {
-				unit = resource.Milli
+				unit = apiresource.Milli
 			}
 			quantity.RoundUp(unit) // as kube-scheduler does for each pod
 			sum := used[name]
@@ -293,18 +301,15 @@ func nodeNames(nodes []corev1.Node) []string {
 	return names
 }
 
-func newInput(stdin io.Reader, namespace string) *input {
-	return &input{stdin: stdin, namespace: namespace, used: map[string]corev1.ResourceList{}}
-}
-
 // finish checks that there is something to report, and indexes the nodes.
-func (in *input) finish(withNodes bool) {
-	if len(in.operations)+len(in.faults) == 0 && in.skipped+len(in.nodes) > 0 {
+func (in *input) finish() {
+	if in.only == "" && len(in.operations)+len(in.faults) == 0 && in.skipped+len(in.nodes) > 0 {
 		in.fault(&source.Fault{Lost: true, Err: errors.New("the input has no DataLoad, DataMigrate, DataProcess or DataBackup")})
 	}
-	if !withNodes {
+	if !in.forecasts {
 		return
 	}
+	in.progress.stage("indexing %s", count(len(in.nodes), "node"))
 	if len(in.nodes) == 0 {
 		in.fault(&source.Fault{Position: source.Position{File: "--nodes"}, Lost: true, Err: errors.New("no Node in there")})
 		return

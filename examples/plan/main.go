@@ -1,49 +1,63 @@
 // Command plan shows what a dataflow will do, and every mistake in it, before anything runs:
-// from files, or from live objects. See -h.
+// from files, or from a cluster. See -h.
 package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"syscall"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
-const usage = `plan shows what a dataflow will do, and every mistake in it, before anything runs.
+// usage is printed before the flags. PLAN is replaced by how the program was called.
+const usage = `PLAN shows what a dataflow will do, and every mistake in it, before anything runs.
 
 Usage:
-  plan [flags] [FILE|DIR|-]…
+  PLAN [flags] FILE|DIR|-…            of files
+  PLAN [flags]                        of a cluster, through kubectl
 
 Examples:
-  plan flow.yaml                       what a file says
-  plan flows/ more.yaml                directories and several files
-  kubectl get dataloads,datamigrates,dataprocesses,databackups -A -o yaml | plan -
-                                       what a cluster says
-  plan flow.yaml --nodes nodes.yaml --pods pods.yaml
-                                       where each operation can run such that all others
-                                       can, and where it would strand them
-  plan flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
-                                       what follows once download ran on gpu-a1
-  plan flow.yaml --host fluid-main     what Fluid's main branch does not carry out
-  plan flow.yaml -o github --fail-on warning
-                                       in a GitHub workflow
+  PLAN flow.yaml                      what a file says
+  PLAN flows/ more.yaml               directories and several files
+  PLAN -A                             what the cluster of the current context says
+  PLAN -n team-a --context staging    one namespace of another cluster
+  kubectl get dataloads -A -o yaml | PLAN -
+                                      what another program prints
+  PLAN flow.yaml --nodes nodes.yaml --pods pods.yaml
+                                      where each operation can run such that all others
+                                      can, and where it would strand them
+  PLAN flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
+                                      what follows once download ran on gpu-a1
+  PLAN flow.yaml --host fluid-main    what Fluid's main branch does not carry out
+  PLAN flow.yaml -o github --fail-on warning
+                                      in a GitHub workflow
+  source <(PLAN completion bash)      completion of flags and their values; also zsh, fish
 
 Flags:
 `
 
 const statuses = `
 Exit status: 0 if there is no problem at or above --fail-on, 1 if there is one, 2 if the
-input or the flags could not be read. NO_COLOR, or TERM=dumb, turns colour off.
+input or the flags could not be read, or the output not be written. NO_COLOR, or
+TERM=dumb, turns colour off. Built as kubectl-slipstream and in the PATH, the program is
+"kubectl slipstream".
 `
 
 // version is the version of the program's output and flags.
@@ -58,45 +72,76 @@ const (
 
 func main() {
 	debug.SetMemoryLimit(1600 << 20) // from there on, less memory matters more than less time
+	signal.Ignore(syscall.SIGPIPE)   // a closed pipe is an error of the output like any other
 	dumb := os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb"
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, isTerminal(os.Stdout) && !dumb))
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, term.IsTerminal(int(os.Stdout.Fd())) && !dumb))
 }
 
-func isTerminal(f *os.File) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+// programName is how the program was called: plan, or kubectl slipstream.
+func programName() string {
+	if plugin, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "kubectl-"); ok {
+		return "kubectl " + plugin
+	}
+	return "plan"
 }
 
 // options are the flags.
 type options struct {
 	files, nodes, pods, ran  []string
 	namespace, host, format  string
+	context, kubeconfig      string
 	failOn                   string
 	ignore                   []string
+	allNamespaces            bool
 	quiet, version, help     bool
 	extendedResourceTolerate bool
 }
 
-func (o *options) flags() *pflag.FlagSet {
-	flags := pflag.NewFlagSet("plan", pflag.ContinueOnError)
+// command returns the program as a command of cobra, which knows how to complete flags.
+func (o *options) command() *cobra.Command {
+	name := programName()
+	c := &cobra.Command{
+		Use: strings.ReplaceAll(name, " ", "-"), SilenceErrors: true, SilenceUsage: true, Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.files = append(o.files, args...)
+			return nil
+		},
+	}
+	c.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: name}
+	flags := c.Flags()
 	flags.SortFlags = false
 	flags.StringArrayVarP(&o.files, "filename", "f", nil, "a `file` of manifests, a directory of them, or - for standard input; the same as an argument")
 	flags.StringArrayVar(&o.nodes, "nodes", nil, "a `file` or directory with the nodes of the cluster, for a forecast")
 	flags.StringArrayVar(&o.pods, "pods", nil, "a `file` or directory with the pods of the cluster: what they request is not free")
+	flags.StringVarP(&o.namespace, "namespace", "n", "", "the `namespace` of objects in files that name none (default default), or the one that is read of a cluster (default that of the context)")
+	flags.BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "read all namespaces of the cluster")
+	flags.StringVar(&o.context, "context", "", "the `context` of the kubeconfig")
+	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "the `file` with the kubeconfig")
 	flags.StringArrayVar(&o.ran, "ran", nil, "assume that an operation completed on a node: `Kind/namespace/name=node`")
 	flags.BoolVar(&o.extendedResourceTolerate, "extended-resource-toleration", false, "count the tolerations that the admission plugin ExtendedResourceToleration adds")
 	flags.StringVar(&o.host, "host", string(dataflow.Fluid1_0), "the system that runs the flow: "+strings.Join(hosts(), ", "))
-	flags.StringVarP(&o.namespace, "namespace", "n", "default", "the `namespace` of objects that name none")
 	flags.StringVarP(&o.format, "output", "o", "table", "the form of the output: "+strings.Join(formats(), ", "))
-	flags.StringVar(&o.failOn, "fail-on", "error", "exit with status 1 on: error, warning, never")
+	flags.StringVar(&o.failOn, "fail-on", "error", "exit with status 1 on: "+strings.Join(severities, ", "))
 	flags.StringArrayVar(&o.ignore, "ignore", nil, "do not report problems with this `code`")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print problems only, and nothing if there are none")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.BoolVarP(&o.help, "help", "h", false, "print this help")
-	flags.SetOutput(io.Discard) // errors are printed like all others
-	flags.Usage = func() {}
-	return flags
+	for flag, values := range map[string][]string{
+		"host": hosts(), "output": formats(), "fail-on": severities, "ignore": codeNames(),
+	} {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // it fails for unknown flags only
+	}
+	help := c.HelpFunc()
+	c.SetHelpFunc(func(of *cobra.Command, args []string) {
+		if o.help = of == c; !o.help {
+			help(of, args) // of completion, a command that cobra adds
+		}
+	})
+	return c
 }
+
+// severities are the values of --fail-on.
+var severities = []string{"error", "warning", "never"}
 
 func hosts() []string {
 	var names []string
@@ -110,24 +155,28 @@ func formats() []string { return slices.Sorted(maps.Keys(printers(options{}, fal
 
 // check returns what is wrong with the flags.
 func (o *options) check() error {
-	accepted := func(flag, value string, values []string) error {
-		if slices.Contains(values, value) {
-			return nil
+	var faults []error
+	accepted := func(flag, value string, values []string) {
+		if !slices.Contains(values, value) {
+			faults = append(faults, fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), hint(value, values)))
 		}
-		return fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), hint(value, values))
 	}
-	err := errors.Join(
-		accepted("--host", o.host, hosts()),
-		accepted("-o", o.format, formats()),
-		accepted("--fail-on", o.failOn, []string{"error", "warning", "never"}),
-	)
-	if len(o.files) == 0 {
-		err = errors.Join(err, errors.New("nothing to read: name files or directories, or - for standard input; -h explains"))
+	accepted("--host", o.host, hosts())
+	accepted("-o", o.format, formats())
+	accepted("--fail-on", o.failOn, severities)
+	for _, code := range o.ignore {
+		accepted("--ignore", code, codeNames())
 	}
-	if len(o.pods) > 0 && len(o.nodes) == 0 {
-		err = errors.Join(err, errors.New("--pods needs --nodes"))
+	if len(o.files) > 0 && (o.allNamespaces || o.context != "" || o.kubeconfig != "") {
+		faults = append(faults, fmt.Errorf("-A, --context and --kubeconfig name a cluster, and %q is a file: leave one of them out", o.files[0]))
 	}
-	return err
+	if o.allNamespaces && o.namespace != "" {
+		faults = append(faults, errors.New("-A and -n exclude each other"))
+	}
+	if len(o.files) > 0 && len(o.pods) > 0 && len(o.nodes) == 0 {
+		faults = append(faults, errors.New("--pods needs --nodes"))
+	}
+	return errors.Join(faults...)
 }
 
 // hint returns a hint at the accepted word that is most similar to a rejected one.
@@ -137,36 +186,61 @@ func hint(word string, accepted []string) string { return typo.Hint(word, accept
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) int {
 	fail := func(err error) int {
 		for _, err := range dataflow.Faults(err) {
-			fmt.Fprintln(stderr, "plan:", printable(err.Error()))
+			fmt.Fprintf(stderr, "%s: %s\n", programName(), printable(err.Error()))
 		}
 		return unusable
 	}
 	var o options
-	flags := o.flags()
-	if err := flags.Parse(args); err != nil {
-		return fail(fmt.Errorf("%w%s; -h explains", err, flagHint(flags, args)))
+	c := o.command()
+	var out bytes.Buffer
+	c.SetArgs(args)
+	c.SetOut(&out)
+	c.SetErr(io.Discard)
+	if err := c.Execute(); err != nil {
+		return fail(fmt.Errorf("%w%s; -h explains", err, flagHint(c.Flags(), args)))
 	}
 	switch {
 	case o.help:
-		fmt.Fprint(stdout, usage, flags.FlagUsages(), statuses)
-		return sound
+		fmt.Fprint(&out, strings.ReplaceAll(usage, "PLAN", programName()), c.Flags().FlagUsagesWrapped(88), statuses)
 	case o.version:
-		fmt.Fprintln(stdout, "plan", version)
+		fmt.Fprintln(&out, programName(), version)
+	}
+	if out.Len() > 0 { // help, the version, or a completion
+		if _, err := stdout.Write(out.Bytes()); err != nil {
+			return fail(err)
+		}
 		return sound
 	}
-	o.files = append(o.files, flags.Args()...)
 	if err := o.check(); err != nil {
 		return fail(err)
 	}
+	return o.report(stdin, stdout, stderr, colour, fail)
+}
 
-	in := readInput(stdin, &o)
-	seen, err := in.observe(o.ran)
-	if err != nil {
+// report reads the input and prints the report.
+func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool, fail func(error) int) int {
+	p := newProgress(stderr)
+	defer p.done()
+	in := &input{stdin: stdin, progress: p, namespace: o.namespace, used: map[string]corev1.ResourceList{}, forecasts: len(o.nodes) > 0}
+	if len(o.files) > 0 {
+		in.read(o.files, in.accept)
+	} else if err := in.readCluster(newKubectl(o, stdin, stderr, p), o); err != nil {
+		p.done()
 		return fail(err)
 	}
-	r := newReport(in, seen, &o)
+	in.name()
+	in.read(o.nodes, in.acceptNode)
+	in.read(o.pods, in.acceptPod)
+	in.finish()
+	seen, err := in.observe(o.ran)
+	if err != nil {
+		p.done()
+		return fail(err)
+	}
+	r := newReport(in, seen, o)
+	p.done()
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	if err := errors.Join(printers(o, colour)[o.format](out, r), out.Flush()); err != nil {
+	if err := errors.Join(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
 	switch {
@@ -189,15 +263,4 @@ func flagHint(flags *pflag.FlagSet, args []string) string {
 		}
 	}
 	return ""
-}
-
-// readInput reads everything that the flags name.
-func readInput(stdin io.Reader, o *options) *input {
-	in := newInput(stdin, o.namespace)
-	in.read(o.files, in.accept)
-	in.name()
-	in.read(o.nodes, in.acceptNode)
-	in.read(o.pods, in.acceptPod)
-	in.finish(len(o.nodes) > 0)
-	return in
 }

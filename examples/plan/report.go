@@ -29,6 +29,7 @@ type report struct {
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 
 	title string // the name of the first file
+	only  string // the namespace that was read of a cluster; empty: all
 	flows []flow
 	nodes int
 }
@@ -99,9 +100,6 @@ type flow struct {
 	first, end int // its operations
 }
 
-// codeUnreadable is the code of what could not be read.
-const codeUnreadable = "Unreadable"
-
 // reporter makes a report of the input.
 type reporter struct {
 	report
@@ -132,16 +130,20 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
-	r.Version, r.Host, r.Skipped = 2, o.host, in.skipped
-	r.title = strings.Join(o.files[:min(len(o.files), 1)], "")
+	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
+	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
-	if len(o.nodes) > 0 {
+	if in.forecasts {
 		completable := in.index != nil && !in.lost
 		r.Completable = &completable
 	}
 	operations := r.index()
+	in.progress.stage("checking %s", count(len(operations), "operation"))
 	r.check(operations)
-	for n, part := range dataflow.Split(operations...) {
+	parts := dataflow.Split(operations...)
+	in.progress.stage("looking ahead in %s", count(len(parts), "flow"))
+	for n, part := range parts {
+		in.progress.step("flow %d of %d, with %d operations", n+1, len(parts), len(part))
 		r.flow(n+1, part)
 	}
 	r.Flows = len(r.flows)
@@ -222,7 +224,7 @@ func (r *reporter) isConsequence(p dataflow.Problem) bool {
 		_, known := r.first[b.Operation]
 		switch {
 		case b.Field == "" && !known:
-			if r.in.lost {
+			if r.in.mayExist(b.Operation) {
 				return true
 			}
 		case b.Ancestors:
@@ -267,7 +269,7 @@ func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
 		}
 		i, there := r.first[at]
 		if !there {
-			misread = r.in.lost
+			misread = r.in.mayExist(at)
 			break
 		}
 		at, ok = r.in.operations[i].Predecessor()
@@ -360,7 +362,7 @@ func (r *reporter) unresolved(o *operation) bool {
 		if ref == nil {
 			continue
 		}
-		if _, known := r.first[*ref]; r.open[*ref] || !known && r.in.lost {
+		if _, known := r.first[*ref]; r.open[*ref] || !known && r.in.mayExist(*ref) {
 			return true
 		}
 	}
@@ -479,16 +481,26 @@ const listed = 100
 
 // describe reports where an operation can run.
 func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast {
-	nodes, strands := fc.Nodes(ref), fc.Strands(ref)
-	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Count: len(nodes), Reason: fc.Reason(ref)}
-	if len(nodes) <= listed {
-		f.Nodes = append(f.Nodes, nodes...)
-	}
-	f.Strands = append(f.Strands, strands[:min(len(strands), listed)]...)
+	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Reason: fc.Reason(ref)}
+	strands := false
+	var feasible []group
 	for _, g := range groups {
-		if fc.Verdict(ref, g.Names[0]) == dataflow.VerdictFeasible {
-			f.Groups = append(f.Groups, g.ID)
+		switch fc.Verdict(ref, g.Names[0]) {
+		case dataflow.VerdictFeasible:
+			f.Groups, f.Count, feasible = append(f.Groups, g.ID), f.Count+g.Count, append(feasible, g)
+		case dataflow.VerdictStrands:
+			strands = true
 		}
+	}
+	if f.Count <= listed {
+		for _, g := range feasible {
+			f.Nodes = append(f.Nodes, g.Names...)
+		}
+		slices.Sort(f.Nodes)
+	}
+	if strands {
+		all := fc.Strands(ref)
+		f.Strands = append(f.Strands, all[:min(len(all), listed)]...)
 	}
 	f.Affinity, _ = fc.Affinity(ref)
 	return f
@@ -542,13 +554,15 @@ func (r *reporter) place() {
 			}
 		}
 	}
-	for _, f := range r.in.faults {
-		code, path, message := dataflow.Code(codeUnreadable), "", f.Err.Error()
-		if field, text, ok := fieldOf(f.Err); ok {
-			path, message = field, text
-		}
-		if !ignored(code) {
-			r.Problems = append(r.Problems, problem{Code: code, Severity: dataflow.SeverityError, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
+	for severity, faults := range map[dataflow.Severity][]*source.Fault{dataflow.SeverityError: r.in.faults, dataflow.SeverityWarning: r.in.warnings} {
+		for _, f := range faults {
+			path, message := "", f.Err.Error()
+			if field, text, ok := fieldOf(f.Err); ok {
+				path, message = field, text
+			}
+			if !ignored(codeUnreadable) {
+				r.Problems = append(r.Problems, problem{Code: codeUnreadable, Severity: severity, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
+			}
 		}
 	}
 	r.sort()

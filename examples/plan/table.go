@@ -1,15 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
-
-	"github.com/mattn/go-runewidth"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
@@ -31,12 +28,15 @@ func printTable(w io.Writer, r *report, colour, quiet bool) error {
 		}
 		out.printf("%s %s  %s\n", coloured(p.Severity, colour), p.Code, shortened(strings.Join(places, ", ")))
 		if subject := p.subject(); subject != "" {
-			out.printf("    %s\n", printable(subject))
+			out.paragraph("    ", printable(subject))
 		}
-		out.printf("    %s\n\n", printable(p.Message))
+		out.paragraph("    ", printable(p.Message))
+		out.printf("\n")
 	}
 	if !quiet {
-		out.printf("%s\n", r.summary())
+		for _, line := range strings.Split(r.summary(), "\n") {
+			out.paragraph("", line)
+		}
 	}
 	return out.err
 }
@@ -46,6 +46,9 @@ func (r *report) summary() string {
 	text := fmt.Sprintf("%s in %s: %s, %s; %s skipped",
 		count(len(r.Operations), "operation"), count(r.Flows, "flow"),
 		count(r.count(dataflow.SeverityError), "error"), count(r.count(dataflow.SeverityWarning), "warning"), count(r.Skipped, "other object"))
+	if len(r.Operations) == 0 && r.only != "" {
+		text += fmt.Sprintf("\nno operation in namespace %s of the cluster; -A reads all namespaces", printable(r.only))
+	}
 	if r.Completable == nil {
 		return text
 	}
@@ -60,21 +63,18 @@ func (r *report) summary() string {
 			stranding++
 		}
 	}
-	text += fmt.Sprintf("\n%d of %s can be stranded, %d cannot complete", stranding, count(r.Flows, "flow"), failing)
+	text += fmt.Sprintf("\nOn %s, %d of %s can be stranded", count(r.nodes, "node"), stranding, count(r.Flows, "flow"))
+	if failing > 0 {
+		text += fmt.Sprintf(", %d cannot complete", failing)
+	}
 	if unknown > 0 {
 		text += fmt.Sprintf(", %d not known because of an error", unknown)
 	}
-	return text + " on " + count(r.nodes, "node")
+	return text
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// few is how many flows are shown in full; of more, only those with problems are.
+// few is how many flows are shown in full; of more, only those with problems are. It is also how
+// many reasons a legend explains.
 const few = 20
 
 // shown reports whether a flow is shown in full.
@@ -83,7 +83,7 @@ func (r *report) shown(f *flow) bool {
 }
 
 func (s *shortener) printOperations(out *errorWriter, r *report) {
-	rows := [][]string{{"FLOW", "OPERATION", "RUNS AFTER", "INHERITS", "STATE"}}
+	var shown []*operation
 	hidden, unresolved := 0, false
 	for i := range r.flows {
 		f := &r.flows[i]
@@ -92,58 +92,94 @@ func (s *shortener) printOperations(out *errorWriter, r *report) {
 			continue
 		}
 		for at := f.first; at < f.end; at++ {
-			o := &r.Operations[at]
-			rows = append(rows, s.row(o))
-			unresolved = unresolved || o.State == ""
+			shown = append(shown, &r.Operations[at])
+			unresolved = unresolved || r.Operations[at].State == ""
 		}
 	}
-	if len(rows) > 1 {
-		out.printf("%s\n", aligned(rows))
+	if len(shown) > 0 {
+		out.printf("%s\n", s.table(shown))
+		if s.prefix != "" {
+			out.paragraph("", fmt.Sprintf("…: the names start with %s", s.prefix))
+			out.printf("\n")
+		}
 	}
 	if hidden > 0 {
 		out.printf("%s without problems not shown\n\n", count(hidden, "flow"))
 	}
 	if unresolved {
-		out.printf("unresolved: it, or an operation before it, has an error\n\n")
+		out.printf("unresolved: it, or an operation before it, has an error or was not read\n\n")
 	}
 	for i := range r.Operations {
 		if o := &r.Operations[i]; len(o.NotLookedAt) > 0 {
-			out.printf("%s: not looked at: %s\n\n", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", ")))
+			out.paragraph("", fmt.Sprintf("%s: not looked at: %s", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", "))))
+			out.printf("\n")
 		}
 	}
 }
 
-// aligned returns rows in columns. The last column is not padded, and a cell that is wider than
-// all others by far does not widen its column.
-func aligned(rows [][]string) string {
-	const widest = 40
-	widths := make([]int, len(rows[0]))
-	for _, cells := range rows {
-		for i, cell := range cells {
-			widths[i] = max(widths[i], min(runewidth.StringWidth(cell), widest))
-		}
+// table returns the table of operations. If it is too wide, what the names have in common is left
+// out, and then other operations are named by the numbers of their rows.
+func (s *shortener) table(shown []*operation) string {
+	prefix, numbers := commonPrefix(shown), make(map[dataflow.Ref]int, len(shown))
+	for i := len(shown) - 1; i >= 0; i-- {
+		numbers[shown[i].Ref] = i + 1
 	}
-	var b strings.Builder
-	for _, cells := range rows {
-		for i, cell := range cells {
-			b.WriteString(cell)
-			if i < len(cells)-1 {
-				b.WriteString(strings.Repeat(" ", max(widths[i]-runewidth.StringWidth(cell), 0)+2))
-			}
-		}
-		b.WriteString("\n")
+	rows := s.rows(shown)
+	if width(rows) > columns && prefix != "" {
+		s.prefix = prefix
+		rows = s.rows(shown)
 	}
-	return trailing(b.String())
+	if width(rows) > columns && len(shown) > 1 {
+		s.numbers = numbers
+		rows = s.rows(shown)
+	}
+	return aligned(rows)
 }
 
-// trailing removes blanks at the ends of lines.
-func trailing(text string) string {
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
+// commonPrefix returns what all names start with, up to a dash or a dot.
+func commonPrefix(operations []*operation) string {
+	const least = 6 // below that it does not save much
+	prefix := operations[0].Name
+	for _, o := range operations {
+		n := 0
+		for n < min(len(prefix), len(o.Name)) && prefix[n] == o.Name[n] {
+			n++
+		}
+		prefix = prefix[:n]
 	}
-	return strings.Join(lines, "\n")
+	prefix = prefix[:strings.LastIndexAny(prefix, "-.")+1]
+	if len(operations) == 1 || len(prefix) < least || printable(prefix) != prefix {
+		return ""
+	}
+	return prefix
 }
+
+// rows are the rows of the table of operations, with its head.
+func (s *shortener) rows(operations []*operation) [][]string {
+	rows := [][]string{{"FLOW", "#", "OPERATION", "KIND", "RUNS AFTER", "INHERITS", "STATE"}}
+	marked := slices.ContainsFunc(operations, func(o *operation) bool { return o.worst != "" })
+	for i, o := range operations {
+		rows = append(rows, append([]string{strconv.Itoa(o.Flow), strconv.Itoa(i + 1)}, s.row(o)...))
+	}
+	if s.numbers != nil {
+		rows[0][4] = "AFTER"
+	}
+	keep := []bool{operations[len(operations)-1].Flow > operations[0].Flow, s.numbers != nil, true, true, true, true, true}
+	for i, cells := range rows {
+		column := -1
+		rows[i] = slices.DeleteFunc(cells, func(string) bool { column++; return !keep[column] })
+		switch {
+		case i > 0 && operations[i-1].worst != "":
+			rows[i][0] = marks[operations[i-1].worst] + " " + rows[i][0]
+		case marked:
+			rows[i][0] = "  " + rows[i][0]
+		}
+	}
+	return rows
+}
+
+// marks mark the rows of operations that have a problem.
+var marks = map[dataflow.Severity]string{dataflow.SeverityError: "✗", dataflow.SeverityWarning: "!"}
 
 // shortener leaves out the parts of names that the reader does not need: a namespace that all
 // operations have, the kind of an operation whose name no other operation has, and the part
@@ -152,6 +188,9 @@ type shortener struct {
 	namespace string
 	kinds     map[[2]string]dataflow.Kind // by namespace and name; "" if there are several
 	keys      map[string]map[string]bool
+	prefix    string               // of all names
+	numbers   map[dataflow.Ref]int // of rows, if these name operations
+	explained string               // the legend of the last table of nodes
 }
 
 func newShortener(r *report) *shortener {
@@ -198,9 +237,26 @@ func (s *shortener) operation(r dataflow.Ref) string {
 	return printable(r.String())
 }
 
+// name names an operation in a table that has its kind.
+func (s *shortener) name(r dataflow.Ref) string {
+	if s.prefix != "" {
+		r.Name = "…" + strings.TrimPrefix(r.Name, s.prefix)
+	}
+	if r.Namespace == s.namespace {
+		return printable(r.Name)
+	}
+	return printable(r.Namespace + "/" + r.Name)
+}
+
 // other names an operation in a cell of another one.
 func (s *shortener) other(r *dataflow.Ref, o *operation) string {
 	short := *r
+	if number, ok := s.numbers[*r]; ok {
+		return strconv.Itoa(number)
+	}
+	if rest, ok := strings.CutPrefix(short.Name, s.prefix); ok && s.prefix != "" {
+		short.Name = "…" + rest
+	}
 	if s.kinds[[2]string{r.Namespace, r.Name}] == r.Kind {
 		short.Kind = ""
 	}
@@ -210,13 +266,17 @@ func (s *shortener) other(r *dataflow.Ref, o *operation) string {
 	return printable(strings.TrimSpace(short.String()))
 }
 
-// row is the line of an operation. One that has a problem is marked.
+// row is the line of an operation.
 func (s *shortener) row(o *operation) []string {
-	after, mark := "-", map[dataflow.Severity]string{dataflow.SeverityError: " ✗", dataflow.SeverityWarning: " !"}[o.worst]
+	after := "-"
 	if o.RunAfter != nil {
 		after = s.other(o.RunAfter, o)
 	}
-	return []string{strconv.Itoa(o.Flow), s.operation(o.Ref) + mark, after, s.inherits(o), s.state(o)}
+	kind := printable(string(o.Kind))
+	if s.numbers != nil {
+		kind = strings.TrimPrefix(kind, "Data")
+	}
+	return []string{s.name(o.Ref), kind, after, s.inherits(o), s.state(o)}
 }
 
 func (s *shortener) inherits(o *operation) string {
@@ -234,18 +294,18 @@ func (s *shortener) inherits(o *operation) string {
 	return text
 }
 
+// state is the state of an operation with its phase, or the phase alone once it has started.
 func (s *shortener) state(o *operation) string {
-	switch {
-	case o.State == "":
-		return "unresolved"
+	text := cmp.Or(string(o.State), "unresolved")
+	switch phase := printable(string(o.Phase)); {
 	case o.State == dataflow.Running || o.State == dataflow.Finished:
-		return string(o.State) + " (" + printable(string(o.Phase)) + ")"
-	case o.On != nil && o.RunAfter != nil && *o.On == *o.RunAfter:
-		return string(o.State)
-	case o.On != nil:
-		return string(o.State) + " on " + s.other(o.On, o)
+		text = phase // which says more
+	case phase != "":
+		text += " (" + phase + ")"
 	}
-	text := string(o.State)
+	if o.On != nil && (o.RunAfter == nil || *o.On != *o.RunAfter) {
+		text += " on " + s.other(o.On, o)
+	}
 	for key, value := range o.inherited.All() {
 		text += ", " + s.key(key) + "=" + printable(value)
 	}
@@ -253,138 +313,4 @@ func (s *shortener) state(o *operation) string {
 		text += ", no " + s.key(key)
 	}
 	return text
-}
-
-// printNodes prints, for each flow, where its operations can run.
-func (s *shortener) printNodes(out *errorWriter, r *report) {
-	for i := range r.flows {
-		if f := &r.flows[i]; f.forecast != nil && r.nodes > 0 && r.shown(f) {
-			s.printFlow(out, r, i)
-		}
-	}
-}
-
-// printFlow prints a column for each group of nodes, and a legend. If there are too many groups
-// for a line, it prints the numbers of nodes instead.
-func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
-	f := &r.flows[i]
-	const most = 12
-	if len(f.groups) > most {
-		out.printf("%s%s\n\n", aligned(s.numbers(r, i)), "the numbers of nodes: yes, the whole flow can complete; strands, it would stop for good")
-		return
-	}
-	reasons := &legend{numbers: map[string]int{}}
-	rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1)}}
-	for g := range f.groups {
-		rows[0] = append(rows[0], string(rune('A'+g)))
-	}
-	for at := f.first; at < f.end; at++ {
-		o := &r.Operations[at]
-		cells := []string{s.operation(o.Ref)}
-		for g := range f.groups {
-			cells = append(cells, reasons.cell(f.forecast, o, &f.groups[g]))
-		}
-		rows = append(rows, cells)
-	}
-	out.printf("%s", aligned(rows))
-	for g, group := range f.groups {
-		labels := ""
-		if group.Labels.Len() > 0 && group.Count > 1 {
-			labels = " (" + printable(group.Labels.String()) + ")"
-		}
-		out.printf("%c: %s%s\n", 'A'+g, printable(some(group.Names)), shortened(labels))
-	}
-	for n, reason := range reasons.texts {
-		out.printf("%d: %s\n", n+1, printable(reason))
-	}
-	out.printf("yes: the whole flow can complete\n\n")
-}
-
-// legend numbers the reasons why operations cannot run on nodes.
-type legend struct {
-	numbers map[string]int
-	texts   []string
-}
-
-// cell is what a group of nodes is to an operation: yes, ran, or no with the number of the
-// reason.
-func (l *legend) cell(fc *dataflow.Forecast, o *operation, g *group) string {
-	node := g.Names[0]
-	verdict := fc.Verdict(o.Ref, node)
-	switch {
-	case o.node != "" && g.Count == 1 && node == o.node:
-		return "ran"
-	case verdict == dataflow.VerdictFeasible:
-		return "yes"
-	}
-	reason := fc.Why(o.Ref, node)
-	if verdict == dataflow.VerdictStrands {
-		reason = "strands: " + reason
-	}
-	n, ok := l.numbers[reason]
-	if !ok {
-		l.texts = append(l.texts, reason)
-		n = len(l.texts)
-		l.numbers[reason] = n
-	}
-	word := "no"
-	if verdict == dataflow.VerdictStrands {
-		word = "strands"
-	}
-	return fmt.Sprintf("%s %d", word, n)
-}
-
-// numbers returns the numbers of nodes for each operation of a flow, by verdict.
-func (s *shortener) numbers(r *report, i int) [][]string {
-	f := &r.flows[i]
-	rows := [][]string{{fmt.Sprintf("NODES OF FLOW %d", i+1), "yes", "strands", "no"}}
-	for at := f.first; at < f.end; at++ {
-		o := &r.Operations[at]
-		feasible, strands := len(f.forecast.Nodes(o.Ref)), len(f.forecast.Strands(o.Ref))
-		rows = append(rows, []string{s.operation(o.Ref), strconv.Itoa(feasible), strconv.Itoa(strands), strconv.Itoa(r.nodes - feasible - strands)})
-	}
-	return rows
-}
-
-// some lists a few names, and the number of the others.
-func some(names []string) string {
-	const few = 5
-	if len(names) <= few+1 {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
-}
-
-// printable makes text harmless for a terminal, a log and a markup language of lines: control
-// characters, marks of direction and invalid text are written as escape sequences.
-func printable(text string) string {
-	plain := true
-	for i := 0; i < len(text) && plain; i++ {
-		plain = ' ' <= text[i] && text[i] <= '~'
-	}
-	if plain || utf8.ValidString(text) && strings.IndexFunc(text, func(c rune) bool { return !unicode.IsPrint(c) || isControl(c) }) < 0 {
-		return text
-	}
-	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
-}
-
-// shortened leaves out the middle of a long text.
-func shortened(text string) string {
-	const most, each = 1000, 400
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:each], "") + " … " + strings.ToValidUTF8(text[len(text)-each:], "")
-}
-
-func coloured(severity dataflow.Severity, colour bool) string {
-	switch {
-	case !colour:
-		return string(severity)
-	case severity == dataflow.SeverityError:
-		return "\x1b[31m" + string(severity) + "\x1b[0m"
-	default:
-		return "\x1b[33m" + string(severity) + "\x1b[0m"
-	}
 }

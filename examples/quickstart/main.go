@@ -1,6 +1,6 @@
 // Command quickstart runs the three dataflows of Fluid's guide to affinity between data
 // operations on a small cluster, which is only a list of nodes. For each it prints where the
-// last operation may run without and with its strategy, and the affinity that it gets.
+// operation with a strategy may run without and with it, and the affinity that its pod gets.
 package main
 
 import (
@@ -40,12 +40,23 @@ func run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "The cluster")
+	for _, node := range nodes {
+		fmt.Fprintf(out, "  %s  zone %s  instance type %s", node.Name, node.Labels[topology.Zone], node.Labels["node.kubernetes.io/instance-type"])
+		for _, taint := range node.Spec.Taints {
+			fmt.Fprintf(out, "  taint %s", taint.ToString())
+		}
+		if node.Spec.Unschedulable {
+			fmt.Fprint(out, "  cordoned")
+		}
+		fmt.Fprintln(out)
+	}
 	for _, demo := range []struct{ title, file string }{
 		{"Demo 1: load-b runs on the node where load-a ran", "demos/demo1-location.yaml"},
 		{"Demo 2: load-b runs on a node with the same value of a custom label", "demos/demo2-custom-label.yaml"},
 		{"Demo 3: step4 inherits from step2, which is not its predecessor", "demos/demo3-depend-on.yaml"},
 	} {
-		fmt.Fprintln(out, demo.title)
+		fmt.Fprintf(out, "\n%s\n", demo.title)
 		objects, err := read[map[string]any](demo.file)
 		if err != nil {
 			return err
@@ -107,7 +118,7 @@ func play(out io.Writer, operations []dataflow.Operation, nodes []corev1.Node, i
 		if decision.State != dataflow.Ready || len(feasible) == 0 {
 			return fmt.Errorf("%s is %s, and can run on %d nodes", op.Ref, decision.State, len(feasible))
 		}
-		if op.RunAfter != nil && op.RunAfter.Strategy.Policy != "" {
+		if source, ok := op.Source(); ok {
 			alone, err := nodesOf(dataflow.Operation{Ref: op.Ref, NodeSelector: op.NodeSelector, Affinity: op.Affinity, Tolerations: op.Tolerations}, index)
 			if err != nil {
 				return err
@@ -116,17 +127,17 @@ func play(out io.Writer, operations []dataflow.Operation, nodes []corev1.Node, i
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "  %s, which may run on\n    %s without its strategy\n    %s with it: %s %s\n    and gets the affinity %s\n", op.Ref,
-				strings.Join(alone, " "), strings.Join(feasible, " "), op.RunAfter.Strategy.Policy, decision.Inherited, text)
+			fmt.Fprintf(out, "  %s may run, without its strategy, on %s\n", op.Ref.Name, strings.Join(alone, " "))
+			fmt.Fprintf(out, "  %s may run, with %s of %s from %s, on %s\n", op.Ref.Name, op.RunAfter.Strategy.Policy, decision.Inherited, source.Name, strings.Join(feasible, " "))
+			fmt.Fprintf(out, "  the affinity of its pod: %s\n", text)
 		}
 		for _, node := range nodes {
 			if node.Name == feasible[0] {
 				seen[op.Ref] = dataflow.Observation{Phase: dataflow.Complete, Labels: topology.Expose(node.Labels, op.Exposes...), Node: node.Name}
 			}
 		}
-		fmt.Fprintf(out, "  %s ran on %s\n", op.Ref, feasible[0])
+		fmt.Fprintf(out, "  %s ran on %s\n", op.Ref.Name, feasible[0])
 	}
-	fmt.Fprintln(out)
 	return nil
 }
 

@@ -15,5 +15,8 @@ func TestQuickstartPrintsTheGuidesDemos(t *testing.T) {
 	if err := run(&got); err != nil {
 		t.Fatal(err)
 	}
+	if lines := bytes.Count(got.Bytes(), []byte("\n")); lines > 60 {
+		t.Errorf("%d lines, want no more than a screen", lines)
+	}
 	golden.Compare(t, *update, "testdata/quickstart.golden", got.Bytes())
 }

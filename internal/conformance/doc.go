@@ -10,7 +10,7 @@
 //	podspec                manifest.Decode, dataflow.Check    defaulting and validation; the sum of a pod's requests
 //
 // Each compares 100,000 cases in a plain go test: a verdict on a node, or a whole pod. Half
-// of the cases are drawn from the small alphabet of internal/testgen, and half from all that
+// of the cases are drawn from the small alphabet of affinitytest, and half from all that
 // the API allows: any label key and value, name, taint, resource and quantity. With -v the
 // tests print how often each awkward corner was hit; one that never was is a failure. The
 // long run:

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -63,7 +63,7 @@ type alphabet struct {
 
 func (d *draw) newAlphabet() alphabet {
 	a := alphabet{
-		keys: testgen.Keys(), values: testgen.Values(), names: testgen.Names(),
+		keys: affinitytest.Keys(), values: affinitytest.Values(), names: affinitytest.Names(),
 		taintKeys:   []string{"dedicated", "example.com/gpu", corev1.TaintNodeUnschedulable},
 		taintValues: []string{"", "a", "3", "03", "-3", "-0", "+3", "9223372036854775808"},
 		resources:   d.anyResources(),

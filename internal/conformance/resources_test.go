@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podresources "k8s.io/component-helpers/resource"
+	fwk "k8s.io/kube-scheduler/framework"
 	corev1defaults "k8s.io/kubernetes/pkg/apis/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -189,22 +190,35 @@ func (d *draw) inspectRequests(requests corev1.ResourceList) {
 	}
 }
 
+// A cluster is nodes, and for each of them the pods that run there.
+type cluster struct {
+	nodes   []corev1.Node
+	running [][]*corev1.Pod
+	used    map[string]corev1.ResourceList // as dataflow.IndexNodes takes it
+	infos   []fwk.NodeInfo                 // as kube-scheduler takes it
+}
+
 // cluster draws up to n nodes, each with a name of its own, and the pods that run on them.
-func (d *draw) cluster(n int) (nodes []corev1.Node, running [][]*corev1.Pod) {
+// The label of the operating system is that which a kubelet gives its node.
+func (d *draw) cluster(n int) cluster {
+	var c cluster
 	for i := range 1 + d.IntN(n) {
 		node := d.node(topology.LabelSet{})
-		if node.Name = "node-" + strconv.Itoa(i); i < len(d.names) && !slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == d.names[i] }) {
+		if node.Name = "node-" + strconv.Itoa(i); i < len(d.names) && !slices.ContainsFunc(c.nodes, func(n corev1.Node) bool { return n.Name == d.names[i] }) {
 			node.Name = d.names[i]
+		}
+		if len(node.Labels) > 0 {
+			node.Labels[corev1.LabelOSStable] = "linux"
 		}
 		d.taint(node)
 		d.allocate(node)
-		nodes = append(nodes, *node)
 		pods := exactly(max(0, d.IntN(6)-2), func() *corev1.Pod { return d.runningPod(node.Name) })
 		d.hit("running: no pods", len(pods) == 0)
 		d.hit("running: several pods", len(pods) > 1)
-		running = append(running, pods)
+		c.nodes, c.running = append(c.nodes, *node), append(c.running, pods)
 	}
-	return nodes, running
+	c.used, c.infos = used(c.nodes, c.running), snapshots(c.nodes, c.running)
+	return c
 }
 
 // allocate gives a node allocatable resources: one at least, as law L9 does not look at
@@ -322,11 +336,11 @@ func used(nodes []corev1.Node, running [][]*corev1.Pod) map[string]corev1.Resour
 }
 
 // inspectFree counts the corners of what the nodes have free for a pod.
-func (d *draw) inspectFree(nodes []corev1.Node, used map[string]corev1.ResourceList, requests corev1.ResourceList) {
-	for i := range nodes {
-		for name, allocatable := range nodes[i].Status.Allocatable {
+func (d *draw) inspectFree(c cluster, requests corev1.ResourceList) {
+	for i := range c.nodes {
+		for name, allocatable := range c.nodes[i].Status.Allocatable {
 			free, requested := allocatable.DeepCopy(), requests[name]
-			free.Sub(used[nodes[i].Name][name])
+			free.Sub(c.used[c.nodes[i].Name][name])
 			d.hit("node: more used than allocatable", free.Sign() < 0)
 			d.hit("node: exactly what is requested is free", !requested.IsZero() && free.Cmp(requested) == 0)
 		}

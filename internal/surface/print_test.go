@@ -2,7 +2,6 @@ package surface
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -157,9 +156,10 @@ func checkPrinted(t *testing.T, v reflect.Value) {
 func checkJSON(t *testing.T, v reflect.Value) {
 	data, err := json.Marshal(v.Interface())
 	if _, ok := v.Interface().(dataflow.ForecastOptions); ok {
-		// JSON has no map with structs as keys. An error is better than a field that is lost.
-		if unsupported := (*json.UnsupportedTypeError)(nil); !errors.As(err, &unsupported) {
-			t.Errorf("JSON of ForecastOptions: %s, %v", data, err)
+		// JSON has no map with structs as keys. An error, whose type differs between releases of
+		// Go, is better than a field that is lost.
+		if err == nil {
+			t.Errorf("JSON of ForecastOptions: %s", data)
 		}
 		return
 	}

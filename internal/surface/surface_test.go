@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the listing again")
 // v1 for a new major version. Run with -update to write the listing again.
 func TestWhatIsExportedIsAsListed(t *testing.T) {
 	var listing strings.Builder
-	for _, folder := range []string{"topology", "affinity", "dataflow", "dataflow/manifest"} {
+	for _, folder := range []string{"topology", "affinity", "affinity/affinitytest", "dataflow", "dataflow/dataflowtest", "dataflow/manifest"} {
 		listing.WriteString("package " + folder + "\n\n")
 		for _, line := range exported(t, filepath.Join("..", "..", filepath.FromSlash(folder))) {
 			listing.WriteString(line + "\n")

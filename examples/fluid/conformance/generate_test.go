@@ -10,8 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/fluid-cloudnative/slipstream/internal/testgen"
 )
 
 // draw draws inputs, and counts the cases and the corners that they hit. Corners are
@@ -49,7 +47,7 @@ func several[E any](d *draw, n int, draw func() E) []E {
 }
 
 // The alphabets are those of the root's tests.
-var keys, values, nodeNames = testgen.Keys(), testgen.Values(), testgen.Names()
+var keys, values, nodeNames = affinitytest.Keys(), affinitytest.Values(), affinitytest.Names()
 
 func (d *draw) key() string   { return oneOf(d, keys...) }
 func (d *draw) value() string { return oneOf(d, values...) }

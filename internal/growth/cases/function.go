@@ -94,7 +94,7 @@ func ofTopology() []Function {
 			}
 			return func() []any { _, err := topology.ParseKeys(list); return []any{err} }
 		}},
-		{"topology.LabelSet.All", labels, set(func(s topology.LabelSet, _ *Input) []any { maps.Collect(s.All()); return nil })},
+		{"topology.LabelSet.All", labels, set(func(s topology.LabelSet, _ *Input) []any { _ = maps.Collect(s.All()); return nil })},
 		{"topology.LabelSet.Annotations", labels, set(func(s topology.LabelSet, _ *Input) []any { s.Annotations(); return nil })},
 		{"topology.LabelSet.Equal", labels, set(func(s topology.LabelSet, in *Input) []any { s.Equal(topology.NewLabelSet(in.Labels)); return nil })},
 		{"topology.LabelSet.Get", labels, set(func(s topology.LabelSet, in *Input) []any { s.Get(in.Keys[0]); return nil })},
@@ -211,7 +211,10 @@ func ofOperations() []Function {
 		{"dataflow.Check", everything, of(func(in *Input) any { return dataflow.Check(in.Operations...) })},
 		{"dataflow.New", everything, of(func(in *Input) any { _, err := dataflow.New(in.Operations...); return err })},
 		{"dataflow.Split", operations, of(func(in *Input) any { dataflow.Split(in.Operations...); return nil })},
-		{"dataflow.Mermaid", slices.Concat(operations, []string{"Problems"}), of(func(in *Input) any { dataflow.Mermaid(in.Operations, in.Problems); return nil })},
+		{"dataflow.Mermaid", slices.Concat(operations, []string{"Problems"}, seen), func(in *Input) func() []any {
+			seen := observations(in)
+			return func() []any { dataflow.Mermaid(in.Operations, in.Problems, seen); return nil }
+		}},
 		{"dataflow.Faults", everything, func(in *Input) func() []any {
 			_, err := dataflow.New(in.Operations...)
 			return func() []any { dataflow.Faults(err); return nil }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kubeyaml "k8s.io/apimachinery/pkg/util/yaml"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 )
 
@@ -153,7 +154,7 @@ func cpu(b *testing.B) (done func()) {
 	return func() { b.ReportMetric(float64(now()-before)/float64(b.N)/1e6, "cpu-ms/op") }
 }
 
-// BenchmarkRead reads ten thousand live operations, beside apimachinery's decoder.
+// BenchmarkRead reads ten thousand live operations, and decodes them, beside apimachinery's decoder.
 func BenchmarkRead(b *testing.B) {
 	operations := ops(10_000)
 	asList := "apiVersion: v1\nkind: List\nitems:\n"
@@ -194,20 +195,29 @@ func BenchmarkRead(b *testing.B) {
 			})
 			runtime.GC()
 		}
-		b.Run(c.name+"/Read", func(b *testing.B) {
-			defer cpu(b)()
-			for range b.N {
-				n := 0
-				for _, err := range source.Read("f", strings.NewReader(c.text)) {
-					if err != nil {
-						b.Fatal(err)
+		for name, decode := range map[string]func(map[string]any) (*manifest.Operation, error){
+			"Read":       func(map[string]any) (*manifest.Operation, error) { return nil, nil },
+			"ReadDecode": manifest.Decode,
+		} {
+			b.Run(c.name+"/"+name, func(b *testing.B) {
+				defer cpu(b)()
+				for range b.N {
+					n := 0
+					for o, err := range source.Read("f", strings.NewReader(c.text)) {
+						if err != nil {
+							b.Fatal(err)
+						}
+						if _, err := decode(o.Object); err != nil {
+							b.Fatal(err)
+						}
+						n++
 					}
-					n++
+					if n != 10_000 {
+						b.Fatal(n)
+					}
 				}
-				if n != 10_000 {
-					b.Fatal(n)
-				}
-			}
-		})
+			})
+			runtime.GC()
+		}
 	}
 }

@@ -22,6 +22,8 @@ type decoder struct {
 	failed bool     // the whole document
 
 	aliases, visits, aliased int // around the node; nodes so far, and those of them in aliases
+
+	literal map[[2]int]bool // lines and columns of literal tags
 }
 
 // path leads to a node, by a key or, if that is "", by an index.
@@ -85,7 +87,7 @@ func (d *decoder) decode(n *yaml.Node, p *path) (value any) {
 		value = items
 	default:
 		var err error
-		if value, err = scalar(n); err != nil {
+		if value, err = d.scalar(n); err != nil {
 			d.fault(n, p, field.ErrorTypeInvalid, n.Value, err.Error())
 		}
 	}
@@ -102,6 +104,9 @@ func (d *decoder) mapping(n *yaml.Node, p *path) map[string]any {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		key, err := keyOf(k)
+		if d.isLiteral(k) {
+			key, err = k.Value, nil
+		}
 		at := p.add(cmp.Or(key, k.Value, "?"), 0)
 		_, repeated := m[key]
 		switch {
@@ -129,6 +134,26 @@ func (d *decoder) mapping(n *yaml.Node, p *path) map[string]any {
 		m[key] = d.decode(v, at)
 	}
 	return m
+}
+
+// literalTag matches the tags that make a string of each scalar and are lost in the nodes: !, and one
+// that is written out and starts with !, with the anchor before them.
+var literalTag = regexp.MustCompile(`(?:&[^\s,\[\]{}]+\s+)?!(?:<![^>\s]*>)?(?:[\s,\]}]|$)`)
+
+// isLiteral reports whether a node is a scalar with a literal tag.
+func (d *decoder) isLiteral(n *yaml.Node) bool {
+	if d.literal == nil {
+		d.literal = map[[2]int]bool{}
+		at, rest := document{line: 1}, d.text
+		for tag := literalTag.FindIndex(rest); tag != nil; tag = literalTag.FindIndex(rest) {
+			at.advance(rest[:tag[0]])
+			d.literal[[2]int{at.line, at.column + 1}] = true
+			next := max(tag[0]+1, tag[1]-1)
+			at.advance(rest[tag[0]:next])
+			rest = rest[next:]
+		}
+	}
+	return n.Kind == yaml.ScalarNode && d.literal[[2]int{n.Line, n.Column}]
 }
 
 func isMerge(key *yaml.Node) bool { return key.Tag == "!!merge" && key.Value == "<<" }
@@ -168,7 +193,10 @@ func resolve(n *yaml.Node) (value any, err error) {
 
 // scalar returns what a scalar is in an object. kubectl makes JSON of YAML, and integers of the whole
 // numbers in that, however they are written.
-func scalar(n *yaml.Node) (any, error) {
+func (d *decoder) scalar(n *yaml.Node) (any, error) {
+	if d.isLiteral(n) {
+		return n.Value, nil
+	}
 	value, err := resolve(n)
 	switch v := value.(type) {
 	case int:

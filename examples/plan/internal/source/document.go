@@ -138,6 +138,7 @@ func (r *reader) objects(d *document, value any, found []*Fault) {
 		}
 	}
 	add(value, "", "", "")
+	r.holds = r.holds || value != nil
 	for i, at := range Locate(wrong...) {
 		own[i].Position = at
 	}
@@ -213,7 +214,7 @@ func (d *document) checkCost() error {
 	}
 	elements := count(",", ":", "[", "{")
 	if !d.json { // where {a, b} has values
-		elements += count(",", "?", "#", "- ", "-\n", "-\t", "-\r", "\n", "\r", "\u0085", "\u2028", "\u2029")
+		elements += count(",", "?", "#", "!", "- ", "-\n", "-\t", "-\r", "\n", "\r", "\u0085", "\u2028", "\u2029")
 	}
 	switch {
 	case len(d.text) > MaxSize:

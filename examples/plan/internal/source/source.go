@@ -40,9 +40,18 @@ type Object struct {
 	path     string // from the root of the document: items[3], or ""
 }
 
+// ErrEmpty is the error of a source that has no document, or empty ones only. kubectl passes over it.
+var ErrEmpty = &DocumentError{"is empty: it holds no object"}
+
+// Live returns an object that comes from no text. The position of each of its fields is the file,
+// without a line.
+func Live(file string, object map[string]any) *Object {
+	return &Object{Object: object, document: &document{file: file}}
+}
+
 // Read returns the objects of r in their order. Each step of the sequence has either an object,
 // with the faults inside it, or a [*Fault]: of a document or an item that is not an object, of a
-// List, or of r. Faults after the first [MaxFaults] are only counted, in a last Fault.
+// List, or of r; a source without any document is one ([ErrEmpty]), and an empty List is not. Faults after the first [MaxFaults] are only counted, in a last Fault.
 //
 // The file is a name for positions. The sequence can be used once. Read holds one document at a
 // time; each object keeps the text of its document.
@@ -55,6 +64,9 @@ func Read(file string, r io.Reader) iter.Seq2[*Object, error] {
 		if err := in.readYAML(); !errors.Is(err, io.EOF) {
 			in.fault(in.next.place(1, 0), true, err)
 		}
+		if !in.holds && in.faults == 0 {
+			in.fault(Position{File: file, Line: 1}, false, ErrEmpty)
+		}
 		if more := in.faults - MaxFaults; more > 0 {
 			in.step(nil, &Fault{Position{File: file}, true, &LimitError{fmt.Sprintf("faults; %d are not listed", more), MaxFaults}})
 		}
@@ -66,6 +78,7 @@ type reader struct {
 	in      *bufio.Reader
 	next    document // without text
 	faults  int
+	holds   bool // a document that is not empty
 	yield   func(*Object, error) bool
 	stopped bool
 }
@@ -147,7 +160,9 @@ func (r *reader) readYAML() error {
 			text = text[:0]
 		}
 		if !separator && len(text) <= MaxSize {
-			text = append(text, piece...)
+			if text = append(text, piece...); bytes.HasSuffix(text, []byte("\r\n")) {
+				text = append(text[:len(text)-2], '\n') // so does kubectl
+			}
 		}
 		if start = err == nil; start {
 			r.next.line, r.next.column = r.next.line+1, 0

@@ -1,9 +1,4 @@
-// Package testgen draws the inputs of the laws for property tests: affinities, strategies, label sets
-// and nodes.
-//
-// All generators share a few label keys and values, so that a node often has a label that an affinity
-// requires. Simple inputs come first, because rapid shrinks to them.
-package testgen
+package affinitytest
 
 import (
 	"slices"
@@ -15,6 +10,9 @@ import (
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
+
+// The generators share a few label keys and values, so that a node often has a label that an affinity
+// requires. Simple inputs come first, because rapid shrinks to them.
 
 // Keys returns the label keys that the generators use.
 func Keys() []string { return []string{topology.Hostname, topology.Zone, "example.com/gpu", "tier"} }
@@ -29,48 +27,46 @@ func Names() []string { return []string{"node-a", "node-b"} }
 func key() *rapid.Generator[string]   { return rapid.SampledFrom(Keys()) }
 func value() *rapid.Generator[string] { return rapid.SampledFrom(Values()) }
 
-// Labels draws the labels of a node, or the labels that an operation exposes.
-func Labels() *rapid.Generator[map[string]string] {
+func labels() *rapid.Generator[map[string]string] {
 	return rapid.MapOfN(key(), value(), 0, len(Keys()))
 }
 
-// LabelSet draws the labels that an operation exposes.
-func LabelSet() *rapid.Generator[topology.LabelSet] {
-	return rapid.Map(Labels(), topology.NewLabelSet)
+// LabelSets draws the labels that an operation exposes: also none, and labels with the empty value.
+func LabelSets() *rapid.Generator[topology.LabelSet] {
+	return rapid.Map(labels(), topology.NewLabelSet)
 }
 
-// Node draws a node with a name and labels.
-func Node() *rapid.Generator[*corev1.Node] { return NodeLike(topology.LabelSet{}) }
-
-// NodeLike draws a node that often has the given labels, each of them or some.
-func NodeLike(labels topology.LabelSet) *rapid.Generator[*corev1.Node] {
+// Nodes draws nodes with a name and labels. A node often has the given labels, all of them or some.
+func Nodes(like ...topology.LabelSet) *rapid.Generator[*corev1.Node] {
 	return rapid.Custom(func(t *rapid.T) *corev1.Node {
 		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
 			Name:   rapid.SampledFrom(Names()).Draw(t, "name"),
-			Labels: Labels().Draw(t, "labels"),
+			Labels: labels().Draw(t, "labels"),
 		}}
-		all := rapid.Bool().Draw(t, "like in all")
-		for key, value := range labels.All() {
-			if all || rapid.Bool().Draw(t, "like") {
-				node.Labels[key] = value
+		for _, set := range like {
+			all := rapid.Bool().Draw(t, "like in all")
+			for key, value := range set.All() {
+				if all || rapid.Bool().Draw(t, "like") {
+					node.Labels[key] = value
+				}
 			}
 		}
 		return node
 	})
 }
 
-// Strategy draws any strategy, valid or not: with unknown policies, empty and malformed keys, weights
+// Strategies draws any strategy, valid or not: with unknown policies, empty and malformed keys, weights
 // out of bounds, repeated keys, and lists that the policy does not read.
-func Strategy() *rapid.Generator[affinity.Strategy] {
+func Strategies() *rapid.Generator[affinity.Strategy] {
 	return rapid.Custom(func(t *rapid.T) affinity.Strategy {
 		policies := []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None, "require", "Required"}
 		return strategy(t, rapid.SampledFrom(policies).Draw(t, "policy"), requires(anyKey()), prefers(anyKey(), anyWeight()))
 	})
 }
 
-// ValidStrategy draws a valid strategy with one of the policies, or with any policy if none is given.
+// ValidStrategies draws valid strategies with one of the policies, or with any policy if none is given.
 // The list that the policy reads may be empty or repeat a key. The other list may be malformed.
-func ValidStrategy(policies ...affinity.Policy) *rapid.Generator[affinity.Strategy] {
+func ValidStrategies(policies ...affinity.Policy) *rapid.Generator[affinity.Strategy] {
 	if len(policies) == 0 {
 		policies = []affinity.Policy{affinity.Require, affinity.Prefer, affinity.None}
 	}
@@ -113,11 +109,17 @@ func anyKey() *rapid.Generator[string] {
 // weight has few values, so that equal preferences are drawn, and the default is among them.
 func weight() *rapid.Generator[int32] { return rapid.SampledFrom([]int32{100, 1, 7}) }
 
-// Affinity draws the own affinity of an operation, with well-formed requirements: also nil; empty at
-// every level; with several ORed terms, and with terms that are empty, that are impossible, that name a
-// key twice, that match fields; with every operator; with Gt and Lt of values that are not 64-bit
-// integers, which match no node; and with pod affinity and anti-affinity.
-func Affinity() *rapid.Generator[*corev1.Affinity] {
+// anyWeight also draws weights out of bounds.
+func anyWeight() *rapid.Generator[int32] {
+	return rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1}))
+}
+
+// Affinities draws the own affinity of an operation, with requirements that an API server accepts: also
+// nil; empty at every level; with several ORed terms, and with terms that are empty, that are
+// impossible, that name a key twice, that match fields; with every operator; with Gt and Lt of values
+// that are not 64-bit integers, which match no node; and with pod affinity and anti-affinity. Slices are
+// nil or empty, and have spare capacity at times.
+func Affinities() *rapid.Generator[*corev1.Affinity] {
 	return rapid.Custom(func(t *rapid.T) *corev1.Affinity {
 		if rarely(t, "nil affinity") {
 			return nil
@@ -182,9 +184,7 @@ func expression() *rapid.Generator[corev1.NodeSelectorRequirement] {
 // equality draws expressions in the form of inherited ones.
 func equality() *rapid.Generator[corev1.NodeSelectorRequirement] {
 	return rapid.Custom(func(t *rapid.T) corev1.NodeSelectorRequirement {
-		return corev1.NodeSelectorRequirement{
-			Key: key().Draw(t, "key"), Operator: corev1.NodeSelectorOpIn, Values: []string{value().Draw(t, "value")},
-		}
+		return equal(key().Draw(t, "key"), value().Draw(t, "value"))
 	})
 }
 
@@ -218,11 +218,6 @@ func nameField() *rapid.Generator[corev1.NodeSelectorRequirement] {
 			Values:   []string{rapid.SampledFrom(Names()).Draw(t, "name")},
 		}
 	})
-}
-
-// anyWeight also draws weights out of bounds.
-func anyWeight() *rapid.Generator[int32] {
-	return rapid.OneOf(weight(), rapid.SampledFrom([]int32{0, 101, -1}))
 }
 
 func podAffinityTerm() *rapid.Generator[corev1.PodAffinityTerm] {

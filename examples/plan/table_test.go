@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The table fits a terminal of 80 columns, but for the names of files.
+func TestTableFits(t *testing.T) {
+	heading := regexp.MustCompile(`^(Error|Warning) \w+  `)
+	for _, in := range allInputs(t) {
+		_, stdout, _ := plan("", slices.Clone(in)...)
+		for _, line := range strings.Split(stdout, "\n") {
+			if cells.StringWidth(line) > columns && !heading.MatchString(line) && longestWord(line) < columns-10 {
+				t.Errorf("%v: %d cells: %s", in, cells.StringWidth(line), line)
+			}
+		}
+	}
+}
+
+func longestWord(line string) (most int) {
+	for _, word := range strings.Fields(line) {
+		most = max(most, cells.StringWidth(word))
+	}
+	return most
+}
+
+// Lines have a width, and no character is lost.
+func TestWrappedKeepsTheText(t *testing.T) {
+	text := rapid.StringOf(rapid.SampledFrom([]rune("aab  -./_…é漢字\U0001F600")))
+	rapid.Check(t, func(t *rapid.T) {
+		text, width, within := text.Draw(t, "text"), rapid.IntRange(2, 20).Draw(t, "width"), rapid.Bool().Draw(t, "within")
+		lines := wrapped(text, width, within)
+		without := func(text string) string { return strings.ReplaceAll(text, " ", "") }
+		if without(strings.Join(lines, "")) != without(text) {
+			t.Errorf("%q", lines)
+		}
+		for _, line := range lines {
+			if cells.StringWidth(line) > width && (within || strings.Contains(strings.TrimSpace(line), " ")) {
+				t.Errorf("%q is wider than %d", line, width)
+			}
+		}
+	})
+}
+
+// load is a DataLoad in a manifest, with more of its spec.
+func load(namespace, name, spec string) string {
+	return fmt.Sprintf("apiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata: {name: %s, namespace: %s}\nspec: {%s}\n---\n", name, namespace, spec)
+}
+
+// onNodeOf makes an operation run on the node of another one.
+func onNodeOf(name string) string {
+	return "runAfter: {kind: DataLoad, name: " + name + ", affinityStrategy: {policy: Require}}"
+}
+
+// Of many flows, those with problems are shown, and how many are not.
+func TestTableOfManyFlows(t *testing.T) {
+	var manifests strings.Builder
+	for i := range 25 {
+		name := fmt.Sprintf("flow-%d", i)
+		after := onNodeOf(name)
+		if i%10 == 3 {
+			after += ", nodeSelector: {node.kubernetes.io/instance-type: GPU}"
+		}
+		manifests.WriteString(load("default", name, "") + load("default", name+"-then", after))
+	}
+	status, stdout, _ := plan(manifests.String(), "-", "--nodes", fixtures+"nodes.yaml")
+	for _, want := range []string{
+		"22 flows without problems not shown\n", "50 operations in 25 flows: 0 errors, 3 warnings", "\nOn 8 nodes, 3 of 25 flows can be stranded\n",
+		"\n! 4     flow-3        DataLoad  ", "NODES OF FLOW 24 ",
+	} {
+		if status != sound || !strings.Contains(stdout, want) {
+			t.Errorf("status %d; %q is not in\n%s", status, want, stdout)
+		}
+	}
+	if strings.Contains(stdout, "flow-5") || strings.Contains(stdout, "NODES OF FLOW 6") {
+		t.Error(stdout)
+	}
+}
+
+// The sentence about the nodes is always there.
+func TestTableEndsWithTheNodes(t *testing.T) {
+	nodes := []string{"--nodes", fixtures + "nodes.yaml"}
+	for _, c := range []struct{ manifests, want string }{
+		{load("default", "a", ""), "On 8 nodes, 0 of 1 flow can be stranded\n"},
+		{load("default", "a", "nodeSelector: {a: b}"), "On 8 nodes, 0 of 1 flow can be stranded, 1 cannot complete\n"},
+		{load("default", "a", onNodeOf("b")) + load("default", "b", onNodeOf("a")), "On 8 nodes, 0 of 1 flow can be stranded, 1 not known because of an error\n"},
+		{"apiVersion: v1\nkind: List\nitems: []\n", "On 8 nodes, 0 of 0 flows can be stranded\n"},
+	} {
+		if _, stdout, _ := plan(c.manifests, append([]string{"-"}, nodes...)...); !strings.HasSuffix(stdout, c.want) {
+			t.Errorf("%q does not end with %q", stdout, c.want)
+		}
+		if _, stdout, _ := plan(c.manifests, append([]string{"-", "--quiet"}, nodes...)...); strings.Contains(stdout, "On 8 nodes") {
+			t.Errorf("in spite of --quiet: %q", stdout)
+		}
+	}
+}
+
+// With more groups of nodes than there is room for, the table has their numbers, and the reasons.
+func TestTableOfManyGroups(t *testing.T) {
+	var nodes strings.Builder
+	for i := range 60 {
+		fmt.Fprintf(&nodes, "apiVersion: v1\nkind: Node\nmetadata: {name: n-%d, labels: {zone: z-%d, kubernetes.io/hostname: n-%d}}\nspec: {unschedulable: %v}\n---\n", i, i%30, i, i%3 == 0)
+	}
+	manifests := load("default", "a", "nodeSelector: {zone: z-1}") + load("default", "b", onNodeOf("a"))
+	for i := range 30 {
+		manifests += load("default", fmt.Sprintf("c-%d", i), fmt.Sprintf("runAfter: {kind: DataLoad, name: a}, nodeSelector: {zone: z-%d}", i/3*3+1))
+	}
+	file := t.TempDir() + "/nodes.yaml"
+	writeFile(t, file, nodes.String())
+	status, stdout, _ := plan(manifests, "-", "--nodes", file)
+	for _, want := range []string{
+		"NODES OF FLOW 1  YES  STRANDS  NO\n", "\na                2    0        38 selector, 20 cordon\n", "\nb                2    0        38 source, 20 cordon\n",
+		"the whole flow can complete there\n", "On 60 nodes, 0 of 1 flow can be stranded\n",
+	} {
+		if status != sound || !strings.Contains(stdout, want) {
+			t.Errorf("status %d; %q is not in\n%s", status, want, stdout)
+		}
+	}
+}
+
+// Characters that take two cells of a terminal do not move the columns.
+func TestTableMeasuresCells(t *testing.T) {
+	rows := [][]string{{"A", "B"}, {"漢字", "x"}, {"e\u0301", "y"}}
+	if got, want := aligned(rows), "A     B\n漢字  x\ne\u0301     y\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
