@@ -81,7 +81,7 @@ func (k *kubectl) reach() error {
 	case errors.As(err, &refused) && refused.is("Forbidden"):
 		return nil
 	case errors.As(err, &refused):
-		return fmt.Errorf("no files are named, and kubectl cannot reach a cluster: %w; -h explains", err)
+		return fmt.Errorf("kubectl cannot reach a cluster: %w; to read files or standard input instead, name them, or -", err)
 	case err != nil:
 		return fmt.Errorf("nothing to read: name files or directories, or - for standard input, or install kubectl to read a cluster: %w", err)
 	}

@@ -228,7 +228,7 @@ func TestClusterIsNotReadAsAWhole(t *testing.T) {
 			}
 		}, "-n empty", sound, []string{"0 operations in 0 flows", "namespace empty", "-A"}, nil},
 		{"an unreachable cluster", func(k fakeKubectl) { k.write("_version.error", "The connection was refused\n") }, "", unusable,
-			[]string{"plan: no files are named, and kubectl cannot reach a cluster: The connection was refused; -h explains"}, nil},
+			[]string{"plan: kubectl cannot reach a cluster: The connection was refused; to read files or standard input instead, name them, or -"}, nil},
 		{"no right to the version", func(k fakeKubectl) { k.refuse("/version", "Forbidden") }, "-A", sound, []string{"2 operations"}, nil},
 		{"no kubectl", func(k fakeKubectl) { k.Setenv("PATH", "") }, "", unusable, []string{"plan: nothing to read: name files", "install kubectl"}, nil},
 	} {

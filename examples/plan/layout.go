@@ -60,7 +60,8 @@ func aligned(rows [][]string) string {
 				words[i] = max(words[i], cells.StringWidth(word))
 			}
 		}
-		least[i] = min(words[i], 8)
+		least[i] = min(w[i], 8)
+		words[i] = max(words[i], least[i])
 	}
 	for _, floor := range [][]int{words, least} { // words are broken only if there is no other way
 		for ; excess > 0; excess-- {

@@ -124,6 +124,19 @@ func TestTableOfManyGroups(t *testing.T) {
 	}
 }
 
+// Long names are broken into lines, and the columns stay where they are.
+func TestTableOfLongNames(t *testing.T) {
+	long := strings.Repeat("long-", 15) + "name"
+	_, stdout, _ := plan(load("default", "a", "")+load("other-"+long[:40], long, onNodeOf("another-"+long)), "-")
+	want := `
+  FLOW  #  OPERATION              KIND  AFTER                  INHERITS  STATE
+  1     1  default/a              Load  -                      -         Ready
+✗ 2     2  `
+	if !strings.Contains("\n"+stdout, want) {
+		t.Errorf("%q is not in\n%s", want, stdout)
+	}
+}
+
 // Characters that take two cells of a terminal do not move the columns.
 func TestTableMeasuresCells(t *testing.T) {
 	rows := [][]string{{"A", "B"}, {"漢字", "x"}, {"e\u0301", "y"}}
