@@ -27,6 +27,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/dataflowtest"
 )
 
 // Tolerations with Lt and Gt are behind a feature gate. It is open here: with it closed an API
@@ -84,7 +85,7 @@ func compareForecasts(t *testing.T, bound bool, refusals func(*draw, *corev1.Pod
 	compare(t, func(d *draw) error {
 		nodes, running := d.cluster(size)
 		server, options := plain, dataflow.ForecastOptions{}
-		if d.hit("ExtendedResourceToleration", d.oneIn(2)) {
+		if d.Hit("ExtendedResourceToleration", d.oneIn(2)) {
 			server, options.ExtendedResourceToleration = tolerating, true
 		}
 		own := d.affinity()
@@ -102,12 +103,12 @@ func compareForecasts(t *testing.T, bound bool, refusals func(*draw, *corev1.Pod
 				}
 			}
 		}
-		if d.hit("pod: as no API server has it", d.oneIn(4)) {
+		if d.Hit("pod: as no API server has it", d.oneIn(4)) {
 			d.unfiltered(submitted)
 			server.skipValidation = true
 		}
 		pod, faults := server.create(submitted)
-		if d.hit("pod: rejected", len(faults) > 0) {
+		if d.Hit("pod: rejected", len(faults) > 0) {
 			return nil
 		}
 		requests := podresources.PodRequests(pod, podresources.PodResourcesOptions{})
@@ -142,25 +143,31 @@ func compareForecasts(t *testing.T, bound bool, refusals func(*draw, *corev1.Pod
 
 		refused := refusals(d, pod, nodes, running)
 		want := admitting(nodes, refused)
-		d.cases += len(nodes)
+		d.Cases += len(nodes)
 		if got := forecast.Nodes(op.Ref); !slices.Equal(got, want) {
 			return disagreement("Nodes", op, options, nodes, use, got, want)
 		}
+		oracle := op
+		oracle.Tolerations = pod.Spec.Tolerations
 		for i := range nodes {
-			if d.hit("refused by several", len(refused[i]) > 1) {
-			} else if len(refused[i]) == 1 {
-				d.hit("refused by "+refused[i][0].plugin+" alone", true)
+			// The oracle of the test kits.
+			if by := dataflowtest.RefusedBy(oracle, &nodes[i], use[nodes[i].Name]); (by == "") != (len(refused[i]) == 0) {
+				return disagreement("RefusedBy", oracle, nodes[i], use[nodes[i].Name], by, fmt.Sprintf("%+v", refused[i]))
 			}
-			d.hit("cordoned: bound nevertheless", bound && nodes[i].Spec.Unschedulable && len(refused[i]) == 0)
+			if d.Hit("refused by several", len(refused[i]) > 1) {
+			} else if len(refused[i]) == 1 {
+				d.Hit("refused by "+refused[i][0].plugin+" alone", true)
+			}
+			d.Hit("cordoned: bound nevertheless", bound && nodes[i].Spec.Unschedulable && len(refused[i]) == 0)
 			if verdict, why := forecast.Verdict(op.Ref, nodes[i].Name), forecast.Why(op.Ref, nodes[i].Name); !explains(verdict, why, pod, &nodes[i], refused[i], bound) {
 				return disagreement("Verdict", op, nodes[i], use[nodes[i].Name], verdict, why, fmt.Sprintf("%+v", refused[i]))
 			}
 		}
-		if d.hit("forecast: no node", len(want) == 0) {
+		if d.Hit("forecast: no node", len(want) == 0) {
 			return nil
 		}
-		d.hit("forecast: all nodes", len(want) == len(nodes))
-		d.hit("forecast: some nodes", len(want) < len(nodes))
+		d.Hit("forecast: all nodes", len(want) == len(nodes))
+		d.Hit("forecast: some nodes", len(want) < len(nodes))
 
 		narrowed, err := forecast.Affinity(op.Ref)
 		if err != nil {
@@ -322,7 +329,7 @@ func (s scheduler) refusals(d *draw, pod *corev1.Pod, nodes []corev1.Node, runni
 			continue
 		}
 		for i, info := range infos {
-			if status.IsSuccess() && (d.hit("NodeAffinity: names nodes", !only.AllNodes()) && only.NodeNames.Has(nodes[i].Name) || only.AllNodes()) &&
+			if status.IsSuccess() && (d.Hit("NodeAffinity: names nodes", !only.AllNodes()) && only.NodeNames.Has(nodes[i].Name) || only.AllNodes()) &&
 				plugin.Filter(ctx, state, pod, info).IsSuccess() {
 				continue
 			}
@@ -369,7 +376,7 @@ func kubeletRefusals(d *draw, pod *corev1.Pod, nodes []corev1.Node, running [][]
 		}
 		if _, has := nodes[i].Status.Allocatable[gpu]; result.Admit && !has {
 			requested := podresources.PodRequests(pod, podresources.PodResourcesOptions{})[gpu]
-			d.hit("kubelet: passes over a missing extended resource", requested.Sign() > 0)
+			d.Hit("kubelet: passes over a missing extended resource", requested.Sign() > 0)
 		}
 	}
 	return refused

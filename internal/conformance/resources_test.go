@@ -91,7 +91,7 @@ func (d *draw) requirements(quantity func(corev1.ResourceName) resource.Quantity
 		if d.oneIn(2) || !isOvercommitted(name) {
 			limits[name] = more
 		}
-		if limits[name] != more || !d.hit("container: a limit that counts as the request", d.oneIn(4)) {
+		if limits[name] != more || !d.Hit("container: a limit that counts as the request", d.oneIn(4)) {
 			requests[name] = less
 		}
 	}
@@ -119,14 +119,14 @@ var resourceCorners = []string{
 // whole pod, each at times.
 func (d *draw) withResources(pod *corev1.Pod) {
 	spec, quantity := &pod.Spec, d.quantity
-	whole := d.hit("pod: requests as a whole", d.oneIn(6))
+	whole := d.Hit("pod: requests as a whole", d.oneIn(6))
 	if whole {
 		quantity = d.modest // within 64 bits: PodRequests adds the overhead to a greater one in the pod itself, with every call
 	}
 	spec.InitContainers = append(spec.InitContainers, d.containers(max(0, d.IntN(6)-3), "init", quantity)...)
-	d.hit("pod: init containers", len(spec.InitContainers) > 0)
+	d.Hit("pod: init containers", len(spec.InitContainers) > 0)
 	for i := range spec.InitContainers {
-		if d.hit("pod: restartable init containers", d.oneIn(2)) {
+		if d.Hit("pod: restartable init containers", d.oneIn(2)) {
 			always := corev1.ContainerRestartPolicyAlways
 			spec.InitContainers[i].RestartPolicy = &always
 		}
@@ -134,7 +134,7 @@ func (d *draw) withResources(pod *corev1.Pod) {
 	for i := range spec.Containers {
 		spec.Containers[i].Resources = d.requirements(quantity)
 	}
-	if d.hit("pod: overhead", d.oneIn(6)) {
+	if d.Hit("pod: overhead", d.oneIn(6)) {
 		spec.Overhead = corev1.ResourceList{}
 		for _, name := range d.resources {
 			if isOvercommitted(name) && d.oneIn(2) {
@@ -173,19 +173,19 @@ func (d *draw) unfiltered(pod *corev1.Pod) {
 
 // inspectRequests counts the corners of what a pod requests in all.
 func (d *draw) inspectRequests(requests corev1.ResourceList) {
-	d.hit("requests: nothing", len(requests) == 0)
-	d.hit("requests: several resources", len(requests) > 1)
+	d.Hit("requests: nothing", len(requests) == 0)
+	d.Hit("requests: several resources", len(requests) > 1)
 	for name, q := range requests {
 		whole := q.DeepCopy()
 		whole.RoundUp(scaleOf(name))
-		d.hit("requests: zero", q.IsZero())
-		d.hit("requests: a fraction", whole.Cmp(q) != 0)
-		d.hit("requests: beyond 64 bits", q.Cmp(resource.MustParse("9223372036854775807")) > 0)
-		d.hit("requests: huge pages", strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix))
-		d.hit("requests: attachable volumes", strings.HasPrefix(string(name), corev1.ResourceAttachableVolumesPrefix))
-		d.hit("requests: of the domain of Kubernetes", strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix))
-		d.hit("requests: a name that the scheduler ignores", name == corev1.ResourceStorage || name == corev1.ResourcePods || name == "a/b/c")
-		d.hit("requests: an extended resource", name == gpu)
+		d.Hit("requests: zero", q.IsZero())
+		d.Hit("requests: a fraction", whole.Cmp(q) != 0)
+		d.Hit("requests: beyond 64 bits", q.Cmp(resource.MustParse("9223372036854775807")) > 0)
+		d.Hit("requests: huge pages", strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix))
+		d.Hit("requests: attachable volumes", strings.HasPrefix(string(name), corev1.ResourceAttachableVolumesPrefix))
+		d.Hit("requests: of the domain of Kubernetes", strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix))
+		d.Hit("requests: a name that the scheduler ignores", name == corev1.ResourceStorage || name == corev1.ResourcePods || name == "a/b/c")
+		d.Hit("requests: an extended resource", name == gpu)
 	}
 }
 
@@ -200,8 +200,8 @@ func (d *draw) cluster(n int) (nodes []corev1.Node, running [][]*corev1.Pod) {
 		d.allocate(node)
 		nodes = append(nodes, *node)
 		pods := exactly(max(0, d.IntN(6)-2), func() *corev1.Pod { return d.runningPod(node.Name) })
-		d.hit("running: no pods", len(pods) == 0)
-		d.hit("running: several pods", len(pods) > 1)
+		d.Hit("running: no pods", len(pods) == 0)
+		d.Hit("running: several pods", len(pods) > 1)
 		running = append(running, pods)
 	}
 	return nodes, running
@@ -236,7 +236,7 @@ func (d *draw) allocate(node *corev1.Node) {
 		delete(allocatable, corev1.ResourcePods)
 	}
 	pods := allocatable[corev1.ResourcePods]
-	d.hit("node: no pods allocatable", pods.IsZero())
+	d.Hit("node: no pods allocatable", pods.IsZero())
 	node.Status.Allocatable = allocatable
 }
 
@@ -261,7 +261,7 @@ func (d *draw) runningPod(node string) *corev1.Pod {
 	if d.oneIn(2) {
 		corev1defaults.SetObjectDefaults_Pod(pod)
 	}
-	if d.hit("running: resized", d.oneIn(4)) {
+	if d.Hit("running: resized", d.oneIn(4)) {
 		d.resize(pod)
 	}
 	return pod
@@ -327,8 +327,8 @@ func (d *draw) inspectFree(nodes []corev1.Node, used map[string]corev1.ResourceL
 		for name, allocatable := range nodes[i].Status.Allocatable {
 			free, requested := allocatable.DeepCopy(), requests[name]
 			free.Sub(used[nodes[i].Name][name])
-			d.hit("node: more used than allocatable", free.Sign() < 0)
-			d.hit("node: exactly what is requested is free", !requested.IsZero() && free.Cmp(requested) == 0)
+			d.Hit("node: more used than allocatable", free.Sign() < 0)
+			d.Hit("node: exactly what is requested is free", !requested.IsZero() && free.Cmp(requested) == 0)
 		}
 	}
 }
