@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,14 +14,15 @@ import (
 
 // Match is kube-scheduler's verdict on a node for a pod with the affinity, as LAWS.md defines it: the
 // required node affinity only. A nil affinity, and one without a required part, match every node. A
-// required part without terms, and an empty term, match no node. A malformed expression, which an API
-// server rejects, matches no node. A nil node has no name and no labels.
+// required part without terms, and an empty term, match no node. A nil node has no name and no labels.
+// It is exact for affinities that an API server accepts.
 func Match(a *corev1.Affinity, node *corev1.Node) bool {
 	return placeOf(node).matches(a)
 }
 
 // Score is the sum of the weights of the preferred node affinity that match a node. An empty preference
-// matches nothing.
+// matches nothing, and neither does one with a value that no label can have: an API server accepts it, and
+// the scheduler cannot parse it.
 func Score(a *corev1.Affinity, node *corev1.Node) int64 {
 	return placeOf(node).score(a)
 }
@@ -59,7 +61,7 @@ func (p place) score(a *corev1.Affinity) int64 {
 
 func (p place) matchesTerm(term corev1.NodeSelectorTerm) bool {
 	for _, e := range term.MatchExpressions {
-		if value, present := p.labels[e.Key]; !meets(e, value, present) {
+		if value, present := p.labels[e.Key]; !meets(e, value, present) || slices.ContainsFunc(e.Values, isNoValue) {
 			return false
 		}
 	}
@@ -90,6 +92,17 @@ func meets(e corev1.NodeSelectorRequirement, value string, present bool) bool {
 		return false
 	}
 	return e.Operator == corev1.NodeSelectorOpGt && number > bound || e.Operator == corev1.NodeSelectorOpLt && number < bound
+}
+
+// isNoValue reports whether a string is not a label value: more than 63 characters, or others than
+// letters, digits, '-', '_' and '.', the last three not at an end.
+func isNoValue(s string) bool {
+	inner := strings.IndexFunc(s, func(r rune) bool { return !isAlphanumeric(r) && !strings.ContainsRune("-_.", r) })
+	return len(s) > 63 || inner >= 0 || s != "" && !(isAlphanumeric(rune(s[0])) && isAlphanumeric(rune(s[len(s)-1])))
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 }
 
 // boundOf returns the bound of Gt or Lt.

@@ -89,6 +89,9 @@ func TestRefusedBy(t *testing.T) {
 	evicting := node(func(n *corev1.Node) {
 		n.Spec.Taints = []corev1.Taint{{Key: "k", Effect: corev1.TaintEffectNoExecute}}
 	})
+	numbered := node(func(n *corev1.Node) {
+		n.Spec.Taints = []corev1.Taint{{Key: "k", Value: "3", Effect: corev1.TaintEffectNoSchedule}}
+	})
 	cordoned := node(func(n *corev1.Node) { n.Spec.Unschedulable = true })
 	full := node(func(n *corev1.Node) {
 		n.Status.Allocatable = corev1.ResourceList{"cpu": resource.MustParse("2"), "pods": resource.MustParse("1")}
@@ -114,12 +117,16 @@ func TestRefusedBy(t *testing.T) {
 		{"tainted, tolerated", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Value: "v"}}}, tainted, nil, ""},
 		{"tainted, another value", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Value: "w"}}}, tainted, nil, "TaintToleration"},
 		{"tainted, another effect", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Operator: "Exists", Effect: "NoExecute"}}}, tainted, nil, "TaintToleration"},
+		{"a number that is tolerated", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Operator: "Gt", Value: "2"}}}, numbered, nil, ""},
+		{"a number that is not", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Operator: "Lt", Value: "3"}}}, numbered, nil, "TaintToleration"},
+		{"no number", dataflow.Operation{Tolerations: []corev1.Toleration{{Key: "k", Operator: "Gt", Value: "02"}}}, numbered, nil, "TaintToleration"},
 		{"the selector", dataflow.Operation{NodeSelector: map[string]string{"a": "2"}}, plain, nil, "NodeAffinity"},
 		{"fits", dataflow.Operation{Requests: cpu("1500m")}, full, cpu("500m"), ""},
 		{"does not fit", dataflow.Operation{Requests: cpu("1501m")}, full, cpu("500m"), "NodeResourcesFit"},
 		{"no room for a pod", dataflow.Operation{}, full, corev1.ResourceList{"pods": resource.MustParse("1")}, "NodeResourcesFit"},
 		{"no such resource", dataflow.Operation{Requests: corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}}, full, nil, "NodeResourcesFit"},
 		{"no such resource, bound", dataflow.Operation{NodeName: "n", Requests: corev1.ResourceList{"example.com/gpu": resource.MustParse("1")}}, full, nil, ""},
+		{"huge pages", dataflow.Operation{Requests: corev1.ResourceList{"hugepages-2Mi": resource.MustParse("2Mi")}}, full, nil, "NodeResourcesFit"},
 		{"storage does not count", dataflow.Operation{Requests: corev1.ResourceList{"storage": resource.MustParse("1")}}, full, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

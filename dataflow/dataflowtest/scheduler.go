@@ -2,9 +2,12 @@ package dataflowtest
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -56,9 +59,22 @@ func tolerates(tolerations []corev1.Toleration, taint corev1.Taint) bool {
 		if t.Effect != "" && t.Effect != taint.Effect || t.Key != "" && t.Key != taint.Key {
 			return false
 		}
-		equal := t.Operator == "" || t.Operator == corev1.TolerationOpEqual
-		return t.Operator == corev1.TolerationOpExists || equal && t.Value == taint.Value
+		switch t.Operator {
+		case corev1.TolerationOpExists:
+			return true
+		case corev1.TolerationOpEqual, "":
+			return t.Value == taint.Value
+		}
+		value, ok := integer(taint.Value)
+		bound, boundOK := integer(t.Value)
+		return ok && boundOK && (t.Operator == "Gt" && value > bound || t.Operator == "Lt" && value < bound)
 	})
+}
+
+// integer returns a number that is written without leading zeros or a plus sign.
+func integer(text string) (int64, bool) {
+	number, err := strconv.ParseInt(text, 10, 64)
+	return number, err == nil && strconv.FormatInt(number, 10) == text
 }
 
 // fits reports whether a node has enough free resources for one more pod. Amounts are counted as
@@ -71,11 +87,7 @@ func fits(op dataflow.Operation, node *corev1.Node, used corev1.ResourceList) bo
 	requests := corev1.ResourceList{corev1.ResourcePods: resource.MustParse("1")}
 	for name, quantity := range op.Requests {
 		_, offered := allocatable[name]
-		extended := name != corev1.ResourceCPU && name != corev1.ResourceMemory && name != corev1.ResourceEphemeralStorage
-		switch {
-		case name == corev1.ResourceStorage, name == corev1.ResourcePods: // not what a pod can request of a node
-		case extended && !offered && op.NodeName != "":
-		default:
+		if counts(name) && (offered || op.NodeName == "" || !isExtended(name)) {
 			requests[name] = quantity
 		}
 	}
@@ -87,9 +99,26 @@ func fits(op dataflow.Operation, node *corev1.Node, used corev1.ResourceList) bo
 		return quantity.Value()
 	}
 	for name := range requests {
-		if requested := amount(requests, name); requested > 0 && amount(used, name)+requested > amount(allocatable, name) {
+		if requested := amount(requests, name); requested > 0 && requested > amount(allocatable, name)-amount(used, name) {
 			return false
 		}
 	}
 	return true
+}
+
+// counts reports whether kube-scheduler counts a resource that a pod requests.
+func counts(name corev1.ResourceName) bool {
+	switch name {
+	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		return true
+	}
+	return isExtended(name) || strings.Contains(string(name), "kubernetes.io/") ||
+		strings.HasPrefix(string(name), "hugepages-") || strings.HasPrefix(string(name), "attachable-volumes-")
+}
+
+// isExtended reports whether a resource is an extended one: with a domain that is not Kubernetes' own,
+// and a name of which a quota can be made.
+func isExtended(name corev1.ResourceName) bool {
+	return strings.Contains(string(name), "/") && !strings.Contains(string(name), "kubernetes.io/") && !strings.HasPrefix(string(name), "requests.") &&
+		len(validation.IsQualifiedName("requests."+string(name))) == 0
 }

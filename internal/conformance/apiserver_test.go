@@ -31,27 +31,27 @@ func TestAPIServerAccepts(t *testing.T) {
 		own, s, exposed := d.anyAffinity(), d.strategy(), topology.NewLabelSet(d.labels())
 		pod := d.pod(own)
 		_, faults := apiServer{}.create(pod)
-		if d.hit("pod: rejected as it is", len(faults) > 0) {
+		if d.Hit("pod: rejected as it is", len(faults) > 0) {
 			return nil
 		}
 		result, err := affinity.Inherit(own, s, exposed)
-		if d.hit("Inherit: conflict", errors.As(err, new(*affinity.ConflictError))) {
+		if d.Hit("Inherit: conflict", errors.As(err, new(*affinity.ConflictError))) {
 			return nil
 		} else if err != nil {
 			return disagreement("Inherit", own, s, exposed.String(), text(err))
 		}
-		d.cases++
+		d.Cases++
 		d.inspect(own)
 		d.inspectStrategy(s)
-		d.hit("Inherit: adds a requirement", s.Policy == affinity.Require && result.Inherited.Len() > 0)
-		d.hit("Inherit: adds a preference", s.Policy == affinity.Prefer && result.Inherited.Len() > 0)
-		d.hit("pod: affinity to pods", own != nil && own.PodAffinity != nil)
-		d.hit("pod: gated", pod.Spec.SchedulingGates != nil)
-		d.hit("pod: on a host's network", pod.Spec.HostNetwork)
-		d.hit("pod: several containers", len(pod.Spec.Containers) > 1)
-		d.hit("pod: with volumes", pod.Spec.Volumes != nil)
-		d.hit("pod: with tolerations", pod.Spec.Tolerations != nil)
-		d.hit("pod: spread", pod.Spec.TopologySpreadConstraints != nil)
+		d.Hit("Inherit: adds a requirement", s.Policy == affinity.Require && result.Inherited.Len() > 0)
+		d.Hit("Inherit: adds a preference", s.Policy == affinity.Prefer && result.Inherited.Len() > 0)
+		d.Hit("pod: affinity to pods", own != nil && own.PodAffinity != nil)
+		d.Hit("pod: gated", pod.Spec.SchedulingGates != nil)
+		d.Hit("pod: on a host's network", pod.Spec.HostNetwork)
+		d.Hit("pod: several containers", len(pod.Spec.Containers) > 1)
+		d.Hit("pod: with volumes", pod.Spec.Volumes != nil)
+		d.Hit("pod: with tolerations", pod.Spec.Tolerations != nil)
+		d.Hit("pod: spread", pod.Spec.TopologySpreadConstraints != nil)
 
 		inheriting := pod.DeepCopy()
 		inheriting.Spec.Affinity = result.Affinity

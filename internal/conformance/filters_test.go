@@ -12,7 +12,6 @@ import (
 	resourceapi "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	k8slabels "k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apiserver/pkg/admission"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	featuregatetesting "k8s.io/component-base/featuregate/testing"
 	podresources "k8s.io/component-helpers/resource"
@@ -28,6 +27,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/noderesources"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/dataflowtest"
 )
 
 // Tolerations with Lt and Gt are behind a feature gate. It is open here: with it closed an API
@@ -68,118 +68,119 @@ type shortage struct {
 	requested, free int64 // in the unit in which the scheduler counts the resource
 }
 
-// compareForecasts holds forecasts of one operation by itself against the refusals of a pod
-// on each node: several, one after the other with the same index. It checks the feasible
-// nodes, the verdicts and the resources that are short, and that with the forecast's affinity
-// in place of its own the pod is let through on the same nodes (law L4).
+// compareForecasts holds the forecast of one operation by itself against the refusals of a
+// pod on each node. It checks the feasible nodes, the verdicts and the resources that are
+// short, and that with the forecast's affinity in place of its own the pod is let through on
+// the same nodes (law L4).
 //
 // The pod is one that an API server created, or at times one that it would have rejected. An
 // extended resource is not part of its overhead: an operation's requests are a sum, and
 // neither the kubelet nor the admission plugin looks at the overhead.
-func compareForecasts(t *testing.T, bound bool, refusals func(*draw, *corev1.Pod, cluster) [][]refusal, corners ...string) {
-	const podsPerCluster = 4
+func compareForecasts(t *testing.T, bound bool, refusals func(*draw, *corev1.Pod, []corev1.Node, [][]*corev1.Pod) [][]refusal, corners ...string) {
 	size := 2 * nodesPerInput
 	if bound {
 		size = 3
 	}
-	plugin := extendedResourceToleration(t)
+	plain, tolerating := apiServer{}, apiServer{MutationInterface: extendedResourceToleration(t)}
 	compare(t, func(d *draw) error {
-		c := d.cluster(size)
-		index, err := dataflow.IndexNodes(c.nodes, c.used)
-		if err != nil {
-			return disagreement("IndexNodes", c.nodes, text(err))
+		nodes, running := d.cluster(size)
+		server, options := plain, dataflow.ForecastOptions{}
+		if d.Hit("ExtendedResourceToleration", d.oneIn(2)) {
+			server, options.ExtendedResourceToleration = tolerating, true
 		}
-		for range podsPerCluster {
-			if err := compareForecast(d, c, index, bound, plugin, refusals); err != nil {
-				return err
+		own := d.affinity()
+		if own != nil && own.NodeAffinity != nil && d.oneIn(2) {
+			own.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil // so that the other filters decide
+		}
+		submitted := d.pod(own)
+		d.withResources(submitted)
+		submitted.Spec.NodeName, submitted.Spec.NodeSelector, submitted.Spec.Tolerations = "", d.nodeSelector(), d.tolerations()
+		if bound {
+			submitted.Spec.NodeName = oneOf(d, nodes...).Name
+			for i := range nodes {
+				if len(nodes[i].Labels) > 0 {
+					nodes[i].Labels[corev1.LabelOSStable] = "linux"
+				}
 			}
+		}
+		if d.Hit("pod: as no API server has it", d.oneIn(4)) {
+			d.unfiltered(submitted)
+			server.skipValidation = true
+		}
+		pod, faults := server.create(submitted)
+		if d.Hit("pod: rejected", len(faults) > 0) {
+			return nil
+		}
+		requests := podresources.PodRequests(pod, podresources.PodResourcesOptions{})
+		use := used(nodes, running)
+		d.inspect(pod.Spec.Affinity)
+		d.inspectRequests(requests)
+		d.inspectFree(nodes, use, requests)
+		for i := range nodes {
+			d.inspectNode(pod.Spec.Affinity, &nodes[i])
+		}
+
+		op := dataflow.Operation{
+			Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "process"},
+			NodeName:     pod.Spec.NodeName,
+			NodeSelector: pod.Spec.NodeSelector,
+			Affinity:     pod.Spec.Affinity,
+			Tolerations:  submitted.Spec.Tolerations, // without those that the admission plugin added
+			Requests:     requests,
+		}
+		index, err := dataflow.IndexNodes(nodes, use)
+		if err != nil {
+			return disagreement("IndexNodes", nodes, text(err))
+		}
+		flow, err := dataflow.New(op)
+		if err != nil {
+			return disagreement("New", op, text(err))
+		}
+		forecast, err := flow.Forecast(index, options)
+		if err != nil {
+			return disagreement("Forecast", op, text(err))
+		}
+
+		refused := refusals(d, pod, nodes, running)
+		want := admitting(nodes, refused)
+		d.Cases += len(nodes)
+		if got := forecast.Nodes(op.Ref); !slices.Equal(got, want) {
+			return disagreement("Nodes", op, options, nodes, use, got, want)
+		}
+		oracle := op
+		oracle.Tolerations = pod.Spec.Tolerations
+		for i := range nodes {
+			// The oracle of the test kits.
+			if by := dataflowtest.RefusedBy(oracle, &nodes[i], use[nodes[i].Name]); (by == "") != (len(refused[i]) == 0) {
+				return disagreement("RefusedBy", oracle, nodes[i], use[nodes[i].Name], by, fmt.Sprintf("%+v", refused[i]))
+			}
+			if d.Hit("refused by several", len(refused[i]) > 1) {
+			} else if len(refused[i]) == 1 {
+				d.Hit("refused by "+refused[i][0].plugin+" alone", true)
+			}
+			d.Hit("cordoned: bound nevertheless", bound && nodes[i].Spec.Unschedulable && len(refused[i]) == 0)
+			if verdict, why := forecast.Verdict(op.Ref, nodes[i].Name), forecast.Why(op.Ref, nodes[i].Name); !explains(verdict, why, pod, &nodes[i], refused[i], bound) {
+				return disagreement("Verdict", op, nodes[i], use[nodes[i].Name], verdict, why, fmt.Sprintf("%+v", refused[i]))
+			}
+		}
+		if d.Hit("forecast: no node", len(want) == 0) {
+			return nil
+		}
+		d.Hit("forecast: all nodes", len(want) == len(nodes))
+		d.Hit("forecast: some nodes", len(want) < len(nodes))
+
+		narrowed, err := forecast.Affinity(op.Ref)
+		if err != nil {
+			return disagreement("Affinity", op, nodes, text(err))
+		}
+		pod.Spec.Affinity = narrowed
+		if got := admitting(nodes, refusals(d, pod, nodes, running)); !slices.Equal(got, want) {
+			return disagreement("Affinity", op, options, nodes, use, narrowed, got, want)
 		}
 		return nil
 	}, slices.Concat(affinityCorners, nodeCorners, taintCorners, resourceCorners, corners, []string{
 		noTerms, "node selector", "forecast: no node", "ExtendedResourceToleration", "pod: rejected",
 	})...)
-}
-
-func compareForecast(d *draw, c cluster, index *dataflow.NodeIndex, bound bool, plugin admission.MutationInterface, refusals func(*draw, *corev1.Pod, cluster) [][]refusal) error {
-	own := d.affinity()
-	if own != nil && own.NodeAffinity != nil && d.oneIn(2) {
-		own.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = nil // so that the other filters decide
-	}
-	submitted := d.pod(own)
-	d.withResources(submitted)
-	submitted.Spec.NodeName, submitted.Spec.NodeSelector, submitted.Spec.Tolerations = "", d.nodeSelector(), d.tolerations()
-	if bound {
-		submitted.Spec.NodeName = oneOf(d, c.nodes...).Name
-	}
-	server, options := apiServer{}, dataflow.ForecastOptions{}
-	if d.hit("ExtendedResourceToleration", d.oneIn(2)) {
-		server.MutationInterface, options.ExtendedResourceToleration = plugin, true
-	}
-	if d.hit("pod: as no API server has it", d.oneIn(4)) {
-		d.unfiltered(submitted)
-		server.skipValidation = true
-	}
-	pod, faults := server.create(submitted)
-	if d.hit("pod: rejected", len(faults) > 0) {
-		return nil
-	}
-	requests := podresources.PodRequests(pod, podresources.PodResourcesOptions{})
-	d.inspect(pod.Spec.Affinity)
-	d.inspectRequests(requests)
-	d.inspectFree(c, requests)
-	for i := range c.nodes {
-		d.inspectNode(pod.Spec.Affinity, &c.nodes[i])
-	}
-
-	op := dataflow.Operation{
-		Ref:          dataflow.Ref{Kind: dataflow.DataProcess, Namespace: "default", Name: "process"},
-		NodeName:     pod.Spec.NodeName,
-		NodeSelector: pod.Spec.NodeSelector,
-		Affinity:     pod.Spec.Affinity,
-		Tolerations:  submitted.Spec.Tolerations, // without those that the admission plugin added
-		Requests:     requests,
-	}
-	flow, err := dataflow.New(op)
-	if err != nil {
-		return disagreement("New", op, text(err))
-	}
-	forecast, err := flow.Forecast(index, options)
-	if err != nil {
-		return disagreement("Forecast", op, text(err))
-	}
-
-	refused := refusals(d, pod, c)
-	want := admitting(c.nodes, refused)
-	d.cases += len(c.nodes)
-	if got := forecast.Nodes(op.Ref); !slices.Equal(got, want) {
-		return disagreement("Nodes", op, options, c.nodes, c.used, got, want)
-	}
-	for i := range c.nodes {
-		node := &c.nodes[i]
-		if d.hit("refused by several", len(refused[i]) > 1) {
-		} else if len(refused[i]) == 1 {
-			d.hit("refused by "+refused[i][0].plugin+" alone", true)
-		}
-		d.hit("cordoned: bound nevertheless", bound && node.Spec.Unschedulable && len(refused[i]) == 0)
-		if verdict, why := forecast.Verdict(op.Ref, node.Name), forecast.Why(op.Ref, node.Name); !explains(verdict, why, pod, node, refused[i], bound) {
-			return disagreement("Verdict", op, options, node, c.used[node.Name], verdict, why, fmt.Sprintf("%+v", refused[i]))
-		}
-	}
-	if d.hit("forecast: no node", len(want) == 0) {
-		return nil
-	}
-	d.hit("forecast: all nodes", len(want) == len(c.nodes))
-	d.hit("forecast: some nodes", len(want) < len(c.nodes))
-
-	narrowed, err := forecast.Affinity(op.Ref)
-	if err != nil {
-		return disagreement("Affinity", op, c.nodes, text(err))
-	}
-	pod.Spec.Affinity = narrowed
-	if got := admitting(c.nodes, refusals(d, pod, c)); !slices.Equal(got, want) {
-		return disagreement("Affinity", op, options, c.nodes, c.used, narrowed, got, want)
-	}
-	return nil
 }
 
 // admitting returns the sorted names of the nodes without a refusal.
@@ -315,20 +316,20 @@ func (s scheduler) prepare(ctx context.Context, state fwk.CycleState, pod *corev
 }
 
 // refusals returns, for each node, the refusals of the plugins in their order.
-func (s scheduler) refusals(d *draw, pod *corev1.Pod, c cluster) [][]refusal {
-	ctx, state := quiet(), framework.NewCycleState()
-	refused := make([][]refusal, len(c.nodes))
+func (s scheduler) refusals(d *draw, pod *corev1.Pod, nodes []corev1.Node, running [][]*corev1.Pod) [][]refusal {
+	ctx, state, infos := quiet(), framework.NewCycleState(), snapshots(nodes, running)
+	refused := make([][]refusal, len(nodes))
 	for _, plugin := range s {
 		var only *fwk.PreFilterResult
 		var status *fwk.Status
 		if p, ok := plugin.(fwk.PreFilterPlugin); ok {
-			only, status = p.PreFilter(ctx, state, pod, c.infos)
+			only, status = p.PreFilter(ctx, state, pod, infos)
 		}
 		if status.IsSkip() {
 			continue
 		}
-		for i, info := range c.infos {
-			if status.IsSuccess() && (d.hit("NodeAffinity: names nodes", !only.AllNodes()) && only.NodeNames.Has(c.nodes[i].Name) || only.AllNodes()) &&
+		for i, info := range infos {
+			if status.IsSuccess() && (d.Hit("NodeAffinity: names nodes", !only.AllNodes()) && only.NodeNames.Has(nodes[i].Name) || only.AllNodes()) &&
 				plugin.Filter(ctx, state, pod, info).IsSuccess() {
 				continue
 			}
@@ -345,14 +346,14 @@ func (s scheduler) refusals(d *draw, pod *corev1.Pod, c cluster) [][]refusal {
 }
 
 // kubeletRefusals returns, for each node, the refusals of its kubelet.
-func kubeletRefusals(d *draw, pod *corev1.Pod, c cluster) [][]refusal {
-	refused := make([][]refusal, len(c.nodes))
-	for i := range c.nodes {
+func kubeletRefusals(d *draw, pod *corev1.Pod, nodes []corev1.Node, running [][]*corev1.Pod) [][]refusal {
+	refused := make([][]refusal, len(nodes))
+	for i := range nodes {
 		reasons := &recorder{}
 		handler := lifecycle.NewPredicateAdmitHandler(
-			func(context.Context, bool) (*corev1.Node, error) { return &c.nodes[i], nil }, reasons,
+			func(context.Context, bool) (*corev1.Node, error) { return &nodes[i], nil }, reasons,
 			func(*framework.NodeInfo, *lifecycle.PodAdmitAttributes) error { return nil })
-		result := handler.Admit(quiet(), &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: c.running[i], Operation: lifecycle.AddOperation})
+		result := handler.Admit(quiet(), &lifecycle.PodAdmitAttributes{Pod: pod, OtherPods: running[i], Operation: lifecycle.AddOperation})
 		byPlugin := map[string]*refusal{}
 		for _, reason := range reasons.reasons {
 			plugin, short := names.NodeResourcesFit, []shortage(nil)
@@ -373,9 +374,9 @@ func kubeletRefusals(d *draw, pod *corev1.Pod, c cluster) [][]refusal {
 		if !result.Admit && len(refused[i]) == 0 {
 			refused[i] = []refusal{{plugin: "the kubelet: " + result.Message}}
 		}
-		if _, has := c.nodes[i].Status.Allocatable[gpu]; result.Admit && !has {
+		if _, has := nodes[i].Status.Allocatable[gpu]; result.Admit && !has {
 			requested := podresources.PodRequests(pod, podresources.PodResourcesOptions{})[gpu]
-			d.hit("kubelet: passes over a missing extended resource", requested.Sign() > 0)
+			d.Hit("kubelet: passes over a missing extended resource", requested.Sign() > 0)
 		}
 	}
 	return refused

@@ -1,7 +1,6 @@
 package conformance_test
 
 import (
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,24 +11,14 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
+	"github.com/fluid-cloudnative/slipstream/internal/comparison"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// draw draws inputs, and counts the cases and the corners that they hit. A corner is
-// recognized by what an input looks like, not by how it was drawn.
+// draw draws inputs from an alphabet.
 type draw struct {
-	*rand.Rand
+	*comparison.Draw
 	alphabet
-	cases   int
-	corners map[string]int
-}
-
-// hit counts a corner if the condition holds, and returns the condition.
-func (d *draw) hit(corner string, condition bool) bool {
-	if condition {
-		d.corners[corner]++
-	}
-	return condition
 }
 
 func (d *draw) oneIn(n int) bool { return d.IntN(n) == 0 }
@@ -313,7 +302,7 @@ func (d *draw) spoil(a *corev1.Affinity) {
 	if len(expressions) == 0 {
 		return
 	}
-	d.hit(fault.corner, true)
+	d.Hit(fault.corner, true)
 	e := oneOf(d, expressions...)
 	e.Key, e.Operator, e.Values = fault.Key, fault.Operator, slices.Clone(fault.Values)
 	for range d.IntN(2) * d.IntN(3) { // and in any other way
@@ -366,35 +355,35 @@ func requirements(a *corev1.Affinity) (expressions, fields []*corev1.NodeSelecto
 
 // inspect counts the corners of an own affinity.
 func (d *draw) inspect(a *corev1.Affinity) {
-	if d.hit("affinity: nil", a == nil) || d.hit("affinity: no node affinity", a.NodeAffinity == nil) {
+	if d.Hit("affinity: nil", a == nil) || d.Hit("affinity: no node affinity", a.NodeAffinity == nil) {
 		return
 	}
 	required, preferred := terms(a)
 	selector := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-	d.hit("required: none", selector == nil)
-	d.hit(noTerms, selector != nil && len(required) == 0)
-	d.hit("required: several terms", len(required) > 1)
-	d.hit("preferred: several", len(preferred) > 1)
+	d.Hit("required: none", selector == nil)
+	d.Hit(noTerms, selector != nil && len(required) == 0)
+	d.Hit("required: several terms", len(required) > 1)
+	d.Hit("preferred: several", len(preferred) > 1)
 	for _, p := range a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
-		d.hit("preferred: empty", len(p.Preference.MatchExpressions)+len(p.Preference.MatchFields) == 0)
-		d.hit("preferred: weight 0", p.Weight == 0)
+		d.Hit("preferred: empty", len(p.Preference.MatchExpressions)+len(p.Preference.MatchFields) == 0)
+		d.Hit("preferred: weight 0", p.Weight == 0)
 	}
 	for _, term := range required {
-		d.hit("term: empty", len(term.MatchExpressions)+len(term.MatchFields) == 0)
+		d.Hit("term: empty", len(term.MatchExpressions)+len(term.MatchFields) == 0)
 		distinct := map[string]bool{}
 		for _, e := range term.MatchExpressions {
 			distinct[e.Key] = true
 		}
-		d.hit("term: a key twice", len(distinct) < len(term.MatchExpressions))
+		d.Hit("term: a key twice", len(distinct) < len(term.MatchExpressions))
 	}
 	expressions, fields := requirements(a)
-	d.hit("matchFields", len(fields) > 0)
+	d.Hit("matchFields", len(fields) > 0)
 	for _, e := range expressions {
 		compares := e.Operator == corev1.NodeSelectorOpGt || e.Operator == corev1.NodeSelectorOpLt
-		d.hit("operator "+string(e.Operator), slices.Contains(operatorsOfNodes, e.Operator))
-		d.hit("operator Gt or Lt: a word", compares && slices.ContainsFunc(e.Values, isWord))
-		d.hit("values: the empty one", slices.Contains(e.Values, ""))
-		d.hit("values: more than eight", len(e.Values) > 8)
+		d.Hit("operator "+string(e.Operator), slices.Contains(operatorsOfNodes, e.Operator))
+		d.Hit("operator Gt or Lt: a word", compares && slices.ContainsFunc(e.Values, isWord))
+		d.Hit("values: the empty one", slices.Contains(e.Values, ""))
+		d.Hit("values: more than eight", len(e.Values) > 8)
 	}
 }
 
@@ -415,20 +404,20 @@ func (d *draw) node(like topology.LabelSet) *corev1.Node {
 
 // inspectNode counts the corners of a node for which a asks.
 func (d *draw) inspectNode(a *corev1.Affinity, node *corev1.Node) {
-	d.hit("node: without labels", len(node.Labels) == 0)
+	d.Hit("node: without labels", len(node.Labels) == 0)
 	expressions, _ := requirements(a)
 	for _, e := range expressions {
 		value, present := node.Labels[e.Key]
 		compares := e.Operator == corev1.NodeSelectorOpGt || e.Operator == corev1.NodeSelectorOpLt
-		d.hit("node: a label absent that is asked for", !present)
-		d.hit("node: a label empty that is asked for", present && value == "")
-		d.hit("node: a word where a number is asked for", present && compares && isWord(value))
+		d.Hit("node: a label absent that is asked for", !present)
+		d.Hit("node: a label empty that is asked for", present && value == "")
+		d.Hit("node: a word where a number is asked for", present && compares && isWord(value))
 	}
 }
 
 // nodeSelector draws a node selector, of a label at times.
 func (d *draw) nodeSelector() map[string]string {
-	if d.hit("node selector", d.oneIn(4)) {
+	if d.Hit("node selector", d.oneIn(4)) {
 		return map[string]string{d.key(): d.value()}
 	}
 	return oneOf(d, nil, map[string]string{})
@@ -495,26 +484,26 @@ func (d *draw) inspectStrategy(s affinity.Strategy) (valid bool) {
 	case affinity.Prefer:
 		for _, p := range s.Prefers {
 			follows = append(follows, p.Key)
-			if d.hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
+			if d.Hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
 				valid = false
 			}
 		}
 	case affinity.None:
-		d.hit("policy: none", true)
+		d.Hit("policy: none", true)
 		return true
 	default:
-		d.hit("policy: unknown", true)
+		d.Hit("policy: unknown", true)
 		return false
 	}
 	for i, key := range follows {
-		if d.hit("strategy: malformed key", len(validation.IsQualifiedName(key)) > 0) {
+		if d.Hit("strategy: malformed key", len(validation.IsQualifiedName(key)) > 0) {
 			valid = false
 		}
-		d.hit("strategy: a key twice", slices.Contains(follows[:i], key))
+		d.Hit("strategy: a key twice", slices.Contains(follows[:i], key))
 	}
-	d.hit("strategy: several keys", len(follows) > 1)
-	d.hit("strategy: default", len(follows) == 0)
-	d.hit("policy: "+string(s.Policy), true)
+	d.Hit("strategy: several keys", len(follows) > 1)
+	d.Hit("strategy: default", len(follows) == 0)
+	d.Hit("policy: "+string(s.Policy), true)
 	return valid
 }
 
@@ -536,15 +525,15 @@ var taintCorners = []string{
 func (d *draw) taint(node *corev1.Node) {
 	for range max(0, d.IntN(6)-3) {
 		taint := corev1.Taint{Key: oneOf(d, d.taintKeys...), Value: oneOf(d, d.taintValues...), Effect: oneOf(d, effects...)}
-		d.hit("taint "+string(taint.Effect), true)
-		d.hit("taint: no value", taint.Value == "")
+		d.Hit("taint "+string(taint.Effect), true)
+		d.Hit("taint: no value", taint.Value == "")
 		node.Spec.Taints = append(node.Spec.Taints, taint)
 	}
-	d.hit("taint: several", len(node.Spec.Taints) > 1)
-	node.Spec.Unschedulable = d.hit("cordoned", d.oneIn(8))
+	d.Hit("taint: several", len(node.Spec.Taints) > 1)
+	node.Spec.Unschedulable = d.Hit("cordoned", d.oneIn(8))
 	if node.Spec.Unschedulable && d.oneIn(2) || d.oneIn(16) {
-		d.hit("cordoned: with its taint", node.Spec.Unschedulable)
-		d.hit("cordoned: by its taint alone", !node.Spec.Unschedulable)
+		d.Hit("cordoned: with its taint", node.Spec.Unschedulable)
+		d.Hit("cordoned: by its taint alone", !node.Spec.Unschedulable)
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
 	}
 }
@@ -559,18 +548,18 @@ func (d *draw) tolerations() []corev1.Toleration {
 		} else if d.oneIn(4) {
 			t.Key = ""
 		}
-		if t.Effect == corev1.TaintEffectNoExecute && d.hit("toleration: for some time", d.oneIn(4)) {
+		if t.Effect == corev1.TaintEffectNoExecute && d.Hit("toleration: for some time", d.oneIn(4)) {
 			seconds := d.Int64N(100)
 			t.TolerationSeconds = &seconds
 		}
-		d.hit("toleration: operator empty", t.Operator == "")
-		d.hit("toleration: operator "+string(t.Operator), t.Operator != "")
-		d.hit("toleration: any taint", t.Key == "" && t.Operator == corev1.TolerationOpExists)
-		d.hit("toleration: any effect", t.Effect == "")
-		d.hit("toleration: of cordons", t.Key == corev1.TaintNodeUnschedulable)
+		d.Hit("toleration: operator empty", t.Operator == "")
+		d.Hit("toleration: operator "+string(t.Operator), t.Operator != "")
+		d.Hit("toleration: any taint", t.Key == "" && t.Operator == corev1.TolerationOpExists)
+		d.Hit("toleration: any effect", t.Effect == "")
+		d.Hit("toleration: of cordons", t.Key == corev1.TaintNodeUnschedulable)
 		tolerations = append(tolerations, t)
 	}
-	d.hit("toleration: none", tolerations == nil)
+	d.Hit("toleration: none", tolerations == nil)
 	return tolerations
 }
 

@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	podresources "k8s.io/component-helpers/resource"
-	fwk "k8s.io/kube-scheduler/framework"
 	corev1defaults "k8s.io/kubernetes/pkg/apis/core/v1"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -92,7 +91,7 @@ func (d *draw) requirements(quantity func(corev1.ResourceName) resource.Quantity
 		if d.oneIn(2) || !isOvercommitted(name) {
 			limits[name] = more
 		}
-		if limits[name] != more || !d.hit("container: a limit that counts as the request", d.oneIn(4)) {
+		if limits[name] != more || !d.Hit("container: a limit that counts as the request", d.oneIn(4)) {
 			requests[name] = less
 		}
 	}
@@ -120,14 +119,14 @@ var resourceCorners = []string{
 // whole pod, each at times.
 func (d *draw) withResources(pod *corev1.Pod) {
 	spec, quantity := &pod.Spec, d.quantity
-	whole := d.hit("pod: requests as a whole", d.oneIn(6))
+	whole := d.Hit("pod: requests as a whole", d.oneIn(6))
 	if whole {
 		quantity = d.modest // within 64 bits: PodRequests adds the overhead to a greater one in the pod itself, with every call
 	}
 	spec.InitContainers = append(spec.InitContainers, d.containers(max(0, d.IntN(6)-3), "init", quantity)...)
-	d.hit("pod: init containers", len(spec.InitContainers) > 0)
+	d.Hit("pod: init containers", len(spec.InitContainers) > 0)
 	for i := range spec.InitContainers {
-		if d.hit("pod: restartable init containers", d.oneIn(2)) {
+		if d.Hit("pod: restartable init containers", d.oneIn(2)) {
 			always := corev1.ContainerRestartPolicyAlways
 			spec.InitContainers[i].RestartPolicy = &always
 		}
@@ -135,7 +134,7 @@ func (d *draw) withResources(pod *corev1.Pod) {
 	for i := range spec.Containers {
 		spec.Containers[i].Resources = d.requirements(quantity)
 	}
-	if d.hit("pod: overhead", d.oneIn(6)) {
+	if d.Hit("pod: overhead", d.oneIn(6)) {
 		spec.Overhead = corev1.ResourceList{}
 		for _, name := range d.resources {
 			if isOvercommitted(name) && d.oneIn(2) {
@@ -174,51 +173,38 @@ func (d *draw) unfiltered(pod *corev1.Pod) {
 
 // inspectRequests counts the corners of what a pod requests in all.
 func (d *draw) inspectRequests(requests corev1.ResourceList) {
-	d.hit("requests: nothing", len(requests) == 0)
-	d.hit("requests: several resources", len(requests) > 1)
+	d.Hit("requests: nothing", len(requests) == 0)
+	d.Hit("requests: several resources", len(requests) > 1)
 	for name, q := range requests {
 		whole := q.DeepCopy()
 		whole.RoundUp(scaleOf(name))
-		d.hit("requests: zero", q.IsZero())
-		d.hit("requests: a fraction", whole.Cmp(q) != 0)
-		d.hit("requests: beyond 64 bits", q.Cmp(resource.MustParse("9223372036854775807")) > 0)
-		d.hit("requests: huge pages", strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix))
-		d.hit("requests: attachable volumes", strings.HasPrefix(string(name), corev1.ResourceAttachableVolumesPrefix))
-		d.hit("requests: of the domain of Kubernetes", strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix))
-		d.hit("requests: a name that the scheduler ignores", name == corev1.ResourceStorage || name == corev1.ResourcePods || name == "a/b/c")
-		d.hit("requests: an extended resource", name == gpu)
+		d.Hit("requests: zero", q.IsZero())
+		d.Hit("requests: a fraction", whole.Cmp(q) != 0)
+		d.Hit("requests: beyond 64 bits", q.Cmp(resource.MustParse("9223372036854775807")) > 0)
+		d.Hit("requests: huge pages", strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix))
+		d.Hit("requests: attachable volumes", strings.HasPrefix(string(name), corev1.ResourceAttachableVolumesPrefix))
+		d.Hit("requests: of the domain of Kubernetes", strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix))
+		d.Hit("requests: a name that the scheduler ignores", name == corev1.ResourceStorage || name == corev1.ResourcePods || name == "a/b/c")
+		d.Hit("requests: an extended resource", name == gpu)
 	}
-}
-
-// A cluster is nodes, and for each of them the pods that run there.
-type cluster struct {
-	nodes   []corev1.Node
-	running [][]*corev1.Pod
-	used    map[string]corev1.ResourceList // as dataflow.IndexNodes takes it
-	infos   []fwk.NodeInfo                 // as kube-scheduler takes it
 }
 
 // cluster draws up to n nodes, each with a name of its own, and the pods that run on them.
-// The label of the operating system is that which a kubelet gives its node.
-func (d *draw) cluster(n int) cluster {
-	var c cluster
+func (d *draw) cluster(n int) (nodes []corev1.Node, running [][]*corev1.Pod) {
 	for i := range 1 + d.IntN(n) {
 		node := d.node(topology.LabelSet{})
-		if node.Name = "node-" + strconv.Itoa(i); i < len(d.names) && !slices.ContainsFunc(c.nodes, func(n corev1.Node) bool { return n.Name == d.names[i] }) {
+		if node.Name = "node-" + strconv.Itoa(i); i < len(d.names) && !slices.ContainsFunc(nodes, func(n corev1.Node) bool { return n.Name == d.names[i] }) {
 			node.Name = d.names[i]
-		}
-		if len(node.Labels) > 0 {
-			node.Labels[corev1.LabelOSStable] = "linux"
 		}
 		d.taint(node)
 		d.allocate(node)
+		nodes = append(nodes, *node)
 		pods := exactly(max(0, d.IntN(6)-2), func() *corev1.Pod { return d.runningPod(node.Name) })
-		d.hit("running: no pods", len(pods) == 0)
-		d.hit("running: several pods", len(pods) > 1)
-		c.nodes, c.running = append(c.nodes, *node), append(c.running, pods)
+		d.Hit("running: no pods", len(pods) == 0)
+		d.Hit("running: several pods", len(pods) > 1)
+		running = append(running, pods)
 	}
-	c.used, c.infos = used(c.nodes, c.running), snapshots(c.nodes, c.running)
-	return c
+	return nodes, running
 }
 
 // allocate gives a node allocatable resources: one at least, as law L9 does not look at
@@ -250,7 +236,7 @@ func (d *draw) allocate(node *corev1.Node) {
 		delete(allocatable, corev1.ResourcePods)
 	}
 	pods := allocatable[corev1.ResourcePods]
-	d.hit("node: no pods allocatable", pods.IsZero())
+	d.Hit("node: no pods allocatable", pods.IsZero())
 	node.Status.Allocatable = allocatable
 }
 
@@ -275,7 +261,7 @@ func (d *draw) runningPod(node string) *corev1.Pod {
 	if d.oneIn(2) {
 		corev1defaults.SetObjectDefaults_Pod(pod)
 	}
-	if d.hit("running: resized", d.oneIn(4)) {
+	if d.Hit("running: resized", d.oneIn(4)) {
 		d.resize(pod)
 	}
 	return pod
@@ -336,13 +322,13 @@ func used(nodes []corev1.Node, running [][]*corev1.Pod) map[string]corev1.Resour
 }
 
 // inspectFree counts the corners of what the nodes have free for a pod.
-func (d *draw) inspectFree(c cluster, requests corev1.ResourceList) {
-	for i := range c.nodes {
-		for name, allocatable := range c.nodes[i].Status.Allocatable {
+func (d *draw) inspectFree(nodes []corev1.Node, used map[string]corev1.ResourceList, requests corev1.ResourceList) {
+	for i := range nodes {
+		for name, allocatable := range nodes[i].Status.Allocatable {
 			free, requested := allocatable.DeepCopy(), requests[name]
-			free.Sub(c.used[c.nodes[i].Name][name])
-			d.hit("node: more used than allocatable", free.Sign() < 0)
-			d.hit("node: exactly what is requested is free", !requested.IsZero() && free.Cmp(requested) == 0)
+			free.Sub(used[nodes[i].Name][name])
+			d.Hit("node: more used than allocatable", free.Sign() < 0)
+			d.Hit("node: exactly what is requested is free", !requested.IsZero() && free.Cmp(requested) == 0)
 		}
 	}
 }

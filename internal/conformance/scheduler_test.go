@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 	"k8s.io/kubernetes/pkg/apis/core"
@@ -17,13 +18,14 @@ import (
 	"k8s.io/kubernetes/pkg/apis/core/validation"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
 const nodesPerInput = 8
 
-// Law X1. What kube-apiserver's validation rejects of a node selector or a term is an error
+// Law X1, and the oracle of the test kits. What kube-apiserver's validation rejects of a node selector or a term is an error
 // of Compile with its path; else the verdict and the score are the scheduler's.
 func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 	compare(t, func(d *draw) error {
@@ -34,24 +36,24 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 		if (err == nil) != (len(faults) == 0) {
 			return disagreement("malformed?", selector, own, text(err), text(faults.ToAggregate()))
 		}
-		if d.hit("Compile: error", err != nil) {
-			d.cases++
+		if d.Hit("Compile: error", err != nil) {
+			d.Cases++
 			if got, want := rejectedAt(dataflow.Faults(err)), rejectedAt(faults.ToAggregate().Errors()); !sameRejections(got, want) {
 				return disagreement("path", selector, own, text(err), text(faults.ToAggregate()))
 			}
 			return nil
 		}
 		satisfiable := m.Satisfiable()
-		d.hit("Compile: unsatisfiable", !satisfiable)
+		d.Hit("Compile: unsatisfiable", !satisfiable)
 		s := verdictsOf(selector, own)
-		d.hit("preferred: the scheduler fails", s.preferredErr != nil)
+		d.Hit("preferred: the scheduler fails", s.preferredErr != nil)
 		for range nodesPerInput {
 			node := d.node(topology.LabelSet{})
-			if d.hit("node: without a name", d.oneIn(32)) {
+			if d.Hit("node: without a name", d.oneIn(32)) {
 				node.Name = ""
 			}
 			d.inspectNode(own, node)
-			d.cases++
+			d.Cases++
 			want := s.matches(node)
 			if got := m.Match(node); got != want {
 				return disagreement("Match", selector, own, node, got, want)
@@ -62,9 +64,17 @@ func TestMatcherAgreesWithTheScheduler(t *testing.T) {
 			if want && !satisfiable && node.Name != "" {
 				return disagreement("Satisfiable", selector, own, node)
 			}
-			d.hit("Match: true", want)
-			d.hit("Match: false", !want)
-			d.hit("Score: not 0", s.score(node) > 0)
+			// The oracle of the test kits.
+			withSelector := want == (affinitytest.Match(own, node) && labels.SelectorFromSet(selector).Matches(labels.Set(node.Labels)))
+			if !withSelector || affinitytest.Score(own, node) != s.score(node) {
+				return disagreement("the oracle", selector, own, node, affinitytest.Match(own, node), affinitytest.Score(own, node), want, s.score(node))
+			}
+			if want && node.Name != "" && affinitytest.FindMatch(own, selector) == nil {
+				return disagreement("FindMatch", selector, own, node)
+			}
+			d.Hit("Match: true", want)
+			d.Hit("Match: false", !want)
+			d.Hit("Score: not 0", s.score(node) > 0)
 		}
 		return nil
 	}, slices.Concat(affinityCorners, malformedCorners, nodeCorners, []string{
@@ -84,19 +94,19 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 		valid := d.inspectStrategy(s)
 		result, err := affinity.Inherit(own, s, exposed)
 		var conflict *affinity.ConflictError
-		conflicts := d.hit("Inherit: conflict", errors.As(err, &conflict))
+		conflicts := d.Hit("Inherit: conflict", errors.As(err, &conflict))
 		if (err == nil || conflicts) != valid {
 			return disagreement("valid?", s, text(err))
 		}
 		if !valid {
-			d.cases++
+			d.Cases++
 			return nil
 		}
-		d.hit("Inherit: exposed nothing", exposed.Len() == 0)
-		d.hit("Inherit: a missing label", result.Missing != nil)
-		d.hit("Inherit: several labels", result.Inherited.Len() > 1)
+		d.Hit("Inherit: exposed nothing", exposed.Len() == 0)
+		d.Hit("Inherit: a missing label", result.Missing != nil)
+		d.Hit("Inherit: several labels", result.Inherited.Len() > 1)
 		before, after := verdictsOf(nil, own), verdictsOf(nil, result.Affinity)
-		unseen := d.hit("own: a fault of fields", apiFault(own) != nil)
+		unseen := d.Hit("own: a fault of fields", apiFault(own) != nil)
 		if !conflicts && !apiequality.Semantic.DeepEqual(podParts(own), podParts(result.Affinity)) {
 			return disagreement("pod affinity", own, s, exposed.String(), result.Affinity)
 		}
@@ -106,13 +116,13 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 		for range nodesPerInput {
 			node := d.node(exposed)
 			d.inspectNode(own, node)
-			d.cases++
+			d.Cases++
 			want := before.matches(node)
 			if s.Policy == affinity.Require {
 				want = want && agrees(node, s, exposed)
 			}
-			d.hit("match: true", want)
-			d.hit("match: no more", before.matches(node) && !want)
+			d.Hit("match: true", want)
+			d.Hit("match: no more", before.matches(node) && !want)
 			if conflicts {
 				if want && !unseen {
 					return disagreement("a conflict that a node refutes", own, s, exposed.String(), node, text(err))
@@ -132,7 +142,7 @@ func TestInheritAgreesWithTheScheduler(t *testing.T) {
 			if got, want := after.score(node), before.score(node)+gain; got != want {
 				return disagreement("score", own, s, exposed.String(), node, result.Affinity, got, want)
 			}
-			d.hit("score: more", gain > 0)
+			d.Hit("score: more", gain > 0)
 		}
 		return nil
 	}, slices.Concat(affinityCorners, malformedCorners, nodeCorners, strategyCorners, invalidStrategyCorners, []string{
@@ -169,7 +179,7 @@ func gainOf(d *draw, own *corev1.Affinity, s affinity.Strategy, exposed topology
 	for _, p := range preferred {
 		want, follows := exposed.Get(p.Key)
 		got, present := node.Labels[p.Key]
-		if !follows || d.hit("Inherit: preferred already", holds(own, p, want)) {
+		if !follows || d.Hit("Inherit: preferred already", holds(own, p, want)) {
 			continue
 		}
 		if present && got == want {

@@ -108,7 +108,7 @@ func (d *draw) chain() (chain, error) {
 
 // validStrategy draws a strategy that New accepts.
 func (d *draw) validStrategy() datav1alpha1.AffinityStrategy {
-	quiet := draw{Rand: d.Rand, corners: map[string]int{}}
+	quiet := draw{d.Uncounted()}
 	for {
 		s := d.strategy()
 		if _, valid := quiet.inspectStrategy(s); valid {
@@ -304,9 +304,9 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	op := &c.last().operation
 	before, _ := op.Predecessor()
 	follows := op.RunAfter.Strategy.Policy != ""
-	d.hit("kind "+string(op.Ref.Kind), true)
-	d.hit("state: "+string(decision.State), true)
-	d.hit("policy: "+string(op.RunAfter.Strategy.Policy), follows)
+	d.Hit("kind "+string(op.Ref.Kind), true)
+	d.Hit("state: "+string(decision.State), true)
+	d.Hit("policy: "+string(op.RunAfter.Strategy.Policy), follows)
 
 	if theirs.starts != (c.at(before).seen.Phase == dataflow.Complete) {
 		return "Fluid does not wait for the predecessor"
@@ -317,7 +317,7 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 		}
 	}
 	blocked := c.isBlocked(op.Ref, map[dataflow.Ref]bool{})
-	if (decision.State == dataflow.Blocked) != d.hit(beyondBlocked, blocked) {
+	if (decision.State == dataflow.Blocked) != d.Hit(beyondBlocked, blocked) {
 		return "not Blocked by what failed"
 	}
 	if !theirs.starts {
@@ -325,11 +325,11 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	}
 
 	source, inherits := op.Source()
-	if d.hit(beyondDistributed, op.Distributed && follows) {
+	if d.Hit(beyondDistributed, op.Distributed && follows) {
 		if decision.State != dataflow.Ready || !reflect.DeepEqual(decision.Affinity, op.Affinity) {
 			return "several pods inherit"
 		}
-		d.hit("distributed: Fluid inherits", theirs.err == nil && !reflect.DeepEqual(theirs.affinity, op.Affinity))
+		d.Hit("distributed: Fluid inherits", theirs.err == nil && !reflect.DeepEqual(theirs.affinity, op.Affinity))
 		op.Distributed = false // which is how Fluid treats it
 		flow, decision, err := c.resolve()
 		if err != nil {
@@ -337,7 +337,7 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 		}
 		return d.judgeFlow(c, flow, theirs, decision)
 	}
-	d.hit("source: none", !inherits)
+	d.Hit("source: none", !inherits)
 	if !inherits {
 		return onlyIf("nothing to follow", decision.State == dataflow.Ready && theirs.err == nil &&
 			reflect.DeepEqual(theirs.affinity, op.Affinity) && reflect.DeepEqual(decision.Affinity, op.Affinity))
@@ -346,25 +346,25 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 	said := slices.ContainsFunc(flow.Problems(), func(p dataflow.Problem) bool {
 		return p.Operation == op.Ref && p.Code == dataflow.CodeNotAnAncestor
 	})
-	if d.hit(u7NoAncestor, !isAncestor) != said {
+	if d.Hit(u7NoAncestor, !isAncestor) != said {
 		return "NotAnAncestor"
 	}
 	from := c.at(source)
-	d.hit("source: distributed", from.operation.Distributed)
-	d.hit("source: recurring", from.operation.Recurring)
-	d.hit("source: further up", isAncestor && source != before)
-	d.hit("missing labels", len(decision.Missing) > 0)
+	d.Hit("source: distributed", from.operation.Distributed)
+	d.Hit("source: recurring", from.operation.Recurring)
+	d.Hit("source: further up", isAncestor && source != before)
+	d.Hit("missing labels", len(decision.Missing) > 0)
 	if from.seen.Phase != dataflow.Complete {
-		d.hit(u7Waits, true)
+		d.Hit(u7Waits, true)
 		waits := decision.State == dataflow.Waiting && decision.Cause == source
 		return onlyIf("what did not run cannot be followed", !isAncestor && (waits || blocked) && theirs.err != nil)
 	}
-	d.hit(u7Follows, !isAncestor)
+	d.Hit(u7Follows, !isAncestor)
 	if decision.State != dataflow.Ready || theirs.err != nil {
 		return "not ready"
 	}
 	if source.Kind == dataflow.DataBackup {
-		d.hit(u10Backup, decision.Inherited.Len() > 0)
+		d.Hit(u10Backup, decision.Inherited.Len() > 0)
 		if !reflect.DeepEqual(theirs.affinity, op.Affinity) {
 			return u10Backup
 		}
@@ -378,8 +378,8 @@ func (d *draw) judgeFlow(c chain, flow *dataflow.Flow, theirs decidedByFluid, de
 		theirs = recorded
 	}
 	nothing := reflect.DeepEqual(decision.Affinity, op.Affinity)
-	d.hit("the same, nothing inherited", nothing)
-	d.hit("the same, something inherited", !nothing)
+	d.Hit("the same, nothing inherited", nothing)
+	d.Hit("the same, something inherited", !nothing)
 	return onlyIf("the same affinity", reflect.DeepEqual(eachOnce(theirs.affinity), decision.Affinity))
 }
 

@@ -2,7 +2,6 @@ package conformance_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"slices"
 
 	datav1alpha1 "github.com/fluid-cloudnative/fluid/api/v1alpha1"
@@ -10,23 +9,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
+	"github.com/fluid-cloudnative/slipstream/internal/comparison"
 )
 
-// draw draws inputs, and counts the cases and the corners that they hit. Corners are
-// told by what an input looks like, not by how it came about.
-type draw struct {
-	*rand.Rand
-	cases   int
-	corners map[string]int
-}
-
-// hit counts a corner if the condition holds, and returns the condition.
-func (d *draw) hit(corner string, condition bool) bool {
-	if condition {
-		d.corners[corner]++
-	}
-	return condition
-}
+// draw draws inputs.
+type draw struct{ *comparison.Draw }
 
 func (d *draw) oneIn(n int) bool { return d.IntN(n) == 0 }
 
@@ -149,26 +138,26 @@ var affinityCorners = append([]string{
 
 // inspectAffinity counts the corners of an own affinity.
 func (d *draw) inspectAffinity(a *corev1.Affinity) {
-	if d.hit("own: nil", a == nil) {
+	if d.Hit("own: nil", a == nil) {
 		return
 	}
-	d.hit("own: pod affinity", a.PodAffinity != nil || a.PodAntiAffinity != nil)
-	if d.hit("own: no node affinity", a.NodeAffinity == nil) {
+	d.Hit("own: pod affinity", a.PodAffinity != nil || a.PodAntiAffinity != nil)
+	if d.Hit("own: no node affinity", a.NodeAffinity == nil) {
 		return
 	}
-	d.hit("own: preferences", len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0)
+	d.Hit("own: preferences", len(a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution) > 0)
 	required := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-	if d.hit("own: nothing required", required == nil) {
+	if d.Hit("own: nothing required", required == nil) {
 		return
 	}
-	d.hit("own: required, terms nil", required.NodeSelectorTerms == nil)
-	d.hit("own: required, terms empty", required.NodeSelectorTerms != nil && len(required.NodeSelectorTerms) == 0)
-	d.hit("own: several terms", len(required.NodeSelectorTerms) > 1)
+	d.Hit("own: required, terms nil", required.NodeSelectorTerms == nil)
+	d.Hit("own: required, terms empty", required.NodeSelectorTerms != nil && len(required.NodeSelectorTerms) == 0)
+	d.Hit("own: several terms", len(required.NodeSelectorTerms) > 1)
 	for _, term := range required.NodeSelectorTerms {
-		d.hit("own: empty term", isEmpty(term))
-		d.hit("own: fields", len(term.MatchFields) > 0)
+		d.Hit("own: empty term", isEmpty(term))
+		d.Hit("own: fields", len(term.MatchFields) > 0)
 		for _, e := range term.MatchExpressions {
-			d.hit("own: operator "+string(e.Operator), true)
+			d.Hit("own: operator "+string(e.Operator), true)
 		}
 	}
 }
@@ -212,39 +201,39 @@ var strategyCorners = []string{
 // each once, and whether it is valid.
 func (d *draw) inspectStrategy(s datav1alpha1.AffinityStrategy) (follows []string, valid bool) {
 	valid = true
-	d.hit("dependOn", s.DependOn != nil)
+	d.Hit("dependOn", s.DependOn != nil)
 	var listed []string
 	switch s.Policy {
 	case datav1alpha1.DefaultAffinityStrategy:
-		d.hit("policy: none", true)
+		d.Hit("policy: none", true)
 		return nil, true
 	case datav1alpha1.RequireAffinityStrategy:
-		d.hit("strategy: a list that is not read", len(s.Prefers) > 0)
+		d.Hit("strategy: a list that is not read", len(s.Prefers) > 0)
 		for _, r := range s.Requires {
 			listed = append(listed, r.Name)
 		}
 	case datav1alpha1.PreferAffinityStrategy:
-		d.hit("strategy: a list that is not read", len(s.Requires) > 0)
+		d.Hit("strategy: a list that is not read", len(s.Requires) > 0)
 		for _, p := range s.Prefers {
 			listed = append(listed, p.Name)
-			if d.hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
+			if d.Hit("strategy: weight out of bounds", p.Weight < 1 || p.Weight > 100) {
 				valid = false
 			}
 		}
 	default:
-		d.hit("policy: unknown", true)
+		d.Hit("policy: unknown", true)
 		return nil, false
 	}
-	d.hit("policy: "+string(s.Policy), true)
-	if d.hit("strategy: default", len(listed) == 0) {
+	d.Hit("policy: "+string(s.Policy), true)
+	if d.Hit("strategy: default", len(listed) == 0) {
 		listed = []string{corev1.LabelHostname}
 	}
-	d.hit("strategy: several labels", len(listed) > 1)
+	d.Hit("strategy: several labels", len(listed) > 1)
 	for _, key := range listed {
-		if d.hit("strategy: malformed key", !slices.Contains(keys, key)) {
+		if d.Hit("strategy: malformed key", !slices.Contains(keys, key)) {
 			valid = false
 		}
-		if !d.hit("strategy: a label twice", slices.Contains(follows, key)) {
+		if !d.Hit("strategy: a label twice", slices.Contains(follows, key)) {
 			follows = append(follows, key)
 		}
 	}
@@ -305,32 +294,32 @@ var statusCorners = []string{
 // labelsIn counts the corners of what a status records. It returns the labels and whether
 // Fluid writes such a status.
 func (d *draw) labelsIn(a *corev1.NodeAffinity) (labels map[string]string, sound bool) {
-	if d.hit("status: nil", a == nil) {
+	if d.Hit("status: nil", a == nil) {
 		return nil, true
 	}
-	sound = !d.hit("status: preferences", len(a.PreferredDuringSchedulingIgnoredDuringExecution) > 0)
+	sound = !d.Hit("status: preferences", len(a.PreferredDuringSchedulingIgnoredDuringExecution) > 0)
 	required := a.RequiredDuringSchedulingIgnoredDuringExecution
-	if d.hit("status: nothing required", required == nil) {
+	if d.Hit("status: nothing required", required == nil) {
 		return nil, sound
 	}
-	d.hit("status: terms nil", required.NodeSelectorTerms == nil)
-	d.hit("status: terms empty", required.NodeSelectorTerms != nil && len(required.NodeSelectorTerms) == 0)
+	d.Hit("status: terms nil", required.NodeSelectorTerms == nil)
+	d.Hit("status: terms empty", required.NodeSelectorTerms != nil && len(required.NodeSelectorTerms) == 0)
 	labels = map[string]string{}
 	for i, term := range required.NodeSelectorTerms {
-		d.hit("status: empty term", isEmpty(term))
-		sound = !d.hit("status: several terms", i > 0) && sound
-		sound = !d.hit("status: fields", len(term.MatchFields) > 0) && sound
+		d.Hit("status: empty term", isEmpty(term))
+		sound = !d.Hit("status: several terms", i > 0) && sound
+		sound = !d.Hit("status: fields", len(term.MatchFields) > 0) && sound
 		for _, e := range term.MatchExpressions {
 			_, twice := labels[e.Key]
-			sound = !d.hit("status: a label twice", twice) && sound
-			sound = !d.hit("status: another operator", e.Operator != corev1.NodeSelectorOpIn) && sound
-			sound = !d.hit("status: several values", len(e.Values) > 1) && sound
+			sound = !d.Hit("status: a label twice", twice) && sound
+			sound = !d.Hit("status: another operator", e.Operator != corev1.NodeSelectorOpIn) && sound
+			sound = !d.Hit("status: several values", len(e.Values) > 1) && sound
 			if len(e.Values) == 1 {
 				labels[e.Key] = e.Values[0]
 			}
 		}
 	}
-	d.hit("status: as Fluid writes it", sound && len(labels) > 0)
+	d.Hit("status: as Fluid writes it", sound && len(labels) > 0)
 	return labels, sound
 }
 

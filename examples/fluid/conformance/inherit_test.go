@@ -195,24 +195,24 @@ func TestInheritAgreesWithFluid(t *testing.T) {
 // judge holds what slipstream did against what Fluid did, and returns what is wrong.
 func (d *draw) judge(f follower, theirs, ours outcome, missing []string) (wrong string) {
 	d.inspectAffinity(f.own)
-	if d.hit("runAfter: nil", f.runAfter == nil) {
+	if d.Hit("runAfter: nil", f.runAfter == nil) {
 		return d.judgeNothing(f, theirs, ours)
 	}
 	follows, valid := d.inspectStrategy(f.runAfter.AffinityStrategy)
 	if f.runAfter.AffinityStrategy.Policy == datav1alpha1.DefaultAffinityStrategy {
 		return d.judgeNothing(f, theirs, ours)
 	}
-	unknown := d.hit("source: of another kind", !slices.Contains(kinds, f.reference().Kind))
-	absent := d.hit("source: not there", !unknown && f.source == nil)
-	d.hit("source: in another namespace", !absent && f.sourceNamespace() != f.namespace)
-	if unknown || absent || d.hit("source: not complete", f.source.Phase != common.PhaseComplete) {
+	unknown := d.Hit("source: of another kind", !slices.Contains(kinds, f.reference().Kind))
+	absent := d.Hit("source: not there", !unknown && f.source == nil)
+	d.Hit("source: in another namespace", !absent && f.sourceNamespace() != f.namespace)
+	if unknown || absent || d.Hit("source: not complete", f.source.Phase != common.PhaseComplete) {
 		return onlyIf("both fail", theirs.err != nil && ours.err != nil && !theirs.panicked && ours.affinity == nil)
 	}
 
 	policy, recorded := f.runAfter.AffinityStrategy.Policy, f.source.NodeAffinity
 	known := policy == datav1alpha1.RequireAffinityStrategy || policy == datav1alpha1.PreferAffinityStrategy
 	labels, sound := d.labelsIn(recorded)
-	if d.hit(u3Panic, policy == datav1alpha1.PreferAffinityStrategy && recorded != nil && recorded.RequiredDuringSchedulingIgnoredDuringExecution == nil) {
+	if d.Hit(u3Panic, policy == datav1alpha1.PreferAffinityStrategy && recorded != nil && recorded.RequiredDuringSchedulingIgnoredDuringExecution == nil) {
 		if !theirs.panicked {
 			return u3Panic
 		}
@@ -230,7 +230,7 @@ func (d *draw) judge(f follower, theirs, ours outcome, missing []string) (wrong 
 	}
 	switch {
 	case !known:
-		if d.hit(u8Policy, recorded == nil) && theirs.err != nil {
+		if d.Hit(u8Policy, recorded == nil) && theirs.err != nil {
 			return u8Policy
 		}
 		return onlyIf("an unknown policy fails", ours.err != nil && (recorded == nil || theirs.err != nil))
@@ -242,18 +242,18 @@ func (d *draw) judge(f follower, theirs, ours outcome, missing []string) (wrong 
 			return onlyIf("Fluid fails", theirs.err != nil)
 		}
 		malformed := slices.ContainsFunc(follows, func(key string) bool { return !slices.Contains(keys, key) })
-		if d.hit(u8Key, malformed) || d.hit(u8Weight, true) {
+		if d.Hit(u8Key, malformed) || d.Hit(u8Weight, true) {
 			return onlyIf("U8", theirs.err == nil)
 		}
 	case !sound:
 		if ours.err == nil {
 			return "a status that Fluid does not write is read"
 		}
-		if !noTerms && d.hit(beyondStatus, true) && theirs.err != nil {
+		if !noTerms && d.Hit(beyondStatus, true) && theirs.err != nil {
 			return beyondStatus
 		}
 		return ""
-	case d.hit(beyondNoTerms, noTerms):
+	case d.Hit(beyondNoTerms, noTerms):
 		if theirs.err == nil {
 			return beyondNoTerms
 		}
@@ -263,20 +263,20 @@ func (d *draw) judge(f follower, theirs, ours outcome, missing []string) (wrong 
 	if theirs.err != nil {
 		return "Fluid fails"
 	}
-	if d.hit(u2InPlace, theirs.changed) != (f.own != nil && !reflect.DeepEqual(theirs.affinity, f.own)) {
+	if d.Hit(u2InPlace, theirs.changed) != (f.own != nil && !reflect.DeepEqual(theirs.affinity, f.own)) {
 		return u2InPlace
 	}
 	// What Fluid injects where there is no own affinity is what is to be inherited.
 	injected := f.apply(nil, dataflow.InjectAffinityByRunAfterOp).affinity
 	visible := injected != nil && !reflect.DeepEqual(theirs.affinity, f.own)
-	if d.hit(u9Alias, visible) != theirs.shares {
+	if d.Hit(u9Alias, visible) != theirs.shares {
 		return u9Alias
 	}
 	if !slices.Equal(missing, absentIn(labels, follows)) && ours.err == nil {
 		return "missing"
 	}
-	d.hit(u5Silent, missing != nil)
-	if d.hit("the same, nothing to add", injected == nil) {
+	d.Hit(u5Silent, missing != nil)
+	if d.Hit("the same, nothing to add", injected == nil) {
 		return d.judgeNothing(f, theirs, ours)
 	}
 	if policy == datav1alpha1.PreferAffinityStrategy {
@@ -321,8 +321,8 @@ func (d *draw) judgePrefer(f follower, theirs, ours outcome, injected []corev1.P
 	if !reflect.DeepEqual(theirs.affinity, withPreferences(f.own, injected)) {
 		return "Fluid does not append the preferences"
 	}
-	if !d.hit(u2Twice, len(added) < len(injected)) {
-		d.hit("the same, to the letter", true)
+	if !d.Hit(u2Twice, len(added) < len(injected)) {
+		d.Hit("the same, to the letter", true)
 		return onlyIf("the same", ours.err == nil && reflect.DeepEqual(ours.affinity, theirs.affinity))
 	}
 	return onlyIf("only new preferences", ours.err == nil && reflect.DeepEqual(ours.affinity, withPreferences(f.own, added)))
@@ -362,33 +362,33 @@ func (d *draw) judgeRequire(f follower, theirs, ours outcome, injected []corev1.
 	once := without(injected, nil)
 	switch {
 	case required == nil:
-		if d.hit(beyondTwice, len(once) < len(injected)) {
+		if d.Hit(beyondTwice, len(once) < len(injected)) {
 			if !reflect.DeepEqual(theirs.affinity, withTerm(f.own, injected)) {
 				return beyondTwice
 			}
 		} else {
-			d.hit("the same, to the letter", true)
+			d.Hit("the same, to the letter", true)
 			if !reflect.DeepEqual(ours.affinity, theirs.affinity) {
 				return "not the same"
 			}
 		}
 		return onlyIf("each label once", ours.err == nil && reflect.DeepEqual(ours.affinity, withTerm(f.own, once)))
-	case d.hit(beyondNilTerms, required.NodeSelectorTerms == nil):
+	case d.Hit(beyondNilTerms, required.NodeSelectorTerms == nil):
 		if !reflect.DeepEqual(theirs.affinity, withTerm(f.own, injected)) {
 			return beyondNilTerms
 		}
 		return onlyIf("what matches nothing still does", ours.err == nil && reflect.DeepEqual(ours.affinity, f.own))
-	case d.hit(u6Lost, len(required.NodeSelectorTerms) == 0):
+	case d.Hit(u6Lost, len(required.NodeSelectorTerms) == 0):
 		if !reflect.DeepEqual(theirs.affinity, f.own) {
 			return u6Lost
 		}
 		return onlyIf("what matches nothing still does", ours.err == nil && reflect.DeepEqual(ours.affinity, f.own))
 	}
-	if d.hit(u1Lost, true) && !reflect.DeepEqual(theirs.affinity, f.own) {
+	if d.Hit(u1Lost, true) && !reflect.DeepEqual(theirs.affinity, f.own) {
 		return u1Lost
 	}
 	var conflict *affinity.ConflictError
-	if d.hit(beyondConflict, errors.As(ours.err, &conflict)) {
+	if d.Hit(beyondConflict, errors.As(ours.err, &conflict)) {
 		return d.judgeConflict(f, once)
 	}
 	want := f.own.DeepCopy()

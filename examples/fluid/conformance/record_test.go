@@ -88,11 +88,11 @@ func TestRecordAgreesWithFluid(t *testing.T) {
 		}
 		_, isCron := job.Labels["cronjob"]
 		parallelism, isParallel := job.Labels["parallelism"]
-		d.hit("job: cronjob", isCron)
-		d.hit("job: parallelism", isParallel)
-		d.hit("job: parallelism not a number", parallelism == "many")
-		d.hit("job: in the queue", queued)
-		d.hit("job: not in the queue", !queued)
+		d.Hit("job: cronjob", isCron)
+		d.Hit("job: parallelism", isParallel)
+		d.Hit("job: parallelism not a number", parallelism == "many")
+		d.Hit("job: in the queue", queued)
+		d.Hit("job: not in the queue", !queued)
 
 		operation, pod := d.annotations(names)
 		annotated := dataflow.InjectAffinityAnnotation(operation, pod)
@@ -108,7 +108,7 @@ func TestRecordAgreesWithFluid(t *testing.T) {
 		if !reflect.DeepEqual(theirs.Annotations, ours.Annotations) {
 			return disagreement("what is recorded", job, node.Labels, annotated, theirs.Annotations, ours.Annotations)
 		}
-		if d.hit("job: nil", d.oneIn(64)) {
+		if d.Hit("job: nil", d.oneIn(64)) {
 			theirs = nil
 		}
 		return d.judgeRecorded(theirs)
@@ -120,7 +120,7 @@ func (d *draw) annotations(names string) (operation, pod map[string]string) {
 	if d.oneIn(2) {
 		operation = map[string]string{"else": "where"}
 	}
-	if d.hit("annotations: names", !d.hit("annotations: no names", d.oneIn(4))) {
+	if d.Hit("annotations: names", !d.Hit("annotations: no names", d.oneIn(4))) {
 		operation = map[string]string{topology.LabelsAnnotation: names}
 	}
 	if d.oneIn(2) {
@@ -158,18 +158,18 @@ func (d *draw) record(job *batchv1.Job, node *corev1.Node, annotated map[string]
 	if _, ok := job.Annotations[topology.InjectAnnotation]; !ok {
 		job.Annotations[topology.InjectAnnotation] = "true"
 	}
-	if d.hit("job: not complete", len(job.Status.Conditions) == 0 || job.Status.Conditions[0].Type != batchv1.JobComplete) {
+	if d.Hit("job: not complete", len(job.Status.Conditions) == 0 || job.Status.Conditions[0].Type != batchv1.JobComplete) {
 		return job
 	}
 	names := []string{corev1.LabelHostname, corev1.LabelTopologyRegion, corev1.LabelTopologyZone}
 	custom := strings.Split(annotated[topology.LabelsAnnotation], ",")
 	for _, name := range custom {
 		value, ok := node.Labels[strings.TrimSpace(name)]
-		d.hit("names: malformed", name == "not a key")
-		d.hit("names: blanks", name == " tier ")
-		d.hit("names: an empty one", len(custom) > 1 && name == "")
-		d.hit("node: without a label that is named", name != "" && !ok)
-		d.hit("node: a label with an empty value", ok && value == "")
+		d.Hit("names: malformed", name == "not a key")
+		d.Hit("names: blanks", name == " tier ")
+		d.Hit("names: an empty one", len(custom) > 1 && name == "")
+		d.Hit("node: without a label that is named", name != "" && !ok)
+		d.Hit("node: a label with an empty value", ok && value == "")
 	}
 	fluid.FillCustomizedNodeAffinity(job.Annotations, node.Labels, append(names, custom...))
 	return job
@@ -191,12 +191,12 @@ func (d *draw) judgeRecorded(job *batchv1.Job) error {
 	on := job.Annotations[topology.InjectAnnotation] == "true"
 	_, nameless := job.Annotations[topology.RecordedPrefix]
 	switch {
-	case d.hit("job: without the switch", !on):
+	case d.Hit("job: without the switch", !on):
 		if theirs != nil || ours != nil || theirErr != nil || err != nil {
 			return wrong("without the switch")
 		}
 		return nil
-	case d.hit(beyondName, nameless):
+	case d.Hit(beyondName, nameless):
 		if theirErr != nil || !slices.ContainsFunc(expressionsOf(theirs), func(e corev1.NodeSelectorRequirement) bool { return e.Key == "" }) {
 			return wrong(beyondName)
 		}
@@ -204,7 +204,7 @@ func (d *draw) judgeRecorded(job *batchv1.Job) error {
 			return wrong("a label without a key")
 		}
 		return nil
-	case d.hit("job: nothing recorded", theirErr != nil):
+	case d.Hit("job: nothing recorded", theirErr != nil):
 		if !errors.Is(err, topology.ErrNotRecorded) || ours != nil {
 			return wrong("nothing recorded")
 		}
@@ -220,10 +220,10 @@ func (d *draw) judgeRecorded(job *batchv1.Job) error {
 	if !reflect.DeepEqual(sorted, ours) {
 		return wrong("not the same labels")
 	}
-	d.hit("recorded: several", len(expressions) > 1)
+	d.Hit("recorded: several", len(expressions) > 1)
 	same := reflect.DeepEqual(theirs, ours)
-	d.hit("recorded: the same order", same)
-	d.hit(u4Order, !same)
+	d.Hit("recorded: the same order", same)
+	d.Hit(u4Order, !same)
 	read, err := topology.FromNodeAffinity(theirs)
 	if err != nil || !maps.Equal(maps.Collect(read.All()), labelsRecorded(job)) {
 		return wrong("what is read is not what was recorded")
