@@ -11,7 +11,7 @@ var hostileNames = append(acceptedNames,
 	"&lt;script&gt;", "&amp;", "&#106;", "#35;", "#lt;", "#quot;", "javascript:hostileRan=1", "'\"`", "`code`", "**x**", "__x__", "~~x~~", "*x*", "_x_", "[x](javascript:hostileRan=1)", "![x](y)",
 	"$$x$$", "$x$", "\\(x\\)", "direction LR", "subgraph x", "fa:fa-car", "fab:fa-github some text", "flowchart TB", "%%{init: {}}%%", "%% comment", "click a href", "style a fill:#f00", "classDef x fill:#f00",
 	"a --> b", "a-->|x|b", "a@{ shape: rect }", ":::error", "((x))", "{{x}}", "[[x]]", ">x]", "a;b", "a,b", "a|b", "1. list", "- list", "# heading", "> quote", " a ", "a  b",
-	"x\ny", "x\ty", "x\ry", "\x1b[31mred", "\u202egnp.exe", "\u200bzero", "é", "漢字", "🚀", "العربية", "ﬁ", "a\u0301", "{{.Title}}", "{% x %}", "${x}", "@import url(x)", "expression(1)",
+	"x\ny", "x\ty", "x\ry", "\x1b[31mred", "\u202egnp.exe", "\u200bzero", "é", "漢字", "🚀", "العربية", "ﬁ", "a\u0301", "ﬂ°°35¶ß", "¶ß", "ﬂ°x¶ß", "{{.Title}}", "{% x %}", "${x}", "@import url(x)", "expression(1)",
 	strings.Repeat("long", 100), strings.Repeat("wide ", 80),
 )
 
