@@ -462,7 +462,9 @@ func fieldsOf(err error) []string {
 		switch e := err.(type) {
 		case nil:
 		case *field.Error:
-			fields = append(fields, e.Field)
+			if e != nil {
+				fields = append(fields, e.Field)
+			}
 		case interface{ Unwrap() []error }:
 			for _, part := range e.Unwrap() {
 				visit(part)

@@ -63,10 +63,7 @@ func foresee(ref dataflow.Ref, v view) (dataflow.State, *corev1.Affinity, error)
 	return d.State, d.Affinity, err
 }
 
-func TestSlipstreamKeepsTheLaws(t *testing.T) {
-	dataflowtest.TestController(t, always(foresee))
-}
-
+// With a forecast it keeps L3 as well: see package dataflow.
 func TestSlipstreamWithoutAForecast(t *testing.T) {
 	dataflowtest.TestController(t, always(resolve), dataflowtest.Skip(dataflowtest.L3))
 }
