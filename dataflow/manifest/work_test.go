@@ -292,7 +292,10 @@ func FuzzWork(f *testing.F) {
 		if len(genome) < 4 || len(genome) > 32 {
 			return
 		}
-		const size = 32 << 10
+		size := 32 << 10
+		if testing.Short() {
+			size /= 8
+		}
 		bytes, elapsed, tooMuch := work(t, genome, size)
 		if tooMuch { // perhaps it is what any small object may cost
 			const size = 512 << 10
@@ -301,8 +304,8 @@ func FuzzWork(f *testing.F) {
 			}
 		}
 		// More work is more coverage, so that the genome is kept and changed further.
-		climb(float64(bytes) / size)
-		climb(float64(elapsed.Microseconds()) / size * 1000)
+		climb(float64(bytes) / float64(size))
+		climb(float64(elapsed.Microseconds()) / float64(size) * 1000)
 	})
 }
 
