@@ -6,8 +6,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // ForecastOptions holds what a forecast takes into account in addition to the flow and

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )

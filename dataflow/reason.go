@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 )
 
 // Reason says in a sentence why the flow fails at one of the operations of Impossible: that

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 )
 
 // Strand is a node on which an operation would strand the flow.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/strict"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 

@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 	"github.com/fluid-cloudnative/slipstream/internal/fielderror"
-	"github.com/fluid-cloudnative/slipstream/internal/strict"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )

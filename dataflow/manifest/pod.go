@@ -5,7 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/fluid-cloudnative/slipstream/internal/strict"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 )
 
 // readPodSpec reads the pod spec of a job.

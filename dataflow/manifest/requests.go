@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/podresources"
-	"github.com/fluid-cloudnative/slipstream/internal/strict"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/podresources"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 )
 
 // podRequests returns what a pod requests, as kube-scheduler counts it.

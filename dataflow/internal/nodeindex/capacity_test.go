@@ -7,7 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 )
 
 // resources reads pairs of a resource and a quantity.

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
-	"github.com/fluid-cloudnative/slipstream/internal/podresources"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/podresources"
 )
 
 // demand is what one container requests of one resource.

@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/growth"
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 

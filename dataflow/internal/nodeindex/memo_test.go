@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/fluid-cloudnative/slipstream/internal/nodeindex"
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 )
 
 func TestMemoMakesEachValueOnce(t *testing.T) {

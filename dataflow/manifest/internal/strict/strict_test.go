@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/internal/strict"
+	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 )
 
 // faults returns the faults, as their paths and messages.
