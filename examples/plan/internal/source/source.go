@@ -97,9 +97,16 @@ func (r *reader) fault(at Position, lost bool, err error) {
 // YAML after no more than one object, and refused after several.
 func (r *reader) readJSON() {
 	for objects := 0; !r.stopped; objects++ {
-		next, _ := r.in.Peek(4096) // as far as kubectl looks
+		peeked, _ := r.in.Peek(4096) // as far as kubectl looks
 		var text []byte
-		if next = bytes.TrimLeft(next, " \t\r\n"); bytes.HasPrefix(next, []byte("{")) {
+		next := bytes.TrimLeft(peeked, " \t\r\n")
+		if objects > 0 && bytes.HasPrefix(next, []byte("null")) { // kubectl passes over it
+			null := peeked[:len(peeked)-len(next)+len("null")]
+			r.next.advance(null)
+			_, _ = r.in.Discard(len(null))
+			continue
+		}
+		if bytes.HasPrefix(next, []byte("{")) {
 			text = r.braced()
 		}
 		if !json.Valid(text) {
