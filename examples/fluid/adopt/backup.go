@@ -48,7 +48,6 @@ other operations. It needs no right that it does not have for them.`,
 		recorder := openGo(dir, controllers+"/fluidapp/dataflowaffinity/dataflowaffinity_controller.go")
 		recorder.addFunctions(backupPodSource)
 		recorder.addImport("", "maps")
-		recorder.addImport("", "slices")
 		recorder.addImport("", "github.com/fluid-cloudnative/fluid/pkg/databackup")
 		recorder.addImport("corev1", "k8s.io/api/core/v1")
 		recorder.addImport("", "sigs.k8s.io/controller-runtime/pkg/builder")
@@ -149,9 +148,9 @@ func recordDataBackupPod(ctx context.Context, c client.Client, key types.Namespa
 		if err != nil { // a DataBackup must not wait for the labels of a node that is gone
 			annotations[common.AnnotationDataFlowAffinityInject] = "false"
 		} else {
-			keys, _ := topology.ParseKeys(annotations[common.AnnotationDataFlowAffinityLabelsName]) // without malformed ones
-			keys = slices.DeleteFunc(keys, func(key string) bool { return topology.CheckRecordable(nil, key) != nil })
-			maps.Copy(annotations, topology.Expose(node.Labels, keys...).Annotations())
+			names := strings.Split(annotations[common.AnnotationDataFlowAffinityLabelsName], ",")
+			names = append(names, common.K8sNodeNameLabelKey, common.K8sRegionLabelKey, common.K8sZoneLabelKey)
+			fillCustomizedNodeAffinity(annotations, node.Labels, names)
 		}
 	}
 	if maps.Equal(pod.Annotations, annotations) {

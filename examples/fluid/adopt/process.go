@@ -6,7 +6,10 @@ var process = step{
 	message: `A DataProcess is a generic operation, and where it ran means something only to
 its author, so that it does not record its place (PR 5969). With
 spec.recordAffinity it does, as the other operations do: behind the feature
-gate DataflowAffinity.`,
+gate DataflowAffinity.
+
+The tests of the package did not start, because BeforeSuite had a timeout as a
+number, which Ginkgo v2 rejects.`,
 	edit: func(dir string) error {
 		types := openGo(dir, "api/v1alpha1/dataprocess_types.go")
 		types.addField("DataProcessSpec", `
@@ -35,7 +38,9 @@ gate DataflowAffinity.`,
 			handler.addImport("", "github.com/fluid-cloudnative/fluid/pkg/dataflow")
 			handler.addImport("", "github.com/pkg/errors")
 		}
-		if err := save(types, generated, handler); err != nil {
+		suite := openGo(dir, controllers+"/dataprocess/suite_test.go")
+		suite.dropArguments("BeforeSuite")
+		if err := save(types, generated, handler, suite); err != nil {
 			return err
 		}
 		for _, folder := range []string{"config/crd/bases", "charts/fluid/fluid/crds"} {

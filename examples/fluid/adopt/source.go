@@ -351,6 +351,27 @@ func (f *goFile) addToMap(function, field, text string) {
 	f.splice(found.Rbrace, found.Rbrace, text+"\n")
 }
 
+// dropArguments removes all but the first argument of the call of a function that is the value
+// of a variable of the package, if there are more.
+func (f *goFile) dropArguments(name string) {
+	if f.err != nil {
+		return
+	}
+	for _, d := range f.file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.VAR {
+			continue
+		}
+		for _, value := range g.Specs[0].(*ast.ValueSpec).Values {
+			if call, ok := value.(*ast.CallExpr); ok && dotted(call.Fun) == name {
+				f.splice(call.Args[0].End(), call.Rparen, "")
+				return
+			}
+		}
+	}
+	f.missing("a call of %s", name)
+}
+
 // retag replaces the tag of a field of a struct.
 func (f *goFile) retag(structure, name, tag string) {
 	s := f.structure(structure)

@@ -21,6 +21,8 @@ const (
 	One = "One"
 )
 
+var _ = b.Suite(1, 60)
+
 // S is a struct.
 type S struct {
 	A int ` + "`json:\"a\"`" + `
@@ -74,6 +76,7 @@ func TestEdits(t *testing.T) {
 		"branching":       {func(f *goFile) { f.after("S.N", "a test", branching("b.Is"), "b.Done()") }, "\t}\n\tx", "\t}\n\tb.Done()\n\tx"},
 		"narrow":          {func(f *goFile) { f.narrow("F", "a == b.B", "b.On") }, "if a == b.B", "if b.On && a == b.B"},
 		"addToMap":        {func(f *goFile) { f.addToMap("S.N", "Entries", `, "y": 2,`) }, `"x": x}`, `"x": x, "y": 2}`},
+		"dropArguments":   {func(f *goFile) { f.dropArguments("b.Suite") }, "(1, 60)", "(1)"},
 		"retag":           {func(f *goFile) { f.retag("S", "A", `json:"-"`) }, `json:"a"`, `json:"-"`},
 		"addField":        {func(f *goFile) { f.addField("S", "B int") }, "\"a\"`\n", "\"a\"`\n\tB int\n"},
 		"afterConstant":   {func(f *goFile) { f.afterConstant("One", `Two = "Two"`) }, "\"One\"\n", "\"One\"\n\n\tTwo = \"Two\"\n"},
@@ -118,6 +121,7 @@ func TestSourceIsNotAsExpected(t *testing.T) {
 		"field Other in func S.N":       func(f *goFile) { f.addToMap("S.N", "Other", "") },
 		"type T struct":                 func(f *goFile) { f.addField("T", "") },
 		"field B of type S":             func(f *goFile) { f.retag("S", "B", "") },
+		"a call of b.Other":             func(f *goFile) { f.dropArguments("b.Other") },
 		"const Two":                     func(f *goFile) { f.afterConstant("Two", "") },
 		"func G, although F is changed": func(f *goFile) { f.atStart("F", "b.Done()"); f.atStart("G", "") },
 	}

@@ -37,7 +37,8 @@ const library = "github.com/fluid-cloudnative/slipstream"
 //go:embed all:_fluid
 var added embed.FS
 
-// apply makes the change in the checkout in dir. The first step also adds the requirement.
+// apply makes the change in the checkout in dir. The first step also adds the requirement, and
+// each step updates the folder vendor if there is one.
 func (s step) apply(dir, slipstream string) error {
 	if err := s.edit(dir); err != nil {
 		return err
@@ -45,10 +46,16 @@ func (s step) apply(dir, slipstream string) error {
 	if err := s.add(dir, func(string) bool { return true }); err != nil {
 		return err
 	}
-	if s.number > 1 {
+	if s.number == 1 {
+		if err := require(dir, slipstream); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "vendor", "modules.txt")); err != nil {
 		return nil
 	}
-	return require(dir, slipstream)
+	_, err := command(dir, "go", "mod", "vendor") // with the packages that the step imports
+	return err
 }
 
 // add writes the files that the step adds, and that are wanted by name.
@@ -92,8 +99,7 @@ limitations under the License.
 
 `
 
-// require adds slipstream to go.mod, at a version or in a folder, and updates vendor if there
-// is one.
+// require adds slipstream to go.mod, at a version or in a folder.
 func require(dir, slipstream string) error {
 	version := slipstream
 	if info, err := os.Stat(slipstream); err == nil && info.IsDir() {
@@ -109,13 +115,7 @@ func require(dir, slipstream string) error {
 	if _, err := command(dir, "go", "mod", "edit", "-require", library+"@"+version); err != nil {
 		return err
 	}
-	if _, err := command(dir, "go", "mod", "tidy"); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(dir, "vendor", "modules.txt")); err != nil {
-		return nil
-	}
-	_, err := command(dir, "go", "mod", "vendor")
+	_, err := command(dir, "go", "mod", "tidy")
 	return err
 }
 

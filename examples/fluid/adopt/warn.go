@@ -41,12 +41,14 @@ func warnLostAffinity(ctx reconcileRequestContext, object client.Object, runAfte
 		ctx.Log.Error(err, "failed to look for lost affinity")
 		return
 	}
+	source, _ := op.Source()
 	result, err := inherited(ctx.Client, op, runAfter)
 	if conflict := (*affinity.ConflictError)(nil); errors.As(err, &conflict) {
-		warn(ctx, object, common.DataOperationAffinityConflict, err.Error())
+		conflict.Source = source.String()
+		warn(ctx, object, common.DataOperationAffinityConflict, conflict.Error())
 	}
 	if len(result.Missing) > 0 {
-		warn(ctx, object, common.DataOperationAffinityLost, "not recorded by the preceding operation, so not inherited: "+strings.Join(result.Missing, ", "))
+		warn(ctx, object, common.DataOperationAffinityLost, source.String()+" did not record, so nothing is inherited of: "+strings.Join(result.Missing, ", "))
 	}
 }
 

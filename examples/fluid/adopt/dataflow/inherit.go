@@ -44,6 +44,6 @@ func Inherit(own *v1.Affinity, strategy datav1alpha1.AffinityStrategy, recorded 
 	if a := result.Affinity; s.Policy == affinity.Require && len(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms) == 0 {
 		return affinity.Result{}, errors.New("affinity: nodeSelectorTerms of the required node affinity is empty, which matches no node")
 	}
-	result.Missing = missing
+	result.Missing = append(result.Missing, missing...)
 	return result, nil
 }

@@ -94,7 +94,7 @@ func TestWarnOfLabelsThatAreNotInherited(t *testing.T) {
 		Policy:   datav1alpha1.RequireAffinityStrategy,
 		Requires: []datav1alpha1.Require{{Name: common.K8sNodeNameLabelKey}, {Name: "k8s.rack"}},
 	}
-	checkEvents(t, eventsOf(t, dataLoad("before", recordedOn("node01")), waiting(strategy)), "DataOperationAffinityLost", "k8s.rack")
+	checkEvents(t, eventsOf(t, dataLoad("before", recordedOn("node01")), waiting(strategy)), "DataOperationAffinityLost", "DataLoad default/before", "k8s.rack")
 	notRecorded := datav1alpha1.OperationStatus{Phase: common.PhaseComplete}
 	checkEvents(t, eventsOf(t, dataLoad("before", notRecorded), waiting(require)), "DataOperationAffinityLost", common.K8sNodeNameLabelKey)
 }
@@ -102,7 +102,7 @@ func TestWarnOfLabelsThatAreNotInherited(t *testing.T) {
 func TestWarnOfConflicts(t *testing.T) {
 	load := waiting(require)
 	load.Spec.NodeSelector = map[string]string{common.K8sNodeNameLabelKey: "node02"}
-	checkEvents(t, eventsOf(t, dataLoad("before", recordedOn("node01")), load), "DataOperationAffinityConflict", "node01", "node02")
+	checkEvents(t, eventsOf(t, dataLoad("before", recordedOn("node01")), load), "DataOperationAffinityConflict", "DataLoad default/before", "node01", "node02")
 }
 
 // The controller also sees an operation that does not wait, with the name of one that does.
