@@ -17,7 +17,7 @@ DataOperationMisconfigured for each of these. The operation starts as before.`,
 		constants := openGo(dir, "pkg/common/constants.go")
 		constants.afterConstant("DataOperationAffinityConflict", `DataOperationMisconfigured = "DataOperationMisconfigured"`)
 		operations.addFunctions(checkSource)
-		operations.addImport("", "fmt")
+		operations.addImport("", "strings")
 		operations.addImport("slipstream", library+"/dataflow")
 		operations.addImport("", library+"/topology")
 		if err := save(operations, constants); err != nil {

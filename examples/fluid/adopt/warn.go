@@ -17,7 +17,7 @@ starts as before.`,
 		warnLostAffinity(ctx, object, runAfter)
 	}`)
 		operations.addFunctions(warnSource)
-		operations.addImport("", "strings")
+		operations.addImport("", "fmt")
 		operations.addImport("", "github.com/fluid-cloudnative/fluid/pkg/dataflow")
 		operations.addImport("", library+"/affinity")
 		operations.addImport("", library+"/dataflow/manifest")
@@ -48,7 +48,7 @@ func warnLostAffinity(ctx reconcileRequestContext, object client.Object, runAfte
 		warn(ctx, object, common.DataOperationAffinityConflict, conflict.Error())
 	}
 	if len(result.Missing) > 0 {
-		warn(ctx, object, common.DataOperationAffinityLost, source.String()+" did not record, so nothing is inherited of: "+strings.Join(result.Missing, ", "))
+		warn(ctx, object, common.DataOperationAffinityLost, fmt.Sprintf("%s did not record %q, so nothing is inherited of it", source, result.Missing))
 	}
 }
 
