@@ -115,6 +115,11 @@ func require(dir, slipstream string) error {
 	if _, err := command(dir, "go", "mod", "edit", "-require", library+"@"+version); err != nil {
 		return err
 	}
+	// Marked as indirect, it is moved to the direct requirements by go mod tidy.
+	line := library + " " + version
+	if err := replaceWord(dir, "go.mod", line, line+" // indirect"); err != nil {
+		return err
+	}
 	_, err := command(dir, "go", "mod", "tidy")
 	return err
 }
