@@ -9,7 +9,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -466,32 +465,6 @@ func (f *goFile) lastGroup() int {
 		}
 	}
 	return 0
-}
-
-// replaceImport imports another package under the name of the one that is imported.
-func (f *goFile) replaceImport(old, by string) {
-	if i := f.imported(old); i != nil {
-		f.splice(i.Path.Pos(), i.Path.End(), strconv.Quote(by))
-	}
-}
-
-func (f *goFile) deleteImport(old string) {
-	if i := f.imported(old); i != nil {
-		f.splice(i.Pos(), i.End(), "")
-	}
-}
-
-func (f *goFile) imported(of string) *ast.ImportSpec {
-	if f.err != nil {
-		return nil
-	}
-	for _, i := range f.file.Imports {
-		if p, _ := strconv.Unquote(i.Path.Value); p == of {
-			return i
-		}
-	}
-	f.missing("the import of %s", path.Base(of))
-	return nil
 }
 
 // save writes the file with all edits, formatted as gofmt does.
