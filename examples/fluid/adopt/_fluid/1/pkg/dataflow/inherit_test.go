@@ -150,6 +150,16 @@ func TestInjectAffinitySkipsWhatIsNotRecorded(t *testing.T) {
 			},
 			want: onNode01,
 		},
+		{
+			name: "one of two preferences",
+			strategy: datav1alpha1.AffinityStrategy{
+				Policy:  datav1alpha1.PreferAffinityStrategy,
+				Prefers: []datav1alpha1.Prefer{{Name: "rack", Weight: 0}, {Name: common.K8sNodeNameLabelKey, Weight: 10}},
+			},
+			want: &v1.Affinity{NodeAffinity: &v1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []v1.PreferredSchedulingTerm{
+				{Weight: 10, Preference: v1.NodeSelectorTerm{MatchExpressions: []v1.NodeSelectorRequirement{in(common.K8sNodeNameLabelKey, "node01")}}},
+			}}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -74,3 +74,17 @@ func TestWarnOfNodeNameAndAnotherRequiredNode(t *testing.T) {
 	}
 	checkEvents(t, eventsOf(t, dataLoad("before", recordedOn("node01")), process), misconfigured, "node01", "node02")
 }
+
+func TestNothingToWarnOfInThePrecedingOperation(t *testing.T) {
+	before := dataLoad("before", recordedOn("node01"))
+	before.Spec.RunAfter = &datav1alpha1.OperationRef{
+		ObjectRef: datav1alpha1.ObjectRef{Kind: "DataLoad", Name: "first"},
+		AffinityStrategy: datav1alpha1.AffinityStrategy{
+			Policy:  datav1alpha1.RequireAffinityStrategy,
+			Prefers: []datav1alpha1.Prefer{{Name: common.K8sNodeNameLabelKey, Weight: 1}}, // not read
+		},
+	}
+	if events := eventsOf(t, before, dataLoad("first", recordedOn("node01")), waiting(require)); len(events) > 0 {
+		t.Errorf("events = %q", events)
+	}
+}
