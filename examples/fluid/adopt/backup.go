@@ -66,7 +66,13 @@ other operations. It needs no right that it does not have for them.`,
 		if err := replaceWord(dir, chart+"Chart.yaml", "version: 0.1.0", "version: 0.1.1"); err != nil {
 			return err
 		}
-		return appendText(dir, chart+"CHANGELOG.md", "### 0.1.1\n\n- Support annotations of the pod\n")
+		if err := appendText(dir, chart+"CHANGELOG.md", "### 0.1.1\n\n- Support annotations of the pod\n"); err != nil {
+			return err
+		}
+		if err := appendText(dir, "docs/en/samples/dataflow_affinity.md", "A DataBackup of an AlluxioRuntime inherits and records affinity as well. It always runs on the node of the master, so it stays pending if it must run on another one.\n"); err != nil {
+			return err
+		}
+		return appendText(dir, "docs/zh/samples/dataflow_affinity.md", "AlluxioRuntime 的 DataBackup 同样会继承并记录亲和性。它始终在 master 所在的节点上运行，因此如果要求它在其他节点上运行，它会一直处于 Pending 状态。\n")
 	},
 }
 
