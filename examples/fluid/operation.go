@@ -53,22 +53,6 @@ func Operation(object client.Object) (dataflow.Operation, error) {
 	return op, nil
 }
 
-// objectOf returns an empty object of a kind of operation, and nil for another kind.
-func objectOf(kind dataflow.Kind) client.Object {
-	switch kind {
-	case dataflow.DataLoad:
-		return &datav1alpha1.DataLoad{}
-	case dataflow.DataMigrate:
-		return &datav1alpha1.DataMigrate{}
-	case dataflow.DataProcess:
-		return &datav1alpha1.DataProcess{}
-	case dataflow.DataBackup:
-		return &datav1alpha1.DataBackup{}
-	default:
-		return nil
-	}
-}
-
 func runAfterOf(r *datav1alpha1.OperationRef) *dataflow.RunAfter {
 	if r == nil {
 		return nil

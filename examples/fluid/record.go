@@ -1,17 +1,12 @@
 package fluid
 
 import (
-	"fmt"
 	"maps"
 	"strconv"
 	"strings"
 
-	datav1alpha1 "github.com/fluid-cloudnative/fluid/api/v1alpha1"
-	"github.com/fluid-cloudnative/fluid/pkg/utils/kubeclient"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -77,25 +72,6 @@ func GenerateNodeAffinity(job *batchv1.Job) (*corev1.NodeAffinity, error) {
 	}
 	recorded, err := topology.FromAnnotations(job.Annotations)
 	return recorded.NodeAffinity(), err
-}
-
-// GenerateBackupNodeAffinity returns status.nodeAffinity of a DataBackup whose pod, which
-// no Job has, has succeeded: the labels that the pod's node has of the built-in three and
-// of those that the annotation of the DataBackup names. It reads the node with c. It is nil
-// for a pod that is nil, has not succeeded or has no node, and if the node has none of the
-// labels or is gone: a backup that has succeeded must not wait for a node.
-func GenerateBackupNodeAffinity(c client.Client, backup *datav1alpha1.DataBackup, pod *corev1.Pod) (*corev1.NodeAffinity, error) {
-	if !kubeclient.IsSucceededPod(pod) || pod.Spec.NodeName == "" {
-		return nil, nil
-	}
-	node, err := kubeclient.GetNode(c, pod.Spec.NodeName)
-	if apierrors.IsNotFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("where DataBackup %s/%s ran is not known: %w", backup.Namespace, backup.Name, err)
-	}
-	return topology.Expose(node.Labels, namesIn(backup.Annotations)...).NodeAffinity(), nil
 }
 
 // namesIn returns the names of the labels that an operation with such annotations exposes,

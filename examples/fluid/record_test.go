@@ -1,19 +1,14 @@
 package fluid_test
 
 import (
-	"context"
 	"errors"
 	"testing"
 
-	datav1alpha1 "github.com/fluid-cloudnative/fluid/api/v1alpha1"
 	"github.com/fluid-cloudnative/fluid/pkg/ctrl/watch"
 	"github.com/fluid-cloudnative/fluid/pkg/dataflow"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	fluid "github.com/fluid-cloudnative/slipstream/examples/fluid"
 
@@ -122,58 +117,4 @@ func TestGenerateNodeAffinity(t *testing.T) {
 	if got, err := fluid.GenerateNodeAffinity(nameless); got != nil || !isFieldError("metadata.annotations["+topology.RecordedPrefix+"]")(err) {
 		t.Errorf("of a label without a key: %v, %v", got, err)
 	}
-}
-
-func TestGenerateBackupNodeAffinity(t *testing.T) {
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-1", Labels: map[string]string{
-		topology.Hostname: "node-1", topology.Zone: "east-a", "example.com/rack": "r7", "other": "x",
-	}}}
-	bare := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "bare"}}
-	backup := &datav1alpha1.DataBackup{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "backup"}}
-	naming := backup.DeepCopy()
-	naming.Annotations = map[string]string{topology.LabelsAnnotation: "example.com/rack,, not a key , example.com/disk"}
-	pod := func(phase corev1.PodPhase, node string) *corev1.Pod {
-		return &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "backup-pod"},
-			Spec:       corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Phase: phase},
-		}
-	}
-	builtIn := required(in(topology.Hostname, "node-1"), in(topology.Zone, "east-a")).NodeAffinity
-	tests := map[string]struct {
-		backup *datav1alpha1.DataBackup
-		pod    *corev1.Pod
-		want   *corev1.NodeAffinity
-	}{
-		"succeeded":                   {backup, pod(corev1.PodSucceeded, "node-1"), builtIn},
-		"names labels":                {naming, pod(corev1.PodSucceeded, "node-1"), required(in("example.com/rack", "r7"), in(topology.Hostname, "node-1"), in(topology.Zone, "east-a")).NodeAffinity},
-		"on a node without labels":    {naming, pod(corev1.PodSucceeded, "bare"), nil},
-		"failed":                      {backup, pod(corev1.PodFailed, "node-1"), nil},
-		"still running":               {backup, pod(corev1.PodRunning, "node-1"), nil},
-		"no pod":                      {backup, nil, nil},
-		"succeeded nowhere":           {backup, pod(corev1.PodSucceeded, ""), nil},
-		"on a node that is not there": {backup, pod(corev1.PodSucceeded, "gone"), nil},
-	}
-	c := cluster(t, node, bare)
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := fluid.GenerateBackupNodeAffinity(c, test.backup, test.pod)
-			if err != nil {
-				t.Fatal(err)
-			}
-			same(t, "affinity", test.want, got)
-		})
-	}
-	refused := interceptor.NewClient(c.(client.WithWatch), interceptor.Funcs{
-		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
-			return apierrors.NewTimeoutError("busy", 1)
-		},
-	})
-	if _, err := fluid.GenerateBackupNodeAffinity(refused, backup, pod(corev1.PodSucceeded, "node-1")); !apierrors.IsTimeout(err) {
-		t.Errorf("err = %v", err)
-	}
-	var after corev1.Node
-	if err := c.Get(context.Background(), client.ObjectKey{Name: "node-1"}, &after); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the node's labels", node.Labels, after.Labels)
 }
