@@ -126,11 +126,11 @@ func (p *picture) flow(number int, part []Operation) {
 
 // arrowLabel says what an operation inherits.
 func arrowLabel(op *Operation) string {
-	text := escape(string(op.RunAfter.Strategy.Policy))
+	lines := []string{escape(string(op.RunAfter.Strategy.Policy))}
 	for _, key := range op.RunAfter.Strategy.Keys() {
-		text += newLine + escape(key)
+		lines = append(lines, escape(key))
 	}
-	return `"` + text + `"`
+	return `"` + strings.Join(lines, newLine) + `"`
 }
 
 // node draws an operation, with a remark, unless it has been drawn. It returns its id.

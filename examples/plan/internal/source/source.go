@@ -100,10 +100,14 @@ func (r *reader) readJSON() {
 		peeked, _ := r.in.Peek(4096) // as far as kubectl looks
 		var text []byte
 		next := bytes.TrimLeft(peeked, " \t\r\n")
-		if objects > 0 && bytes.HasPrefix(next, []byte("null")) { // kubectl passes over it
-			null := peeked[:len(peeked)-len(next)+len("null")]
-			r.next.advance(null)
-			_, _ = r.in.Discard(len(null))
+		ignored := peeked[:len(peeked)-len(next)] // by kubectl: null, and blanks that are not followed by YAML
+		isNull := bytes.HasPrefix(next, []byte("null"))
+		if isNull {
+			ignored = peeked[:len(ignored)+len("null")]
+		}
+		if objects > 0 && len(ignored) > 0 && (isNull || len(next) == 0) {
+			r.next.advance(ignored)
+			_, _ = r.in.Discard(len(ignored))
 			continue
 		}
 		if bytes.HasPrefix(next, []byte("{")) {
