@@ -242,7 +242,7 @@ func TestLawH2PairsOfOperations(t *testing.T) {
 				for _, own := range slices.Sorted(maps.Keys(hostAffinities)) {
 					for _, strategy := range slices.Sorted(maps.Keys(hostStrategies)) {
 						// What else there is takes turns.
-						if n++; n%scale(1, 17) > 0 {
+						if n++; n%scale(3, 17) > 0 {
 							continue
 						}
 						source, follower := source, follower

@@ -48,7 +48,7 @@ func TestLawL3WholeRunsWithTheForecast(t *testing.T) { keep(t, controller{foreca
 // keep fails the test if a controller does not keep a law of the test kit.
 func keep(t *testing.T, c controller, options ...dataflowtest.Option) {
 	t.Helper()
-	for range scale(5, 1) {
+	for range scale(2, 1) {
 		for _, failure := range dataflowtest.CheckController(func() dataflowtest.Controller { return c }, options...) {
 			t.Fatal(failure)
 		}

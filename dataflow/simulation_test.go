@@ -19,7 +19,7 @@ import (
 // hostname, zone or rack, a third of them with a constraint on a disk or an accelerator, on
 // six to twenty nodes, some of them tainted.
 func TestLawL3SimulationOfGreedyPlacement(t *testing.T) {
-	flows := scale(10_000, 500)
+	flows := scale(5_000, 500)
 	random := rand.New(rand.NewPCG(2026, 11))
 	choose := func(nodes []int) int { return nodes[random.IntN(len(nodes))] }
 	completable, stranded, narrowed := 0, 0, 0
