@@ -74,7 +74,7 @@ func awkwardLabelSets() []topology.LabelSet {
 	}
 }
 
-// awkwardAffinities returns own affinities. Each call makes them anew.
+// awkwardAffinities returns own affinities, other objects at each call.
 func awkwardAffinities() []*corev1.Affinity {
 	const notIn, exists, absent, gt, lt = corev1.NodeSelectorOpNotIn, corev1.NodeSelectorOpExists, corev1.NodeSelectorOpDoesNotExist, corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt
 	is := func(key string, op corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {

@@ -81,7 +81,7 @@ func (f *Failure) Code() string {
 	)
 }
 
-// TestController runs whole flows against a controller, which start makes anew for each run and each
+// TestController runs whole flows against a controller, which start creates for each run and each
 // restart, and tests the laws F4, F5, F6, F7 and L3, each in a subtest of that name. A failure is that
 // of [CheckController].
 //
