@@ -434,9 +434,45 @@ func (c *cluster) updateNode(ctx context.Context, name string, change func(*core
 	})
 }
 
-// cordon makes a node unschedulable, or schedulable again.
+// schedulerSees waits until the scheduler finds a node for a pod with a node selector, or finds
+// none. Its watches lag: it would place the next pod by what the node was before.
+func (c *cluster) schedulerSees(t *testing.T, selector map[string]string, node bool) {
+	t.Helper()
+	now := client.GracePeriodSeconds(0)
+	for i := 0; ; i++ {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", GenerateName: "probe-"},
+			Spec:       corev1.PodSpec{NodeSelector: selector, Containers: []corev1.Container{{Name: "main", Image: "none"}}},
+		}
+		if err := c.Create(t.Context(), pod); err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		c.eventually(t, fmt.Sprintf("the scheduler has seen a pod for %v", selector), func(ctx context.Context) bool {
+			if c.Get(ctx, client.ObjectKeyFromObject(pod), pod) != nil {
+				return false
+			}
+			found = pod.Spec.NodeName != ""
+			return found || !node && slices.ContainsFunc(pod.Status.Conditions, func(p corev1.PodCondition) bool {
+				return p.Type == corev1.PodScheduled && p.Reason == corev1.PodReasonUnschedulable
+			})
+		})
+		if err := c.Delete(t.Context(), pod, now); client.IgnoreNotFound(err) != nil {
+			t.Fatal(err)
+		}
+		if found == node {
+			return
+		}
+		if i == 100 {
+			t.Fatalf("the scheduler places pods for %v on %s", selector, pod.Spec.NodeName)
+		}
+	}
+}
+
+// cordon makes a node unschedulable, or schedulable again, and waits until the scheduler knows.
 func (c *cluster) cordon(t *testing.T, name string, cordoned bool) {
 	t.Helper()
+	defer c.schedulerSees(t, map[string]string{hostname: name}, !cordoned)
 	if err := c.updateNode(t.Context(), name, func(node *corev1.Node) { node.Spec.Unschedulable = cordoned }); err != nil {
 		t.Fatal(err)
 	}

@@ -281,6 +281,7 @@ func TestOnARealControlPlane(t *testing.T) {
 		if err := c.Delete(t.Context(), solo.DeepCopy()); err != nil {
 			t.Fatal(err)
 		}
+		c.schedulerSees(t, map[string]string{hostname: "solo"}, false)
 		c.apply(t, data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Require")), ns)
 		c.stalls(t, ns, "DataLoad b", reasonUnschedulable, "No node has "+hostname+"=solo any more, where DataLoad vanished/a ran.")
 		c.node(t, solo)
@@ -294,6 +295,7 @@ func TestOnARealControlPlane(t *testing.T) {
 			if err := c.updateNode(t.Context(), "solo", func(node *corev1.Node) { node.Labels[zone] = value }); err != nil {
 				t.Fatal(err)
 			}
+			c.schedulerSees(t, map[string]string{zone: value}, true)
 		}
 		relabel("elsewhere")
 		c.apply(t, data("DataLoad", "b", runAfter("DataLoad", "a", "policy: Require, requires: [{name: "+zone+"}]")), ns)
