@@ -36,7 +36,7 @@ type Result struct {
 // no node can have together with own, although some node matches own, are a [*ConflictError]
 // (law C1).
 func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, error) {
-	if len(s.Validate(nil)) > 0 {
+	if len(s.Validate(nil)) > 0 { // the path is built only for a fault
 		return Result{}, fielderror.Join(s.Validate(field.NewPath("affinityStrategy")))
 	}
 	keys := s.Keys()

@@ -132,7 +132,8 @@ func (f *Flow) Forecast(nodes *NodeIndex, options ForecastOptions) (*Forecast, e
 	fc := &Forecast{flow: f, nodes: nodes, admission: admissions, unlabelled: map[int32][]string{}}
 	fc.constrain(colocations, nodes.index)
 	fc.bottomUp(order)
-	if fc.impossible = fc.failing(); fc.Completable() {
+	fc.impossible = fc.failing()
+	if fc.Completable() {
 		fc.topDown(order)
 	}
 	return fc, nil
@@ -184,7 +185,8 @@ func (fc *Forecast) sourceNodes(follower int32) nodeindex.Set {
 	return fc.constraints[follower].agreement.Leaders(fc.completing[follower])
 }
 
-// reachable returns the nodes that agree with a feasible node of the source.
+// reachable returns the nodes that agree with a feasible node of the source, or without a
+// source all that are possible.
 func (fc *Forecast) reachable(i int32) nodeindex.Set {
 	c := fc.constraints[i]
 	if c.source == none {
@@ -231,8 +233,9 @@ func (fc *Forecast) Completable() bool { return fc == nil || len(fc.impossible) 
 
 // Impossible returns the operations at which the flow fails, in the flow's order. It is nil
 // if the flow is completable. The flow fails at an operation if the operation failed, if no
-// node admits it, or if no node that admits it can be followed from. Of an operation and
-// its ancestors, only the one farthest from the root is returned: it has to be fixed first.
+// node admits it, or if no node that admits it leaves a node for each of its followers. Of an
+// operation and those that inherit from it, only the last that fails is returned: it has to be
+// fixed first.
 func (fc *Forecast) Impossible() []Ref {
 	if fc == nil {
 		return nil

@@ -55,6 +55,11 @@ type hostFact struct {
 	fails                   string
 }
 
+// fluids returns the hosts that are versions of Fluid: all but slipstream's own.
+func fluids() []dataflow.Host {
+	return slices.DeleteFunc(dataflow.Hosts(), func(h dataflow.Host) bool { return h == dataflow.Slipstream })
+}
+
 // factOf looks an operation up in hostFacts.
 func factOf(h dataflow.Host, op dataflow.Operation) hostFact {
 	policy, pods := "Once", "one"
@@ -74,7 +79,7 @@ func factOf(h dataflow.Host, op dataflow.Operation) hostFact {
 		}
 		return hostFact{words[3], words[4] == "runs", words[5] == "records", words[6] == "inherits", words[7]}
 	}
-	panic(fmt.Sprintf("nothing is known of %+v on %s", op, h))
+	panic(fmt.Sprintf("hostFacts has no line for %+v on %s: add one", op, h))
 }
 
 // expected reads hostFacts for a flow: the codes that each operation is reported with.
@@ -257,7 +262,7 @@ func TestLawH2PairsOfOperations(t *testing.T) {
 						}
 						follower.Affinity = hostAffinities[own]
 						follower.RunAfter = &dataflow.RunAfter{Ref: source.Ref, Strategy: hostStrategies[strategy]}
-						for _, h := range []dataflow.Host{dataflow.Fluid1_0, dataflow.FluidMain} {
+						for _, h := range fluids() {
 							agree(t, h, []dataflow.Operation{source, follower})
 						}
 					}
@@ -300,7 +305,7 @@ func TestLawH2AnySmallFlow(t *testing.T) {
 		if _, err := dataflow.New(operations...); err != nil {
 			t.Skip("an empty namespace made a cycle")
 		}
-		for _, h := range []dataflow.Host{dataflow.Fluid1_0, dataflow.FluidMain} {
+		for _, h := range fluids() {
 			agree(t, h, operations)
 		}
 	})
@@ -365,7 +370,7 @@ func TestLawH1EveryRowReadsWell(t *testing.T) {
 		return op
 	}
 	a, b, c := ofKind(dataflow.DataLoad, "a"), ofKind(dataflow.DataLoad, "b"), ofKind(dataflow.DataLoad, "c")
-	for _, h := range []dataflow.Host{dataflow.Fluid1_0, dataflow.FluidMain} {
+	for _, h := range fluids() {
 		for _, op := range hostVariants("b") {
 			if op.Distributed && op.Ref.Kind != dataflow.DataMigrate {
 				continue

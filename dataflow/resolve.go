@@ -70,8 +70,8 @@ type Decision struct {
 // if it is Ready the affinity of its pods (laws F4, F5).
 //
 // An operation that is Executing is Running, and one that is Complete or Failed is
-// Finished. Any other is Ready if its predecessor and its source are Complete: a complete
-// operation vouches for everything before it. It is Blocked if its predecessor or its
+// Finished. Any other is Ready if its predecessor and its source are Complete: what ran
+// before a complete operation is not looked at. It is Blocked if its predecessor or its
 // source Failed or is itself Blocked. Otherwise it is Waiting. An observation counts
 // whether or not its operation is in the flow. No observation means not started.
 //
@@ -82,7 +82,8 @@ type Decision struct {
 //
 // The error is an [*UnknownOperationError] if the flow has no such operation, and an
 // [*affinity.ConflictError] if the operation is Ready, but no node can meet both its own
-// constraints, its node selector included, and what it must inherit.
+// constraints, its node selector included, and what it must inherit. The Decision is zero then,
+// with no State.
 //
 // The cost is that of visiting the operations that it waits for. ResolveAll shares it
 // among all operations. A nil flow has no operations.
@@ -150,11 +151,12 @@ func (f *Flow) decide(i int32, seen map[Ref]Observation, failure func() (Ref, bo
 // prerequisites returns the operations that must be complete before o starts: its
 // predecessor, and its source if that is another one.
 func (o *Operation) prerequisites() []Ref {
-	var refs []Ref
-	if predecessor, ok := o.Predecessor(); ok {
-		refs = append(refs, predecessor)
+	predecessor, ok := o.Predecessor()
+	if !ok {
+		return nil // and no source
 	}
-	if source, ok := o.Source(); ok && source != refs[0] {
+	refs := []Ref{predecessor}
+	if source, ok := o.Source(); ok && source != predecessor {
 		refs = append(refs, source)
 	}
 	return refs
@@ -228,7 +230,7 @@ func (f *Flow) failures(seen map[Ref]Observation) map[int32]blocked {
 }
 
 // inherit is [affinity.Inherit] for an operation, with its node selector taken into
-// account. Its only error is a conflict: New has checked the strategy.
+// account. The error is a conflict: New has checked the strategy.
 func (f *Flow) inherit(op *Operation, seen map[Ref]Observation) (affinity.Result, error) {
 	source, ok := op.Source()
 	if !ok {
@@ -246,9 +248,8 @@ func (f *Flow) inherit(op *Operation, seen map[Ref]Observation) (affinity.Result
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
 		conflict.Source, conflict.SpecPath = source.String(), op.Ref.Kind.podSpec()
-		return affinity.Result{}, conflict
 	}
-	return result, nil
+	return result, err
 }
 
 // recorded returns the labels that others inherit from an operation: those that were

@@ -34,7 +34,7 @@ func nodeNames() []string { return []string{"node-a", "node-b", "node-c", "node-
 // ref returns the reference of the i-th operation of a drawn flow. There are two namespaces and all
 // kinds.
 func ref(i int) dataflow.Ref {
-	return dataflow.Ref{Kind: dataflow.Kinds()[i%4], Namespace: []string{"default", "other"}[i/2%2], Name: fmt.Sprint("op-", i)}
+	return dataflow.Ref{Kind: dataflow.Kinds()[i%len(dataflow.Kinds())], Namespace: []string{"default", "other"}[i/2%2], Name: fmt.Sprint("op-", i)}
 }
 
 // Flows draws flows of one to five operations that can run to their end: chains, trees and several of
@@ -65,6 +65,10 @@ func Flows() *rapid.Generator[[]dataflow.Operation] {
 			op.Exposes = rapid.SliceOfN(rapid.SampledFrom(keys()), 0, 2).Draw(t, "exposes")
 			op.Distributed = rarely(t, "distributed") && rarely(t, "really")
 			op.Recurring = rarely(t, "recurring") && rarely(t, "really")
+			if rarely(t, "has a TTL") {
+				ttl := int32(60)
+				op.TTLSecondsAfterFinished = &ttl
+			}
 			ops = append(ops, constrained(t, op))
 		}
 		return ops

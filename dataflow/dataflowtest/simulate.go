@@ -337,6 +337,13 @@ func cloneOperation(op dataflow.Operation) dataflow.Operation {
 	op.NodeSelector = maps.Clone(op.NodeSelector)
 	op.Affinity = op.Affinity.DeepCopy()
 	op.Tolerations = slices.Clone(op.Tolerations)
+	for i := range op.Tolerations {
+		op.Tolerations[i] = *op.Tolerations[i].DeepCopy()
+	}
 	op.Requests = op.Requests.DeepCopy()
+	if op.TTLSecondsAfterFinished != nil {
+		ttl := *op.TTLSecondsAfterFinished
+		op.TTLSecondsAfterFinished = &ttl
+	}
 	return op
 }

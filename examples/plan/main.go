@@ -193,7 +193,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 	var o options
 	c := o.command()
 	var out bytes.Buffer
-	c.SetArgs(args)
+	c.SetArgs(append([]string{}, args...)) // of nil, cobra makes os.Args
 	c.SetOut(&out)
 	c.SetErr(io.Discard)
 	if err := c.Execute(); err != nil {
