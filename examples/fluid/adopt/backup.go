@@ -10,15 +10,16 @@ no API server knows, and nodeName, which bypasses the scheduler. A DataBackup
 never recorded where it ran.
 
 The affinity has its proper keys. If a DataBackup inherits something, the
-scheduler places its pod on the node of the master by affinity; otherwise
-nodeName does it as before. With the feature gate DataflowAffinity, fluidapp
+scheduler places its pod on the node of the master by affinity, whatever its
+NoSchedule taints; otherwise nodeName does it as before. With the feature gate DataflowAffinity, fluidapp
 records the labels of the node on the pod, as it does on the Jobs of the
 other operations. It needs no right that it does not have for them.`,
 	edit: func(dir string) error {
 		value := openGo(dir, "pkg/databackup/value.go")
 		value.retag("DataBackup", "Affinity", `yaml:"-"`)
-		value.addField("DataBackup", `// Annotations of the pod
-	Annotations map[string]string `+"`yaml:\"annotations,omitempty\"`")
+		value.addField("DataBackup", `Annotations map[string]string `+"`yaml:\"annotations,omitempty\"`"+`
+	// Placement is Affinity with the keys of the Kubernetes API
+	Placement map[string]interface{} `+"`yaml:\"affinity,omitempty\"`")
 		value.addFunctions(backupValueSource)
 		value.addImport("", "k8s.io/apimachinery/pkg/api/equality")
 		value.addImport("metav1", "k8s.io/apimachinery/pkg/apis/meta/v1")
@@ -27,32 +28,28 @@ other operations. It needs no right that it does not have for them.`,
 		engine := openGo(dir, "pkg/ddc/alluxio/backup_data.go")
 		const generate, inject = "AlluxioEngine.generateDataBackupValueFile", "dataflow.InjectAffinityByRunAfterOp"
 		engine.replaceArgument(generate, inject, 3, "nil", "cdatabackup.OnNode(nodeName)")
-		engine.before(generate, "the values", declaring("dataBackupValue"), `dataBackup.PlaceByAffinity()
+		engine.before(generate, "the values", declaring("dataBackupValue"), `if err = dataBackup.PlaceByAffinity(); err != nil {
+		return "", err
+	}
 	dataBackup.Annotations = dataflow.InjectAffinityAnnotation(databackup.Annotations, nil)`)
 
 		handler := openGo(dir, controllers+"/databackup/status_handler.go")
-		handler.atStartOfBranch("OnceHandler.GetOperationStatus", "kubeclient.IsSucceededPod", `if result.NodeAffinity == nil {
-			result.NodeAffinity, err = dataflow.GenerateNodeAffinity(&batchv1.Job{ObjectMeta: backupPod.ObjectMeta})
-			if err != nil {
-				return nil, err
-			}
+		handler.atStartOfBranch("OnceHandler.GetOperationStatus", "kubeclient.IsSucceededPod", `if result.NodeAffinity, err = dataflow.GenerateNodeAffinity(&batchv1.Job{ObjectMeta: backupPod.ObjectMeta}); err != nil {
+			return nil, err
 		}`)
 		handler.addImport("", "github.com/fluid-cloudnative/fluid/pkg/dataflow")
 		handler.addImport("batchv1", "k8s.io/api/batch/v1")
 
-		app := openGo(dir, "cmd/fluidapp/app/fluidapp.go")
-		app.after("handle", "the start of the controller of Jobs", branching("dataflowaffinity.NewDataOpJobReconciler"), `if err = dataflowaffinity.SetupDataBackupPods(mgr, controllerOptions); err != nil {
-			setupLog.Error(err, "no controller of the pods of DataBackups")
-			os.Exit(1)
-		}`)
 		recorder := openGo(dir, controllers+"/fluidapp/dataflowaffinity/dataflowaffinity_controller.go")
+		recorder.atStart("DataOpJobReconciler.SetupWithManager", `if err := setupDataBackupPods(mgr, options); err != nil {
+		return err
+	}`)
 		recorder.addFunctions(backupPodSource)
 		recorder.addImport("", "maps")
 		recorder.addImport("", "github.com/fluid-cloudnative/fluid/pkg/databackup")
 		recorder.addImport("corev1", "k8s.io/api/core/v1")
-		recorder.addImport("", "sigs.k8s.io/controller-runtime/pkg/builder")
 		recorder.addImport("", "sigs.k8s.io/controller-runtime/pkg/predicate")
-		if err := save(value, engine, handler, app, recorder); err != nil {
+		if err := save(value, engine, handler, recorder); err != nil {
 			return err
 		}
 		const chart = "charts/fluid-databackup/alluxio/"
@@ -63,16 +60,19 @@ other operations. It needs no right that it does not have for them.`,
 `); err != nil {
 			return err
 		}
+		if err := beforeKey(dir, chart+"templates/databackup.yaml", "  affinity:", "  tolerations: [{operator: Exists, effect: NoSchedule}] # as with nodeName\n"); err != nil {
+			return err
+		}
 		if err := replaceWord(dir, chart+"Chart.yaml", "version: 0.1.0", "version: 0.1.1"); err != nil {
 			return err
 		}
-		if err := appendText(dir, chart+"CHANGELOG.md", "### 0.1.1\n\n- Support annotations of the pod\n"); err != nil {
+		if err := appendText(dir, chart+"CHANGELOG.md", "\n### 0.1.1\n\n- Support annotations of the pod\n"); err != nil {
 			return err
 		}
-		if err := appendText(dir, "docs/en/samples/dataflow_affinity.md", "A DataBackup of an AlluxioRuntime inherits and records affinity as well. It always runs on the node of the master, so it stays pending if it must run on another one.\n"); err != nil {
+		if err := appendText(dir, "docs/en/samples/dataflow_affinity.md", "- A DataBackup of an AlluxioRuntime inherits and records affinity as well. It always runs on the node of the master, so it stays pending if it must run on another one.\n"); err != nil {
 			return err
 		}
-		return appendText(dir, "docs/zh/samples/dataflow_affinity.md", "AlluxioRuntime 的 DataBackup 同样会继承并记录亲和性。它始终在 master 所在的节点上运行，因此如果要求它在其他节点上运行，它会一直处于 Pending 状态。\n")
+		return appendText(dir, "docs/zh/samples/dataflow_affinity.md", "- AlluxioRuntime 的 DataBackup 同样会继承并记录亲和性。它始终在 master 所在的节点上运行，因此如果要求它在其他节点上运行，它会一直处于 Pending 状态。\n")
 	},
 }
 
@@ -84,25 +84,7 @@ func declaring(name string) func(ast.Stmt) bool {
 	}
 }
 
-// branching says that a statement is an if, the head of which calls a function.
-func branching(name string) func(ast.Stmt) bool {
-	return func(s ast.Stmt) bool {
-		_, ok := s.(*ast.IfStmt)
-		return ok && calling(name)(s)
-	}
-}
-
 const backupValueSource = `package databackup
-
-// MarshalYAML writes the affinity with the keys of the Kubernetes API.
-func (d DataBackup) MarshalYAML() (interface{}, error) {
-	type fields DataBackup
-	affinity, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&corev1.PodSpec{Affinity: d.Affinity})
-	return struct {
-		fields   ` + "`yaml:\",inline\"`" + `
-		Affinity interface{} ` + "`yaml:\"affinity,omitempty\"`" + `
-	}{fields(d), affinity["affinity"]}, err
-}
 
 // OnNode returns the affinity of a pod that runs on the node with the given name.
 func OnNode(name string) *corev1.Affinity {
@@ -115,24 +97,24 @@ func OnNode(name string) *corev1.Affinity {
 
 // PlaceByAffinity lets the scheduler place the pod if its affinity says more than NodeName does:
 // the kubelet rejects a pod with a node name whose affinity the node does not match.
-func (d *DataBackup) PlaceByAffinity() {
-	if equality.Semantic.DeepEqual(d.Affinity, OnNode(d.NodeName)) {
-		d.Affinity = nil
-	} else {
+func (d *DataBackup) PlaceByAffinity() (err error) {
+	if !equality.Semantic.DeepEqual(d.Affinity, OnNode(d.NodeName)) {
 		d.NodeName = ""
+		d.Placement, err = runtime.DefaultUnstructuredConverter.ToUnstructured(d.Affinity)
 	}
+	return err
 }
 `
 
 const backupPodSource = `package dataflowaffinity
 
-// SetupDataBackupPods adds the controller of the pods of DataBackups, which have no Job, to a manager.
-func SetupDataBackupPods(mgr ctrl.Manager, options controller.Options) error {
+// setupDataBackupPods adds the controller of the pods of DataBackups, which have no Job, to a manager.
+func setupDataBackupPods(mgr ctrl.Manager, options controller.Options) error {
 	isDataBackup := predicate.NewPredicateFuncs(func(pod client.Object) bool {
 		return pod.GetLabels()["app.kubernetes.io/name"] == databackup.DatabackupChart
 	})
 	return ctrl.NewControllerManagedBy(mgr).Named("DataBackupPod").WithOptions(options).
-		For(&corev1.Pod{}, builder.WithPredicates(isDataBackup)).
+		For(&corev1.Pod{}).WithEventFilter(isDataBackup).
 		Complete(reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 			return utils.RequeueIfError(recordDataBackupPod(ctx, mgr.GetClient(), request.NamespacedName))
 		}))
@@ -144,8 +126,7 @@ func recordDataBackupPod(ctx context.Context, c client.Client, key types.Namespa
 	if err != nil || pod == nil {
 		return err
 	}
-	annotations := map[string]string{common.AnnotationDataFlowAffinityInject: "true"}
-	maps.Copy(annotations, pod.Annotations)
+	annotations := utils.UnionMapsWithOverride(map[string]string{common.AnnotationDataFlowAffinityInject: "true"}, pod.Annotations)
 	if kubeclient.IsSucceededPod(pod) && annotations[common.AnnotationDataFlowAffinityInject] == "true" {
 		node, err := kubeclient.GetNode(c, pod.Spec.NodeName)
 		if utils.IgnoreNotFound(err) != nil {
@@ -155,14 +136,12 @@ func recordDataBackupPod(ctx context.Context, c client.Client, key types.Namespa
 			annotations[common.AnnotationDataFlowAffinityInject] = "false"
 		} else {
 			names := strings.Split(annotations[common.AnnotationDataFlowAffinityLabelsName], ",")
-			names = append(names, common.K8sNodeNameLabelKey, common.K8sRegionLabelKey, common.K8sZoneLabelKey)
-			fillCustomizedNodeAffinity(annotations, node.Labels, names)
+			fillCustomizedNodeAffinity(annotations, node.Labels, append(names, common.K8sNodeNameLabelKey, common.K8sRegionLabelKey, common.K8sZoneLabelKey))
 		}
 	}
 	if maps.Equal(pod.Annotations, annotations) {
 		return nil
 	}
-	pod = pod.DeepCopy()
 	pod.Annotations = annotations
 	return c.Update(ctx, pod)
 }

@@ -15,8 +15,7 @@ event DataOperationNotValid. A label that cannot be recorded is skipped.`,
 		backup.replaceBody("dataBackupOperation.GetStatusHandler", "return &OnceHandler{dataBackup: r.dataBackup}")
 
 		operations := openGo(dir, controllers+"/dataflow/operations.go")
-		operations.atStart("reconcileOperationDataFlow", `if runAfter == nil {
-		// it does not wait: it has the name of an operation of another kind that does, or its runAfter was removed
+		operations.atStart("reconcileOperationDataFlow", `if runAfter == nil { // it has the name of an operation of another kind that waits, or its runAfter was removed
 		if ptr.Deref(opStatus.WaitingFor.OperationComplete, false) {
 			err = retry.RetryOnConflict(retry.DefaultBackoff, updateStatusFn)
 		}
@@ -37,8 +36,7 @@ event DataOperationNotValid. A label that cannot be recorded is skipped.`,
 			implement := openGo(dir, controllers+"/"+kind.folder+"/implement.go")
 			implement.atStart(kind.operation+".Validate", `if r.`+kind.field+`.Spec.Policy == datav1alpha1.OnEvent {
 		return utils.PolicyNotSupported(datav1alpha1.OnEvent)
-	}
-`)
+	}`)
 			handler := openGo(dir, controllers+"/"+kind.folder+"/status_handler.go")
 			if handler.isStub("OnEventStatusHandler.GetOperationStatus") {
 				handler.replaceBody("OnEventStatusHandler.GetOperationStatus", "return opStatus.DeepCopy(), nil")

@@ -18,7 +18,9 @@ status without a required part.
 
 Labels that the preceding operation did not record are skipped as before.
 An operation whose own affinity excludes every node that it must follow to
-does not start; the event DataOperationExecutionFailed names both sides.`,
+does not start; the event DataOperationExecutionFailed names both sides.
+
+The English guide named an annotation that Fluid does not read.`,
 	edit: func(dir string) error {
 		f := openGo(dir, "pkg/dataflow/affinity.go")
 		f.replaceFrom("InjectAffinityByRunAfterOp", "the test for policy Require",

@@ -6,7 +6,8 @@ var process = step{
 	message: `A DataProcess is a generic operation, and where it ran means something only to
 its author, so that it does not record its place (PR 5969). With
 spec.recordAffinity it does, as the other operations do: behind the feature
-gate DataflowAffinity.
+gate DataflowAffinity. Fluid v1.0 records it always: a DataProcess that others
+inherit from needs the field after an upgrade, as in the example of the guide.
 
 The tests of the package did not start, because BeforeSuite had a timeout as a
 number, which Ginkgo v2 rejects.`,
@@ -50,9 +51,15 @@ number, which Ginkgo v2 rejects.`,
 				return err
 			}
 		}
-		if err := appendText(dir, "docs/en/samples/dataflow_affinity.md", "A DataProcess records where it ran, for operations after it, only with `spec.recordAffinity: true`.\n"); err != nil {
+		for _, language := range []string{"en", "zh"} { // the example of the guide inherits from this DataProcess
+			const runAfter = "  runAfter:\n    kind: DataProcess\n    name: step1-download-model\n"
+			if err := replaceWord(dir, "docs/"+language+"/samples/dataflow_affinity.md", runAfter, "  recordAffinity: true\n"+runAfter); err != nil {
+				return err
+			}
+		}
+		if err := appendText(dir, "docs/en/samples/dataflow_affinity.md", "- A DataProcess records where it ran, for operations after it, only with `spec.recordAffinity: true`.\n"); err != nil {
 			return err
 		}
-		return appendText(dir, "docs/zh/samples/dataflow_affinity.md", "DataProcess 只有在设置了 `spec.recordAffinity: true` 时，才会记录其运行节点的标签，供后续操作继承。\n")
+		return appendText(dir, "docs/zh/samples/dataflow_affinity.md", "- DataProcess 只有在设置了 `spec.recordAffinity: true` 时，才会记录其运行节点的标签，供后续操作继承。\n")
 	},
 }

@@ -139,6 +139,13 @@ func (f *goFile) atStart(name, text string) {
 	}
 }
 
+// atEnd adds statements at the end of a function.
+func (f *goFile) atEnd(name, text string) {
+	if fn := f.function(name); fn != nil {
+		f.splice(fn.Body.Rbrace, fn.Body.Rbrace, text+"\n")
+	}
+}
+
 // statement returns the first statement in the body of a function, at any depth, for which is
 // holds of its text; and the list that it is in with its index there.
 func (f *goFile) statement(function, what string, is func(ast.Stmt) bool) (list []ast.Stmt, at int) {

@@ -65,6 +65,7 @@ func TestEdits(t *testing.T) {
 			".Entries\n}\n", ".Entries\n}\n\n// G is new.\nfunc G() {}\n"},
 		"replaceBody":   {func(f *goFile) { f.replaceBody("S.M", "return b.Err") }, "M() error {\n\treturn nil", "M() error {\n\treturn b.Err"},
 		"atStart":       {func(f *goFile) { f.atStart("S.M", "b.Call(1, nil)") }, "M() error {\n", "M() error {\n\tb.Call(1, nil)\n"},
+		"atEnd":         {func(f *goFile) { f.atEnd("S.M", "b.Call(1, nil)") }, "nil\n}\n\nfunc (s S)", "nil\n\tb.Call(1, nil)\n}\n\nfunc (s S)"},
 		"before":        {func(f *goFile) { f.before("F", "a call", calling("b.Call"), "b.Ready()") }, "\t// twice", "\tb.Ready()\n\n\t// twice"},
 		"after":         {func(f *goFile) { f.after("F", "a call", calling("b.Call"), "b.Done()") }, "nil)\n\treturn", "nil)\n\tb.Done()\n\treturn"},
 		"after, inside": {func(f *goFile) { f.after("F", "a call", calling("fmt.Errorf"), "b.Done()") }, "a)\n\t}", "a)\n\t\tb.Done()\n\t}"},
@@ -73,7 +74,6 @@ func TestEdits(t *testing.T) {
 		"replaceArgument": {func(f *goFile) { f.replaceArgument("F", "b.Call", 1, "nil", "b.C") }, "b.Call(a, nil)", "b.Call(a, b.C)"},
 		"atStartOfBranch": {func(f *goFile) { f.atStartOfBranch("S.N", "b.Is", "b.Done()") }, "if b.Is(s) {\n", "if b.Is(s) {\n\t\tb.Done()\n"},
 		"declaring":       {func(f *goFile) { f.after("S.N", "x", declaring("x"), "x++") }, "x := 1\n", "x := 1\n\tx++\n"},
-		"branching":       {func(f *goFile) { f.after("S.N", "a test", branching("b.Is"), "b.Done()") }, "\t}\n\tx", "\t}\n\tb.Done()\n\tx"},
 		"narrow":          {func(f *goFile) { f.narrow("F", "a == b.B", "b.On") }, "if a == b.B", "if b.On && a == b.B"},
 		"addToMap":        {func(f *goFile) { f.addToMap("S.N", "Entries", `, "y": 2,`) }, `"x": x}`, `"x": x, "y": 2}`},
 		"dropArguments":   {func(f *goFile) { f.dropArguments("b.Suite") }, "(1, 60)", "(1)"},
@@ -161,7 +161,7 @@ func TestTextEdits(t *testing.T) {
 		want string
 	}{
 		"replaceWord": {func(dir string) error { return replaceWord(dir, "x.yaml", "name", "named") }, "metadata:\n  named: a\nspec:\n  named: b\n"},
-		"appendText":  {func(dir string) error { return appendText(dir, "x.yaml", "more\n") }, text + "\nmore\n"},
+		"appendText":  {func(dir string) error { return appendText(dir, "x.yaml", "more\n") }, text + "more\n"},
 		"beforeKey":   {func(dir string) error { return beforeKey(dir, "x.yaml", "spec:", "  kind: c\n") }, "metadata:\n  name: a\n  kind: c\nspec:\n  name: b\n"},
 		"no word":     {func(dir string) error { return replaceWord(dir, "x.yaml", "other", "") }, ""},
 		"no key":      {func(dir string) error { return beforeKey(dir, "x.yaml", "status:", "") }, ""},

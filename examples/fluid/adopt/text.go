@@ -16,10 +16,10 @@ func replaceWord(dir, name, old, by string) error {
 	})
 }
 
-// appendText adds a text at the end of a file.
+// appendText adds lines at the end of a file.
 func appendText(dir, name, added string) error {
 	return editText(dir, name, func(text string) (string, error) {
-		return strings.TrimRight(text, "\n") + "\n\n" + strings.TrimLeft(added, "\n"), nil
+		return strings.TrimRight(text, "\n") + "\n" + added, nil
 	})
 }
 

@@ -13,11 +13,10 @@ import (
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
-// Inherit returns own, which may be nil, together with what an operation inherits by strategy
-// from the operation whose status.nodeAffinity is recorded. Labels that were not recorded are
-// left out, whatever else the strategy says of them, and listed in Missing. The result shares no
-// memory with the arguments. It is zero if there is an error: recorded is not as Fluid writes
-// it, the strategy is not valid, or no node can meet both own and what is inherited.
+// Inherit returns own, which may be nil, with what an operation inherits by strategy from the one
+// whose status.nodeAffinity is recorded. Labels that were not recorded are left out and listed in
+// Missing. The result shares no memory with the arguments. It has no affinity if there is an error:
+// recorded is not as Fluid writes it, the strategy is not valid, or own and the labels contradict.
 func Inherit(own *v1.Affinity, strategy datav1alpha1.AffinityStrategy, recorded *v1.NodeAffinity) (affinity.Result, error) {
 	labels, err := topology.FromNodeAffinity(recorded)
 	if err != nil {
@@ -38,12 +37,9 @@ func Inherit(own *v1.Affinity, strategy datav1alpha1.AffinityStrategy, recorded 
 	s.Requires = slices.DeleteFunc(s.Requires, func(r affinity.RequiredLabel) bool { return isMissing(r.Key) })
 	s.Prefers = slices.DeleteFunc(s.Prefers, func(p affinity.PreferredLabel) bool { return isMissing(p.Key) })
 	result, err := affinity.Inherit(own, s, labels)
-	if err != nil {
-		return affinity.Result{}, err
-	}
-	if a := result.Affinity; s.Policy == affinity.Require && len(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms) == 0 {
+	if a := result.Affinity; err == nil && s.Policy == affinity.Require && len(a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms) == 0 {
 		return affinity.Result{}, errors.New("affinity: nodeSelectorTerms of the required node affinity is empty, which matches no node")
 	}
 	result.Missing = append(result.Missing, missing...)
-	return result, nil
+	return result, err
 }
