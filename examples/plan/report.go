@@ -52,7 +52,7 @@ type operation struct {
 	Affinity    *corev1.Affinity `json:"affinity,omitempty"`
 	Missing     []string         `json:"missing,omitempty"`
 	Lookahead   *corev1.Affinity `json:"lookahead"`          // its own affinity, narrowed by the specs of its followers
-	Forecast    *forecast        `json:"forecast,omitempty"` // with nodes, if its flow has no error
+	Forecast    *forecast        `json:"forecast,omitempty"` // with nodes, unless an error hides what its flow requires
 
 	inherited topology.LabelSet
 	node      string // where it ran or runs, if that is known
@@ -95,7 +95,8 @@ type place struct {
 
 // flow is a connected part of the input.
 type flow struct {
-	forecast   *dataflow.Forecast // nil without nodes, and if an operation has an error
+	forecast   *dataflow.Forecast // nil without nodes, and if an error hides what an operation requires
+	faulty     bool               // it has a problem of severity Error, whether that is reported or ignored
 	groups     []group
 	first, end int // its operations
 }
@@ -430,8 +431,8 @@ func (r *reporter) contradicts(ref dataflow.Ref) bool {
 	return r.reported[key{ref, dataflow.CodeContradiction}] || r.reported[key{ref, dataflow.CodeNodeNameConflict}]
 }
 
-// forecast reports where the operations of a flow can run. It is nil for a flow with an
-// error: what its operations require is not known.
+// forecast reports where the operations of a flow can run. It is nil if an error hides what
+// they require.
 func (r *reporter) forecast(f *dataflow.Flow, hasError bool) *dataflow.Forecast {
 	if r.Completable == nil {
 		return nil
@@ -510,7 +511,9 @@ func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast
 func (r *reporter) place() {
 	ignored := func(code dataflow.Code) bool { return slices.Contains(r.options.ignore, string(code)) }
 	var fields []source.Field // of all problems, in order
+	faulty := map[dataflow.Ref]bool{}
 	add := func(p dataflow.Problem, entries []int, at *source.Position) {
+		faulty[p.Operation] = faulty[p.Operation] || p.Severity == dataflow.SeverityError
 		if ignored(p.Code) {
 			return
 		}
@@ -544,6 +547,13 @@ func (r *reporter) place() {
 	for i := range r.in.operations {
 		for _, f := range r.in.operations[i].faults {
 			add(f.problem, []int{i}, f.at)
+		}
+	}
+	for i := range r.flows {
+		f := &r.flows[i]
+		f.faulty = slices.ContainsFunc(r.Operations[f.first:f.end], func(o operation) bool { return faulty[o.Ref] })
+		if f.faulty && r.Completable != nil {
+			*r.Completable = false
 		}
 	}
 	positions := source.Locate(fields...)
@@ -604,6 +614,9 @@ func fieldOf(err error) (path, message string, ok bool) {
 	}
 	return f.Field, f.ErrorBody(), true
 }
+
+// completable reports whether all operations of the flow can complete, as far as is known.
+func (f *flow) completable() bool { return !f.faulty && f.forecast.Completable() }
 
 // count returns the number of problems of a severity.
 func (r *report) count(severity dataflow.Severity) int {
