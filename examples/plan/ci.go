@@ -79,6 +79,9 @@ func printGitHub(w io.Writer, r *report) error {
 		out.printf("::%s file=%s,line=%d,col=%d,title=%s::%s\n", strings.ToLower(string(p.Severity)),
 			property.Replace(printable(at.File)), max(at.Line, 1), max(at.Column, 1), p.Code, data.Replace(printable(p.text())))
 	}
+	for _, note := range r.Notes {
+		out.printf("::notice::%s\n", note)
+	}
 	return out.err
 }
 
@@ -93,6 +96,9 @@ func printMarkdown(w io.Writer, r *report, quiet bool) error {
 	}
 	out, size := errorWriter{w: w}, 0
 	out.printf("**%s**\n", strings.ReplaceAll(r.summary(), "\n", "**\n**"))
+	for _, note := range r.Notes {
+		out.printf("\n%s\n", note)
+	}
 	if len(r.Problems) > 0 {
 		out.printf("\n| | problem | where | what |\n|---|---|---|---|\n")
 	}
@@ -201,6 +207,12 @@ func printSARIF(w io.Writer, r *report) error {
 		result := run.CreateResultForRule(string(p.Code)).WithLevel(strings.ToLower(string(p.Severity))).WithMessage(sarif.NewTextMessage(printable(p.text())))
 		for _, at := range p.Places {
 			result.AddLocation(sarifLocation(p, at))
+		}
+	}
+	if len(r.Notes) > 0 {
+		invocation := run.AddInvocation(true)
+		for _, note := range r.Notes {
+			invocation.AddTToolExecutionNotification(sarif.NewNotification().WithLevel("note").WithTextMessage(note))
 		}
 	}
 	log.AddRun(run)

@@ -222,6 +222,7 @@ func (p *picture) verdict(r *report) {
 	if r.Skipped > 0 {
 		p.Counts = append(p.Counts, count(r.Skipped, "other object")+" skipped")
 	}
+	p.Counts = append(p.Counts, r.Notes...)
 }
 
 // legend explains the cells and lines that occur.

@@ -231,7 +231,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 	in.name()
 	in.read(o.nodes, in.acceptNode)
 	in.read(o.pods, in.acceptPod)
-	in.finish()
+	in.finish(o)
 	seen, err := in.observe(o.ran)
 	if err != nil {
 		p.done()
@@ -239,6 +239,11 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 	}
 	r := newReport(in, seen, o)
 	p.done()
+	if !o.quiet && slices.Contains([]string{"lines", "junit", "mermaid"}, o.format) { // they have no place for notes
+		for _, note := range r.Notes {
+			fmt.Fprintf(stderr, "%s: %s\n", programName(), note)
+		}
+	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if err := errors.Join(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)

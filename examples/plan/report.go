@@ -27,6 +27,7 @@ type report struct {
 	Completable *bool       `json:"completable,omitempty"` // all flows, on the given nodes
 	Groups      []group     `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
+	Notes       []string    `json:"notes,omitempty"`       // what is no problem, and may surprise
 
 	title string // the name of the first file
 	only  string // the namespace that was read of a cluster; empty: all
@@ -132,6 +133,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
 	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
+	r.Notes = in.notes
 	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
 	if in.forecasts {

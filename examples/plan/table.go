@@ -34,7 +34,7 @@ func printTable(w io.Writer, r *report, colour, quiet bool) error {
 		out.printf("\n")
 	}
 	if !quiet {
-		for _, line := range strings.Split(r.summary(), "\n") {
+		for _, line := range slices.Concat(r.Notes, strings.Split(r.summary(), "\n")) {
 			out.paragraph("", line)
 		}
 	}
