@@ -314,7 +314,7 @@ func (r *report) flowClass(f *flow) string {
 func (r *report) draw(s *shortener, i int, links map[dataflow.Ref][]link) drawing {
 	f := &r.flows[i]
 	operations := r.Operations[f.first:f.end]
-	d := drawing{Number: i + 1, Name: printable(operations[0].Name), Count: count(len(operations), "operation"), Class: r.flowClass(f), Nodes: r.nodes}
+	d := drawing{Number: i + 1, Name: s.name(operations[0].Ref), Count: count(len(operations), "operation"), Class: r.flowClass(f), Nodes: r.nodes}
 	d.Faulty = f.faulty
 	d.Forecast = f.forecast != nil && len(f.groups) > 0
 	for at := range operations {
@@ -341,7 +341,7 @@ func (r *report) draw(s *shortener, i int, links map[dataflow.Ref][]link) drawin
 	for at := range operations {
 		o := &operations[at]
 		row := &d.Rows[at]
-		*row = drawnRow{Name: printable(o.Name), Kind: printable(string(o.Kind)), Text: s.words(o), Class: strings.ToLower(string(o.worst)), Problems: links[o.Ref]}
+		*row = drawnRow{Name: s.name(o.Ref), Kind: printable(string(o.Kind)), Text: s.words(o), Class: strings.ToLower(string(o.worst)), Problems: links[o.Ref]}
 		row.NotLookedAt = printable(shortened(strings.Join(o.NotLookedAt, ", ")))
 		row.Badge, row.BadgeClass = badge(o)
 		if o.Forecast != nil {

@@ -29,7 +29,7 @@ type report struct {
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 	Notes       []string    `json:"notes,omitempty"`       // what is no problem, and may surprise
 
-	title string // the name of the first file
+	title string // the name of the first file, and how many more there are
 	only  string // the namespace that was read of a cluster; empty: all
 	flows []flow
 	nodes int
@@ -134,7 +134,10 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 	}
 	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
 	r.Notes = in.notes
-	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
+	r.title = firstOf(o.files).File
+	if n := len(o.files); n > 1 {
+		r.title += fmt.Sprintf(" and %d more", n-1)
+	}
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
 	if in.forecasts {
 		completable := in.index != nil && !in.lost

@@ -134,6 +134,26 @@ func TestFlowWithAnErrorCannotComplete(t *testing.T) {
 	}
 }
 
+// A picture names how many inputs it is of, and the namespaces if there are several.
+func TestPictureNamesItsInput(t *testing.T) {
+	stranding := fixtures + "stranding.yaml"
+	for _, c := range []struct {
+		args, stdin string
+		want        []string
+	}{
+		{stranding, "", []string{"<h1>testdata/fixtures/stranding.yaml</h1>", "<b>download</b>"}},
+		{stranding + " -", load("default", "a", ""), []string{"<h1>testdata/fixtures/stranding.yaml and 1 more</h1>", "<b>download</b>", "<b>a</b>"}},
+		{"- " + stranding + " " + fixtures, load("other", "a", ""), []string{"<h1>standard input and 2 more</h1>", "<b>default/download</b>", "<b>other/a</b>", "<td>default/download</td>"}},
+	} {
+		_, stdout, _ := plan(c.stdin, append(strings.Fields(c.args), "-o", "html")...)
+		for _, want := range c.want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: %q is not in\n%s", c.args, want, stdout)
+			}
+		}
+	}
+}
+
 // With more groups of nodes than there is room for, the table has their numbers, and the reasons.
 func TestTableOfManyGroups(t *testing.T) {
 	var nodes strings.Builder
