@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	oldyaml "sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -109,6 +110,49 @@ func TestYAMLIsTheJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal(again, &fromYAML); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
+			t.Errorf("%s, -JSON +YAML:\n%s", in.name, diff)
+		}
+	}
+}
+
+// Readers of YAML 1.1 read the same as those of YAML 1.2, in keys and values.
+func TestYAMLForOldReaders(t *testing.T) {
+	_, text, _ := plan("", "testdata/live.yaml", "-o", "yaml")
+	if !strings.Contains(text, "\n  \"on\":") {
+		t.Errorf("the key on is not quoted in\n%s", text)
+	}
+	words := map[string]any{}
+	for _, word := range []string{"on", "On", "ON", "off", "OFF", "y", "Y", "n", "yes", "Yes", "no", "NO", "=", "1:30", "-12:59:00.5", "1_0:10", "~", "null", "true", "<<", "1e3", "0x1f", "012", "1_000", "2001-01-01", "on-a", "12:75", "a:1"} {
+		words[word] = word
+	}
+	encoded, err := encodeYAML(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, unmarshal := range map[string]func([]byte, any) error{
+		"1.1": func(text []byte, v any) error { return oldyaml.Unmarshal(text, v) },
+		"1.2": yaml.Unmarshal,
+	} {
+		got := map[string]any{}
+		if err := unmarshal(encoded, &got); err != nil {
+			t.Errorf("YAML %s: %v", name, err)
+		}
+		if diff := cmp.Diff(words, got); diff != "" {
+			t.Errorf("YAML %s, -want +got:\n%s", name, diff)
+		}
+	}
+	for _, in := range inputs {
+		_, text, _ := plan("", append(slices.Clone(in.args), "-o", "json")...)
+		_, yamlText, _ := plan("", append(slices.Clone(in.args), "-o", "yaml")...)
+		asJSON, err := oldyaml.YAMLToJSONStrict([]byte(yamlText))
+		if err != nil {
+			t.Fatal(in.name, err)
+		}
+		var fromJSON, fromYAML any
+		if err := errors.Join(json.Unmarshal([]byte(text), &fromJSON), json.Unmarshal(asJSON, &fromYAML)); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
