@@ -25,6 +25,11 @@ func (p *problem) at() place {
 	return p.Places[0]
 }
 
+// compare orders places by file, line and column.
+func (p place) compare(q place) int {
+	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
 // String returns file:line:column, without the parts that are not known.
 func (p place) String() string {
 	text := p.File
@@ -55,11 +60,13 @@ func (p *problem) text() string {
 	return p.Message
 }
 
-// printLines prints one line for each problem, as compilers do.
+// printLines prints one line for each problem, as compilers do, in the order of the files and lines.
 func printLines(w io.Writer, r *report) error {
 	out := errorWriter{w: w}
-	for i := range r.Problems {
-		p := &r.Problems[i]
+	problems := slices.Clone(r.Problems)
+	slices.SortStableFunc(problems, func(a, b problem) int { return a.at().compare(b.at()) })
+	for i := range problems {
+		p := &problems[i]
 		out.printf("%s: %s %s: %s\n", printable(p.at().String()), strings.ToLower(string(p.Severity)), p.Code, printable(p.text()))
 	}
 	return out.err

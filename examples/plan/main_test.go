@@ -279,6 +279,12 @@ func TestFlags(t *testing.T) {
 		{flow + " --host fluid", unusable, "must be one of slipstream, fluid-1.0, fluid-main"},
 		{flow + " --fail-on warnings", unusable, `typo of "warning"?`},
 		{flow + " --ignore Strandin", unusable, `typo of "Stranding"?`},
+		{flow + " --ignore Stranding,Gon", unusable, `--ignore "Gon": must be one of`},
+		{"testdata/mistakes.yaml --ignore UnknownField,Duplicate --ignore InvalidName", unsound, ": 8 errors,"},
+		{"-h", sound, "repeat the flag"},
+		{"- --nodes -", unusable, "plan: FILE - and --nodes -: standard input can be read only once\n"},
+		{flow + " --nodes - --pods -", unusable, "plan: --nodes - and --pods -: standard input can be read only once\n"},
+		{"- - --nodes " + fixtures + "nodes.yaml", unusable, "standard input"}, // which is empty, and read once
 		{"completion bash", sound, "__start_plan"},
 		{"completion zsh", sound, "#compdef plan"},
 		{"completion fish", sound, "complete -c plan"},

@@ -603,9 +603,7 @@ func (r *reporter) sort() {
 	}
 	slices.SortStableFunc(r.Problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
-			slices.CompareFunc(a.Places, b.Places, func(a, b place) int {
-				return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-			}), cmp.Compare(a.Code, b.Code))
+			slices.CompareFunc(a.Places, b.Places, place.compare), cmp.Compare(a.Code, b.Code))
 	})
 }
 
