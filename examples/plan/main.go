@@ -253,7 +253,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 	p.done()
 	if !o.quiet && slices.Contains([]string{"lines", "junit", "mermaid"}, o.format) { // they have no place for notes
 		for _, note := range r.Notes {
-			fmt.Fprintf(stderr, "%s: %s\n", programName(), note)
+			fmt.Fprintf(stderr, "%s: note: %s\n", programName(), note)
 		}
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)

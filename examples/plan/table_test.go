@@ -114,7 +114,7 @@ func TestFlowWithAnErrorCannotComplete(t *testing.T) {
 		{missing, "", []string{"yes: could be placed; the flow has errors\n"}},
 		{missing, "-o json", []string{`"completable": false`, `"count": `}},
 		{missing, "-o json --ignore UnknownPredecessor", []string{`"completable": false`}},
-		{missing, "-o html", []string{": 1 error</title>", "<dd>could be placed here; the flow has errors</dd>", "could run on"}},
+		{missing, "-o html", []string{": 1 error</title>", "<dd>could be placed here; the flow has errors</dd>", "fits on"}},
 		{missing, "-o html --ignore UnknownPredecessor", []string{": Has errors that are ignored</title>"}},
 		{missing + sound, "-o html", []string{": 1 error in 1 of 2 flows</title>"}},
 		{sound + load("default", "c", "nonsense: 1") + "a", "-o html", []string{": 1 error in 1 of 2 flows, 1 elsewhere</title>"}},
