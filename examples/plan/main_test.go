@@ -132,6 +132,9 @@ func TestYAMLForOldReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(encoded), "\"=\": \"=\"\n") { // which some readers of YAML 1.1 refuse
+		t.Errorf("= is not quoted in\n%s", encoded)
+	}
 	for name, unmarshal := range map[string]func([]byte, any) error{
 		"1.1": func(text []byte, v any) error { return oldyaml.Unmarshal(text, v) },
 		"1.2": yaml.Unmarshal,
@@ -365,6 +368,9 @@ func TestNotes(t *testing.T) {
 		t.Errorf("in spite of -q: %q%q", stdout, stderr)
 	}
 	if _, stdout, _ := plan(pod, "-"); !strings.Contains(stdout, "1 Pod; did you mean --pods?") || !strings.Contains(stdout, "Unreadable  standard input\n") {
+		t.Error(stdout)
+	}
+	if _, stdout, _ := plan(string(nodes)+"---\n"+string(nodes), fixtures+"stranding.yaml", "--nodes", "-", "-o", "lines"); !strings.HasPrefix(stdout, "standard input: error Unreadable: ") {
 		t.Error(stdout)
 	}
 	if status, stdout, _ := plan("apiVersion: v1\nkind: List\nitems: []\n", fixtures+"stranding.yaml", "--nodes", fixtures+"nodes.yaml", "--pods", "-"); status != sound {
