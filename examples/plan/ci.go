@@ -25,6 +25,11 @@ func (p *problem) at() place {
 	return p.Places[0]
 }
 
+// compare orders places by file, line and column.
+func (p place) compare(q place) int {
+	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
 // String returns file:line:column, without the parts that are not known.
 func (p place) String() string {
 	text := p.File
@@ -55,11 +60,13 @@ func (p *problem) text() string {
 	return p.Message
 }
 
-// printLines prints one line for each problem, as compilers do.
+// printLines prints one line for each problem, as compilers do, in the order of the files and lines.
 func printLines(w io.Writer, r *report) error {
 	out := errorWriter{w: w}
-	for i := range r.Problems {
-		p := &r.Problems[i]
+	problems := slices.Clone(r.Problems)
+	slices.SortStableFunc(problems, func(a, b problem) int { return a.at().compare(b.at()) })
+	for i := range problems {
+		p := &problems[i]
 		out.printf("%s: %s %s: %s\n", printable(p.at().String()), strings.ToLower(string(p.Severity)), p.Code, printable(p.text()))
 	}
 	return out.err
@@ -79,6 +86,9 @@ func printGitHub(w io.Writer, r *report) error {
 		out.printf("::%s file=%s,line=%d,col=%d,title=%s::%s\n", strings.ToLower(string(p.Severity)),
 			property.Replace(printable(at.File)), max(at.Line, 1), max(at.Column, 1), p.Code, data.Replace(printable(p.text())))
 	}
+	for _, note := range r.Notes {
+		out.printf("::notice::%s\n", note)
+	}
 	return out.err
 }
 
@@ -93,6 +103,9 @@ func printMarkdown(w io.Writer, r *report, quiet bool) error {
 	}
 	out, size := errorWriter{w: w}, 0
 	out.printf("**%s**\n", strings.ReplaceAll(r.summary(), "\n", "**\n**"))
+	for _, note := range r.Notes {
+		out.printf("\n%s\n", note)
+	}
 	if len(r.Problems) > 0 {
 		out.printf("\n| | problem | where | what |\n|---|---|---|---|\n")
 	}
@@ -201,6 +214,12 @@ func printSARIF(w io.Writer, r *report) error {
 		result := run.CreateResultForRule(string(p.Code)).WithLevel(strings.ToLower(string(p.Severity))).WithMessage(sarif.NewTextMessage(printable(p.text())))
 		for _, at := range p.Places {
 			result.AddLocation(sarifLocation(p, at))
+		}
+	}
+	if len(r.Notes) > 0 {
+		invocation := run.AddInvocation(true)
+		for _, note := range r.Notes {
+			invocation.AddTToolExecutionNotification(sarif.NewNotification().WithLevel("note").WithTextMessage(note))
 		}
 	}
 	log.AddRun(run)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -162,10 +163,17 @@ func encodeYAML(v any) ([]byte, error) {
 	return escaped(b.Bytes()), err
 }
 
+// oldScalar matches what YAML 1.1 takes for a boolean, a number in base 60, or the value of a
+// mapping, and YAML 1.2 for a string.
+var oldScalar = regexp.MustCompile(`^(?:[yY]|[nN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|=|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?)$`)
+
 // inBlocks gives a node block style, and scalars their plain style where it is harmless.
 func inBlocks(n *yaml.Node) {
 	n.Style = 0
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
+		if oldScalar.MatchString(n.Value) {
+			n.Style = yaml.DoubleQuotedStyle
+		}
 		for _, c := range n.Value {
 			if isControl(c) {
 				n.Style = yaml.DoubleQuotedStyle

@@ -50,6 +50,7 @@ type drawing struct {
 	Problems     int
 	Open         bool
 	Forecast     bool // there are cells
+	Faulty       bool // where it could be placed is not where it can complete
 	Nodes        int
 	Rows         []drawnRow
 	MoreRows     int // operations that are not drawn
@@ -166,10 +167,19 @@ var urgency = map[string]int{"error": 0, "warning": 1, "ok": 2}
 
 // verdict is the sentence at the top, and the numbers below it.
 func (p *picture) verdict(r *report) {
-	failing := 0
+	failing, faulty := 0, 0
 	for i := range r.flows {
-		if fc := r.flows[i].forecast; fc != nil && !fc.Completable() {
+		switch f := &r.flows[i]; {
+		case f.faulty:
+			faulty++
+		case !f.completable():
 			failing++
+		}
+	}
+	inFlows := 0 // errors
+	for i := range r.Problems {
+		if p := &r.Problems[i]; p.Severity == dataflow.SeverityError && p.flow > 0 {
+			inFlows++
 		}
 	}
 	stranded := map[int]bool{}
@@ -182,10 +192,15 @@ func (p *picture) verdict(r *report) {
 	errors, warnings := r.count(dataflow.SeverityError), r.count(dataflow.SeverityWarning)
 	p.Class = "ok"
 	switch {
-	case failing > 0 && len(r.flows) == 1:
+	case failing+faulty > 0 && len(r.flows) == 1 && !r.flows[0].forecast.Completable():
 		p.Class, p.Verdict = "error", "Cannot complete"
-	case failing > 0:
-		p.Class, p.Verdict = "error", fmt.Sprintf("%s: %d of %s cannot complete", count(errors, "error"), failing, count(len(r.flows), "flow"))
+	case inFlows > 0 && len(r.flows) > 1:
+		p.Class, p.Verdict = "error", fmt.Sprintf("%s in %d of %s", count(inFlows, "error"), faulty, count(len(r.flows), "flow"))
+		if errors > inFlows {
+			p.Verdict += fmt.Sprintf(", %d elsewhere", errors-inFlows)
+		}
+	case errors == 0 && failing+faulty > 0: // --ignore
+		p.Class, p.Verdict = "error", "Has errors that are ignored"
 	case errors > 0:
 		p.Class, p.Verdict = "error", count(errors, "error")
 	case stranding > 0 && len(r.flows) == 1:
@@ -207,6 +222,7 @@ func (p *picture) verdict(r *report) {
 	if r.Skipped > 0 {
 		p.Counts = append(p.Counts, count(r.Skipped, "other object")+" skipped")
 	}
+	p.Counts = append(p.Counts, r.Notes...)
 }
 
 // legend explains the cells and lines that occur.
@@ -227,6 +243,7 @@ func (p *picture) legend() {
 	}
 	for _, k := range []legendEntry{
 		{"y", "✓", "can run here, and the whole flow can complete"},
+		{"u", "✓", "could be placed here; the flow has errors"},
 		{"s", "⚠", "could run here, but would leave no node for the operation that is named"},
 		{"n", "why", "the scheduler, or the place of another operation, keeps it away"},
 		{"e", "", "labels do not match"},
@@ -287,7 +304,7 @@ func (r *report) flowClass(f *flow) string {
 			class = "warning"
 		}
 	}
-	if f.forecast != nil && !f.forecast.Completable() {
+	if !f.completable() {
 		return "error"
 	}
 	return class
@@ -297,7 +314,8 @@ func (r *report) flowClass(f *flow) string {
 func (r *report) draw(s *shortener, i int, links map[dataflow.Ref][]link) drawing {
 	f := &r.flows[i]
 	operations := r.Operations[f.first:f.end]
-	d := drawing{Number: i + 1, Name: printable(operations[0].Name), Count: count(len(operations), "operation"), Class: r.flowClass(f), Nodes: r.nodes}
+	d := drawing{Number: i + 1, Name: s.name(operations[0].Ref), Count: count(len(operations), "operation"), Class: r.flowClass(f), Nodes: r.nodes}
+	d.Faulty = f.faulty
 	d.Forecast = f.forecast != nil && len(f.groups) > 0
 	for at := range operations {
 		d.Problems += len(links[operations[at].Ref])
@@ -323,7 +341,7 @@ func (r *report) draw(s *shortener, i int, links map[dataflow.Ref][]link) drawin
 	for at := range operations {
 		o := &operations[at]
 		row := &d.Rows[at]
-		*row = drawnRow{Name: printable(o.Name), Kind: printable(string(o.Kind)), Text: s.words(o), Class: strings.ToLower(string(o.worst)), Problems: links[o.Ref]}
+		*row = drawnRow{Name: s.name(o.Ref), Kind: printable(string(o.Kind)), Text: s.words(o), Class: strings.ToLower(string(o.worst)), Problems: links[o.Ref]}
 		row.NotLookedAt = printable(shortened(strings.Join(o.NotLookedAt, ", ")))
 		row.Badge, row.BadgeClass = badge(o)
 		if o.Forecast != nil {
@@ -416,8 +434,8 @@ func required(a *corev1.Affinity) string {
 }
 
 // newCell returns what a group of nodes is to an operation.
-func newCell(fc *dataflow.Forecast, o *operation, g *group) cell {
-	node := g.Names[0]
+func newCell(f *flow, o *operation, g *group) cell {
+	fc, node := f.forecast, g.Names[0]
 	verdict := fc.Verdict(o.Ref, node)
 	if o.node == node && g.Count == 1 {
 		switch o.Phase {
@@ -428,7 +446,10 @@ func newCell(fc *dataflow.Forecast, o *operation, g *group) cell {
 		}
 		return cell{Class: "r", Text: "●\u00a0ran", Why: "the operation ran here"}
 	}
-	if verdict == dataflow.VerdictFeasible {
+	switch {
+	case verdict == dataflow.VerdictFeasible && f.faulty:
+		return cell{Class: "u", Text: "✓"}
+	case verdict == dataflow.VerdictFeasible:
 		return cell{Class: "y", Text: "✓"}
 	}
 	c := cell{Class: "n", Text: printable(shortName(fc.Label(o.Ref, node))), Why: printable(fc.Why(o.Ref, node))}
@@ -483,7 +504,7 @@ func (d *drawing) matrix(f *flow, operations []operation) {
 		g := &groups[i]
 		c := &folded{zones: []string{g.Zone}, names: g.Names, nodes: g.Count, labels: labelsOf(g, telling), cells: make([]cell, len(operations))}
 		for at := range operations {
-			c.cells[at] = newCell(f.forecast, &operations[at], g)
+			c.cells[at] = newCell(f, &operations[at], g)
 		}
 		columns = append(columns, c)
 	}

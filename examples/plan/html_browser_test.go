@@ -130,7 +130,7 @@ func TestPictureOfHostileNames(t *testing.T) {
 		shown[name] = true
 	}
 	for _, name := range hostileNames {
-		if !shown[printable(name)] {
+		if !shown[printable(name+"/"+name)] {
 			t.Errorf("%q is not shown", name)
 		}
 	}

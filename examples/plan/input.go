@@ -31,9 +31,14 @@ type input struct {
 	nodes      []corev1.Node
 	used       map[string]corev1.ResourceList // by node name, what the running pods request
 	skipped    int                            // objects of other kinds
+	pods       int                            // in the files of pods
+	others     int                            // in the files of pods, objects of other kinds
+
+	nodesAmong, podsAmong int // in the files of operations
 
 	faults   []*source.Fault // outside operations
 	warnings []*source.Fault // what the report does without
+	notes    []string        // what is no problem
 	lost     bool            // objects may be missing: nothing is concluded from their absence
 	refused  bool            // a document could not be read, or kubectl refuses it
 
@@ -54,6 +59,9 @@ type fault struct {
 	at      *source.Position // nil: the position of the field
 }
 
+// stdinFile takes the place of the name of a file in positions.
+const stdinFile = "standard input"
+
 // read reads files, directories and standard input, and gives each object to accept.
 func (in *input) read(paths []string, accept func(*source.Object)) {
 	files, faults := source.Find(paths...)
@@ -66,7 +74,7 @@ func (in *input) read(paths []string, accept func(*source.Object)) {
 }
 
 func (in *input) readFile(file string, accept func(*source.Object)) {
-	name, r := "standard input", in.stdin
+	name, r := stdinFile, in.stdin
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
@@ -118,7 +126,11 @@ func (in *input) accept(o *source.Object) {
 		at := source.Locate(source.Field{Object: o, Path: other.Fault.Err.Field})[0]
 		in.faults = append(in.faults, &source.Fault{Position: at, Lost: true, Err: other})
 	case other.Operation.Kind == "Node" && other.APIVersion == "v1":
+		in.nodesAmong++
 		in.acceptNode(o)
+	case other.Operation.Kind == "Pod" && other.APIVersion == "v1":
+		in.podsAmong++
+		in.skipped++
 	default:
 		in.skipped++
 	}
@@ -169,7 +181,10 @@ func (in *input) acceptNode(o *source.Object) {
 // acceptPod takes an object from the files of pods. Pods that are not on a node, or are done,
 // use nothing.
 func (in *input) acceptPod(o *source.Object) {
+	skipped := in.skipped
+	defer func() { in.others += in.skipped - skipped }()
 	in.acceptTyped(o, "Pod", func(object map[string]any) error {
+		in.pods++
 		var pod corev1.Pod
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &pod); err != nil {
 			return err
@@ -301,22 +316,63 @@ func nodeNames(nodes []corev1.Node) []string {
 	return names
 }
 
-// finish checks that there is something to report, and indexes the nodes.
-func (in *input) finish() {
-	if in.only == "" && len(in.operations)+len(in.faults) == 0 && in.skipped+len(in.nodes) > 0 {
-		in.fault(&source.Fault{Lost: true, Err: errors.New("the input has no DataLoad, DataMigrate, DataProcess or DataBackup")})
+// firstOf names the first of the files, or the cluster.
+func firstOf(files []string) source.Position {
+	switch {
+	case len(files) == 0:
+		return source.Position{File: clusterFile}
+	case files[0] == "-":
+		return source.Position{File: stdinFile}
+	}
+	return source.Position{File: files[0]}
+}
+
+// notUsed is a note on objects that a flag would use.
+func notUsed(n int, kind, flag string) string {
+	verb := "are"
+	if n == 1 {
+		verb = "is"
+	}
+	return fmt.Sprintf("%s in the input %s not used; name the file with %s", count(n, kind), verb, flag)
+}
+
+// finish checks that there is something to report, notes what is not used, and indexes the nodes.
+func (in *input) finish(o *options) {
+	unused := in.nodesAmong > 0 && !in.forecasts && len(o.ran) == 0
+	switch {
+	case in.only == "" && len(in.operations)+len(in.faults) == 0 && in.skipped+len(in.nodes) > 0:
+		message := "the input has no DataLoad, DataMigrate, DataProcess or DataBackup"
+		if unused {
+			message += fmt.Sprintf("; it holds %s; did you mean --nodes?", count(in.nodesAmong, "Node"))
+		} else if in.podsAmong > 0 {
+			message += fmt.Sprintf("; it holds %s; did you mean --pods?", count(in.podsAmong, "Pod"))
+		}
+		in.fault(&source.Fault{Position: firstOf(o.files), Lost: true, Err: errors.New(message)})
+	default:
+		if unused {
+			in.notes = append(in.notes, notUsed(in.nodesAmong, "Node", "--nodes"))
+		}
+		if in.podsAmong > 0 {
+			in.notes = append(in.notes, notUsed(in.podsAmong, "Pod", "--pods"))
+		}
+	}
+	if unused {
+		in.nodes, in.skipped = nil, in.skipped+in.nodesAmong
+	}
+	if in.pods == 0 && in.others > 0 {
+		in.fault(&source.Fault{Position: firstOf(o.pods), Lost: true, Err: errors.New("--pods: no Pod in there")})
 	}
 	if !in.forecasts {
 		return
 	}
 	in.progress.stage("indexing %s", count(len(in.nodes), "node"))
 	if len(in.nodes) == 0 {
-		in.fault(&source.Fault{Position: source.Position{File: "--nodes"}, Lost: true, Err: errors.New("no Node in there")})
+		in.fault(&source.Fault{Position: firstOf(o.nodes), Lost: true, Err: errors.New("--nodes: no Node in there")})
 		return
 	}
 	index, err := dataflow.IndexNodes(in.nodes, in.used)
 	for _, err := range dataflow.Faults(err) {
-		in.fault(&source.Fault{Lost: true, Err: err})
+		in.fault(&source.Fault{Position: firstOf(o.nodes), Lost: true, Err: err})
 	}
 	if err == nil {
 		in.index = index

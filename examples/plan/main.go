@@ -122,7 +122,7 @@ func (o *options) command() *cobra.Command {
 	flags.StringVar(&o.host, "host", string(dataflow.Fluid1_0), "the system that runs the flow: "+strings.Join(hosts(), ", "))
 	flags.StringVarP(&o.format, "output", "o", "table", "the form of the output: "+strings.Join(formats(), ", "))
 	flags.StringVar(&o.failOn, "fail-on", "error", "exit with status 1 on: "+strings.Join(severities, ", "))
-	flags.StringArrayVar(&o.ignore, "ignore", nil, "do not report problems with this `code`")
+	flags.StringSliceVar(&o.ignore, "ignore", nil, "do not report problems with this `code`; several with commas, or repeat the flag")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print problems only, and nothing if there are none")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	flags.BoolVarP(&o.help, "help", "h", false, "print this help")
@@ -175,6 +175,18 @@ func (o *options) check() error {
 	}
 	if len(o.files) > 0 && len(o.pods) > 0 && len(o.nodes) == 0 {
 		faults = append(faults, errors.New("--pods needs --nodes"))
+	}
+	var readers []string
+	for _, input := range []struct {
+		name  string
+		files []string
+	}{{"FILE", o.files}, {"--nodes", o.nodes}, {"--pods", o.pods}} {
+		if slices.Contains(input.files, "-") {
+			readers = append(readers, input.name+" -")
+		}
+	}
+	if len(readers) > 1 {
+		faults = append(faults, fmt.Errorf("%s: standard input can be read only once", strings.Join(readers, " and ")))
 	}
 	return errors.Join(faults...)
 }
@@ -231,7 +243,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 	in.name()
 	in.read(o.nodes, in.acceptNode)
 	in.read(o.pods, in.acceptPod)
-	in.finish()
+	in.finish(o)
 	seen, err := in.observe(o.ran)
 	if err != nil {
 		p.done()
@@ -239,6 +251,11 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 	}
 	r := newReport(in, seen, o)
 	p.done()
+	if !o.quiet && slices.Contains([]string{"lines", "junit", "mermaid"}, o.format) { // they have no place for notes
+		for _, note := range r.Notes {
+			fmt.Fprintf(stderr, "%s: note: %s\n", programName(), note)
+		}
+	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	if err := errors.Join(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)

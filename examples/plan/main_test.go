@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+	oldyaml "sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -109,6 +110,52 @@ func TestYAMLIsTheJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := json.Unmarshal(again, &fromYAML); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
+			t.Errorf("%s, -JSON +YAML:\n%s", in.name, diff)
+		}
+	}
+}
+
+// Readers of YAML 1.1 read the same as those of YAML 1.2, in keys and values.
+func TestYAMLForOldReaders(t *testing.T) {
+	_, text, _ := plan("", "testdata/live.yaml", "-o", "yaml")
+	if !strings.Contains(text, "\n  \"on\":") {
+		t.Errorf("the key on is not quoted in\n%s", text)
+	}
+	words := map[string]any{}
+	for _, word := range []string{"on", "On", "ON", "off", "OFF", "y", "Y", "n", "yes", "Yes", "no", "NO", "=", "1:30", "-12:59:00.5", "1_0:10", "~", "null", "true", "<<", "1e3", "0x1f", "012", "1_000", "2001-01-01", "on-a", "12:75", "a:1"} {
+		words[word] = word
+	}
+	encoded, err := encodeYAML(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(encoded), "\"=\": \"=\"\n") { // which some readers of YAML 1.1 refuse
+		t.Errorf("= is not quoted in\n%s", encoded)
+	}
+	for name, unmarshal := range map[string]func([]byte, any) error{
+		"1.1": func(text []byte, v any) error { return oldyaml.Unmarshal(text, v) },
+		"1.2": yaml.Unmarshal,
+	} {
+		got := map[string]any{}
+		if err := unmarshal(encoded, &got); err != nil {
+			t.Errorf("YAML %s: %v", name, err)
+		}
+		if diff := cmp.Diff(words, got); diff != "" {
+			t.Errorf("YAML %s, -want +got:\n%s", name, diff)
+		}
+	}
+	for _, in := range inputs {
+		_, text, _ := plan("", append(slices.Clone(in.args), "-o", "json")...)
+		_, yamlText, _ := plan("", append(slices.Clone(in.args), "-o", "yaml")...)
+		asJSON, err := oldyaml.YAMLToJSONStrict([]byte(yamlText))
+		if err != nil {
+			t.Fatal(in.name, err)
+		}
+		var fromJSON, fromYAML any
+		if err := errors.Join(json.Unmarshal([]byte(text), &fromJSON), json.Unmarshal(asJSON, &fromYAML)); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(fromJSON, fromYAML); diff != "" {
@@ -235,6 +282,12 @@ func TestFlags(t *testing.T) {
 		{flow + " --host fluid", unusable, "must be one of slipstream, fluid-1.0, fluid-main"},
 		{flow + " --fail-on warnings", unusable, `typo of "warning"?`},
 		{flow + " --ignore Strandin", unusable, `typo of "Stranding"?`},
+		{flow + " --ignore Stranding,Gon", unusable, `--ignore "Gon": must be one of`},
+		{"testdata/mistakes.yaml --ignore UnknownField,Duplicate --ignore InvalidName", unsound, ": 8 errors,"},
+		{"-h", sound, "repeat the flag"},
+		{"- --nodes -", unusable, "plan: FILE - and --nodes -: standard input can be read only once\n"},
+		{flow + " --nodes - --pods -", unusable, "plan: --nodes - and --pods -: standard input can be read only once\n"},
+		{"- - --nodes " + fixtures + "nodes.yaml", unusable, "standard input"}, // which is empty, and read once
 		{"completion bash", sound, "__start_plan"},
 		{"completion zsh", sound, "#compdef plan"},
 		{"completion fish", sound, "complete -c plan"},
@@ -252,13 +305,76 @@ func TestFlags(t *testing.T) {
 		{flow + " --nodes " + fixtures + "nodes.yaml --ran DataLoad/default/step3-warmup-cache=cpu-a1 --ran DataLoad/default/step3-warmup-cache=cpu-a2", unusable, "ran on \"cpu-a1\" already"},
 		{flow + " --quiet", sound, ""},
 		{"testdata/live.yaml --fail-on never", sound, "Error"},
-		{fixtures + "nodes.yaml", unusable, "the input has no DataLoad"},
-		{flow + " --nodes " + flow, unusable, "no Node"},
+		{fixtures + "nodes.yaml", unusable, "8 Nodes; did you mean --nodes?"},
+		{fixtures + "nodes.yaml -o github", unusable, "::error file=testdata/fixtures/nodes.yaml,"},
+		{fixtures + "nodes.yaml -o lines", unusable, "testdata/fixtures/nodes.yaml: error Unreadable: "},
+		{fixtures + "nodes.yaml -o sarif", unusable, `"uri": "testdata/fixtures/nodes.yaml"`},
+		{flow + " --nodes " + flow, unusable, "Unreadable  " + flow + "\n    --nodes: no Node"},
+		{flow + " --nodes " + fixtures + "nodes.yaml --pods " + fixtures + "nodes.yaml", unusable, "Unreadable  " + fixtures + "nodes.yaml\n    --pods: no Pod"},
 	} {
 		status, stdout, stderr := plan("", strings.Fields(c.args)...)
 		if status != c.status || !strings.Contains(stdout+stderr, c.want) {
 			t.Errorf("plan %s: status %d, want %d; %q is not in\n%s%s", c.args, status, c.status, c.want, stdout, stderr)
 		}
+	}
+}
+
+// Nodes and pods among the operations are not used without --nodes and --pods, and a note says so
+// in each form of the output, or on standard error.
+func TestNotes(t *testing.T) {
+	nodes, err := os.ReadFile(fixtures + "nodes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n"
+	input := load("default", "a", "") + string(nodes) + pod
+	notes := []string{"8 Nodes in the input are not used; name the file with --nodes", "1 Pod in the input is not used; name the file with --pods"}
+	for _, format := range formats() {
+		status, stdout, stderr := plan(input, "-", "-o", format, "--fail-on", "warning")
+		text, other := stdout, stderr
+		if slices.Contains([]string{"lines", "junit", "mermaid"}, format) {
+			text, other = stderr, stdout
+		}
+		for _, note := range notes {
+			if status != sound || strings.Count(text, note) != 1 || strings.Contains(other, note) {
+				t.Errorf("%s: status %d, %q is not in %q, or in %q", format, status, note, text, other)
+			}
+		}
+		if format == "sarif" {
+			if err := violation(compile("testdata/schemas/sarif-schema-2.1.0.json", false), stdout); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		args    string
+		skipped int
+		notes   []string
+	}{
+		{"", 9, notes},
+		{"--ran DataLoad/default/a=cpu-a1", 1, notes[1:]}, // which uses the nodes
+		{"--nodes " + fixtures + "stranding.yaml", 3, notes[1:]},
+	} {
+		_, stdout, _ := plan(input, append([]string{"-", "-o", "json"}, strings.Fields(c.args)...)...)
+		var r report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.notes, r.Notes); diff != "" || r.Skipped != c.skipped {
+			t.Errorf("%s: %d skipped, want %d; notes, -want +got:\n%s", c.args, r.Skipped, c.skipped, diff)
+		}
+	}
+	if _, stdout, stderr := plan(input, "-", "-q"); stdout+stderr != "" {
+		t.Errorf("in spite of -q: %q%q", stdout, stderr)
+	}
+	if _, stdout, _ := plan(pod, "-"); !strings.Contains(stdout, "1 Pod; did you mean --pods?") || !strings.Contains(stdout, "Unreadable  standard input\n") {
+		t.Error(stdout)
+	}
+	if _, stdout, _ := plan(string(nodes)+"---\n"+string(nodes), fixtures+"stranding.yaml", "--nodes", "-", "-o", "lines"); !strings.HasPrefix(stdout, "standard input: error Unreadable: ") {
+		t.Error(stdout)
+	}
+	if status, stdout, _ := plan("apiVersion: v1\nkind: List\nitems: []\n", fixtures+"stranding.yaml", "--nodes", fixtures+"nodes.yaml", "--pods", "-"); status != sound {
+		t.Error("an empty List of pods:", stdout)
 	}
 }
 

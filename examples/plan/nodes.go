@@ -62,19 +62,31 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			}
 			legend.paragraph("", reasons.names[reason]+": "+printable(text))
 		}
+		yes := ""
 		if slices.ContainsFunc(rows[1:], func(row []string) bool { return slices.Contains(row[1:], "yes") }) {
-			legend.printf("yes: the whole flow can complete\n")
+			yes = fmt.Sprintf("yes: %s\n", f.meaningOfYes())
 		}
-		if explained.String() == s.explained {
+		switch {
+		case explained.String() != s.explained:
+			out.printf("%s%s\n", &explained, yes)
+		case yes != s.yes:
+			out.printf("with the same nodes and reasons as above\n%s\n", yes)
+		default:
 			out.printf("with the same nodes and reasons as above\n\n")
-			return
 		}
-		s.explained = explained.String()
-		out.printf("%s\n", s.explained)
+		s.explained, s.yes = explained.String(), yes
 		return
 	}
 	out.printf("%s", aligned(s.numbersOfNodes(r, i)))
-	out.printf("YES: how many nodes, in %s; the whole flow can complete there\n\n", count(len(f.groups), "group"))
+	out.printf("YES: how many nodes, in %s: %s\n\n", count(len(f.groups), "group"), f.meaningOfYes())
+}
+
+// meaningOfYes says what is true of a node that is feasible for an operation.
+func (f *flow) meaningOfYes() string {
+	if f.faulty {
+		return "could be placed; the flow has errors"
+	}
+	return "the whole flow can complete"
 }
 
 // legend names the reasons why operations cannot run on nodes.

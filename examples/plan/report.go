@@ -27,8 +27,9 @@ type report struct {
 	Completable *bool       `json:"completable,omitempty"` // all flows, on the given nodes
 	Groups      []group     `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
+	Notes       []string    `json:"notes,omitempty"`       // what is no problem, and may surprise
 
-	title string // the name of the first file
+	title string // the name of the first file, and how many more there are
 	only  string // the namespace that was read of a cluster; empty: all
 	flows []flow
 	nodes int
@@ -52,7 +53,7 @@ type operation struct {
 	Affinity    *corev1.Affinity `json:"affinity,omitempty"`
 	Missing     []string         `json:"missing,omitempty"`
 	Lookahead   *corev1.Affinity `json:"lookahead"`          // its own affinity, narrowed by the specs of its followers
-	Forecast    *forecast        `json:"forecast,omitempty"` // with nodes, if its flow has no error
+	Forecast    *forecast        `json:"forecast,omitempty"` // with nodes, unless an error hides what its flow requires
 
 	inherited topology.LabelSet
 	node      string // where it ran or runs, if that is known
@@ -95,7 +96,8 @@ type place struct {
 
 // flow is a connected part of the input.
 type flow struct {
-	forecast   *dataflow.Forecast // nil without nodes, and if an operation has an error
+	forecast   *dataflow.Forecast // nil without nodes, and if an error hides what an operation requires
+	faulty     bool               // it has a problem of severity Error, whether that is reported or ignored
 	groups     []group
 	first, end int // its operations
 }
@@ -131,7 +133,11 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		reported: map[key]bool{}, groupIDs: map[string]string{},
 	}
 	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
-	r.title = strings.Join(append(o.files, clusterFile)[:1], "")
+	r.Notes = in.notes
+	r.title = firstOf(o.files).File
+	if n := len(o.files); n > 1 {
+		r.title += fmt.Sprintf(" and %d more", n-1)
+	}
 	r.Operations, r.Problems, r.nodes = []operation{}, []problem{}, len(in.nodes)
 	if in.forecasts {
 		completable := in.index != nil && !in.lost
@@ -430,8 +436,8 @@ func (r *reporter) contradicts(ref dataflow.Ref) bool {
 	return r.reported[key{ref, dataflow.CodeContradiction}] || r.reported[key{ref, dataflow.CodeNodeNameConflict}]
 }
 
-// forecast reports where the operations of a flow can run. It is nil for a flow with an
-// error: what its operations require is not known.
+// forecast reports where the operations of a flow can run. It is nil if an error hides what
+// they require.
 func (r *reporter) forecast(f *dataflow.Flow, hasError bool) *dataflow.Forecast {
 	if r.Completable == nil {
 		return nil
@@ -510,7 +516,9 @@ func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast
 func (r *reporter) place() {
 	ignored := func(code dataflow.Code) bool { return slices.Contains(r.options.ignore, string(code)) }
 	var fields []source.Field // of all problems, in order
+	faulty := map[dataflow.Ref]bool{}
 	add := func(p dataflow.Problem, entries []int, at *source.Position) {
+		faulty[p.Operation] = faulty[p.Operation] || p.Severity == dataflow.SeverityError
 		if ignored(p.Code) {
 			return
 		}
@@ -544,6 +552,13 @@ func (r *reporter) place() {
 	for i := range r.in.operations {
 		for _, f := range r.in.operations[i].faults {
 			add(f.problem, []int{i}, f.at)
+		}
+	}
+	for i := range r.flows {
+		f := &r.flows[i]
+		f.faulty = slices.ContainsFunc(r.Operations[f.first:f.end], func(o operation) bool { return faulty[o.Ref] })
+		if f.faulty && r.Completable != nil {
+			*r.Completable = false
 		}
 	}
 	positions := source.Locate(fields...)
@@ -588,9 +603,7 @@ func (r *reporter) sort() {
 	}
 	slices.SortStableFunc(r.Problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
-			slices.CompareFunc(a.Places, b.Places, func(a, b place) int {
-				return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-			}), cmp.Compare(a.Code, b.Code))
+			slices.CompareFunc(a.Places, b.Places, place.compare), cmp.Compare(a.Code, b.Code))
 	})
 }
 
@@ -604,6 +617,9 @@ func fieldOf(err error) (path, message string, ok bool) {
 	}
 	return f.Field, f.ErrorBody(), true
 }
+
+// completable reports whether all operations of the flow can complete, as far as is known.
+func (f *flow) completable() bool { return !f.faulty && f.forecast.Completable() }
 
 // count returns the number of problems of a severity.
 func (r *report) count(severity dataflow.Severity) int {

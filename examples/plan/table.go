@@ -34,7 +34,7 @@ func printTable(w io.Writer, r *report, colour, quiet bool) error {
 		out.printf("\n")
 	}
 	if !quiet {
-		for _, line := range strings.Split(r.summary(), "\n") {
+		for _, line := range slices.Concat(r.Notes, strings.Split(r.summary(), "\n")) {
 			out.paragraph("", line)
 		}
 	}
@@ -57,7 +57,7 @@ func (r *report) summary() string {
 		switch fc := r.flows[i].forecast; {
 		case fc == nil:
 			unknown++
-		case !fc.Completable():
+		case !r.flows[i].completable():
 			failing++
 		case slices.ContainsFunc(fc.Problems(), func(p dataflow.Problem) bool { return p.Code == dataflow.CodeStranding }):
 			stranding++
@@ -190,7 +190,8 @@ type shortener struct {
 	keys      map[string]map[string]bool
 	prefix    string               // of all names
 	numbers   map[dataflow.Ref]int // of rows, if these name operations
-	explained string               // the legend of the last table of nodes
+	explained string               // the legend of the last table of nodes,
+	yes       string               // and the line of it that explains yes
 }
 
 func newShortener(r *report) *shortener {

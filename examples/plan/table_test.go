@@ -89,6 +89,7 @@ func TestTableEndsWithTheNodes(t *testing.T) {
 	for _, c := range []struct{ manifests, want string }{
 		{load("default", "a", ""), "On 8 nodes, 0 of 1 flow can be stranded\n"},
 		{load("default", "a", "nodeSelector: {a: b}"), "On 8 nodes, 0 of 1 flow can be stranded, 1 cannot complete\n"},
+		{load("default", "a", "runAfter: {kind: DataLoad, name: nowhere}"), "On 8 nodes, 0 of 1 flow can be stranded, 1 cannot complete\n"},
 		{load("default", "a", onNodeOf("b")) + load("default", "b", onNodeOf("a")), "On 8 nodes, 0 of 1 flow can be stranded, 1 not known because of an error\n"},
 		{"apiVersion: v1\nkind: List\nitems: []\n", "On 8 nodes, 0 of 0 flows can be stranded\n"},
 	} {
@@ -97,6 +98,58 @@ func TestTableEndsWithTheNodes(t *testing.T) {
 		}
 		if _, stdout, _ := plan(c.manifests, append([]string{"-", "--quiet"}, nodes...)...); strings.Contains(stdout, "On 8 nodes") {
 			t.Errorf("in spite of --quiet: %q", stdout)
+		}
+	}
+}
+
+// A flow with an error of any kind is nowhere said to be able to complete, also if the error is
+// not reported.
+func TestFlowWithAnErrorCannotComplete(t *testing.T) {
+	missing, sound := load("default", "a", "runAfter: {kind: DataLoad, name: nowhere}"), load("default", "b", "")
+	nodes := []string{"--nodes", fixtures + "nodes.yaml"}
+	for _, c := range []struct {
+		manifests, args string
+		want            []string
+	}{
+		{missing, "", []string{"yes: could be placed; the flow has errors\n"}},
+		{missing, "-o json", []string{`"completable": false`, `"count": `}},
+		{missing, "-o json --ignore UnknownPredecessor", []string{`"completable": false`}},
+		{missing, "-o html", []string{": 1 error</title>", "<dd>could be placed here; the flow has errors</dd>", "fits on"}},
+		{missing, "-o html --ignore UnknownPredecessor", []string{": Has errors that are ignored</title>"}},
+		{missing + sound, "-o html", []string{": 1 error in 1 of 2 flows</title>"}},
+		{sound + load("default", "c", "nonsense: 1") + "a", "-o html", []string{": 1 error in 1 of 2 flows, 1 elsewhere</title>"}},
+		{missing + sound + "---\napiVersion: data.fluid.io/v1alpha1\nkind: DataLoad\nmetadata: {name: b}\n", "-o html", []string{" in 2 of 2 flows</title>"}},
+		{missing + sound, "-o json", []string{`"completable": false`}},
+		{sound, "-o json", []string{`"completable": true`}},
+	} {
+		_, stdout, _ := plan(c.manifests, append(append([]string{"-"}, nodes...), strings.Fields(c.args)...)...)
+		for _, want := range c.want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: %q is not in\n%s", c.args, want, stdout)
+			}
+		}
+		if c.manifests == missing && strings.Contains(stdout, "the whole flow can complete") {
+			t.Errorf("%s: %s", c.args, stdout)
+		}
+	}
+}
+
+// A picture names how many inputs it is of, and the namespaces if there are several.
+func TestPictureNamesItsInput(t *testing.T) {
+	stranding := fixtures + "stranding.yaml"
+	for _, c := range []struct {
+		args, stdin string
+		want        []string
+	}{
+		{stranding, "", []string{"<h1>testdata/fixtures/stranding.yaml</h1>", "<b>download</b>"}},
+		{stranding + " -", load("default", "a", ""), []string{"<h1>testdata/fixtures/stranding.yaml and 1 more</h1>", "<b>download</b>", "<b>a</b>"}},
+		{"- " + stranding + " " + fixtures, load("other", "a", ""), []string{"<h1>standard input and 2 more</h1>", "<b>default/download</b>", "<b>other/a</b>", "<td>default/download</td>"}},
+	} {
+		_, stdout, _ := plan(c.stdin, append(strings.Fields(c.args), "-o", "html")...)
+		for _, want := range c.want {
+			if !strings.Contains(stdout, want) {
+				t.Errorf("%s: %q is not in\n%s", c.args, want, stdout)
+			}
 		}
 	}
 }
@@ -116,7 +169,7 @@ func TestTableOfManyGroups(t *testing.T) {
 	status, stdout, _ := plan(manifests, "-", "--nodes", file)
 	for _, want := range []string{
 		"NODES OF FLOW 1  YES  STRANDS  NO\n", "\na                2    0        38 selector, 20 cordon\n", "\nb                2    0        38 source, 20 cordon\n",
-		"the whole flow can complete there\n", "On 60 nodes, 0 of 1 flow can be stranded\n",
+		"YES: how many nodes, in 12 groups: the whole flow can complete\n", "On 60 nodes, 0 of 1 flow can be stranded\n",
 	} {
 		if status != sound || !strings.Contains(stdout, want) {
 			t.Errorf("status %d; %q is not in\n%s", status, want, stdout)

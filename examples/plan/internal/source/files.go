@@ -17,9 +17,10 @@ var (
 // Find returns the files that names stand for, each file once, and faults of what is not read. The
 // name of a file, and -, is kept whatever the file is. Of a directory, Find returns the regular files
 // in and below it whose names end in .yaml, .yml or .json, in the order of their names. It follows
-// links to files, of which a mounted ConfigMap is full, but not links to directories, and passes over
-// directories whose names start with two dots, to which those of a ConfigMap lead. A directory for
-// Kustomize is a [Fault], since its files are not what is applied.
+// links to files, of which a mounted ConfigMap is full, but not links to directories. It passes over
+// directories in it whose names start with a dot, such as .git and .github, and ..data, to which the
+// links of a ConfigMap lead. A directory for Kustomize is a [Fault], since its files are not what is
+// applied.
 func Find(names ...string) (files []string, faults []*Fault) {
 	known := map[string]bool{}
 	add := func(name string) {
@@ -36,13 +37,14 @@ func Find(names ...string) (files []string, faults []*Fault) {
 		dir = strings.ReplaceAll(dir, "'", `'\''`)
 		fault(name, &DocumentError{"Kustomize has to build this first: kubectl kustomize '" + dir + "' | plan -"})
 	}
+	root := "" // the directory that was named
 	visit := func(path string, entry fs.DirEntry, err error) error {
 		path = filepath.Clean(path)
 		info, statErr := os.Stat(path)
 		switch {
 		case err != nil:
 			fault(path, err)
-		case entry.IsDir() && strings.HasPrefix(entry.Name(), "..") && len(entry.Name()) > 2:
+		case entry.IsDir() && path != root && strings.HasPrefix(entry.Name(), "."):
 			return fs.SkipDir
 		case entry.IsDir():
 			inside, _ := os.ReadDir(path)
@@ -62,6 +64,7 @@ func Find(names ...string) (files []string, faults []*Fault) {
 		before := len(files) + len(faults)
 		switch info, err := os.Stat(name); {
 		case err == nil && info.IsDir():
+			root = filepath.Clean(name)
 			_ = filepath.WalkDir(name+"/", visit) // with the slash, the name may be that of a link
 			if len(files)+len(faults) == before {
 				fault(name, &DocumentError{"no .yaml, .yml or .json file in this directory"})
