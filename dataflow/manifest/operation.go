@@ -62,10 +62,14 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 	podMetadata.Object(podMetadataShape)
 	d.noteWebhook(podMetadata.Get("labels"))
 	policy := spec.Get("policy")
-	if s := policy.Text(); s != "" && !slices.Contains([]string{"Once", "Cron", "OnEvent"}, s) {
-		policy.Reject(dataflow.CodeInvalid, fielderror.Unsupported(nil, s, "Once", "Cron", "OnEvent"))
+	if s := policy.Text(); s != "" && !slices.Contains([]string{once, cron, onEvent}, s) {
+		fault := fielderror.Unsupported(nil, s, once, cron, onEvent)
+		if isStrategy(s) {
+			fault.Detail += "; " + s + " belongs in " + strategy + ".policy"
+		}
+		policy.Reject(dataflow.CodeInvalid, fault)
 	}
-	d.op.Recurring, d.op.OnEvent = policy.Raw == "Cron", policy.Raw == "OnEvent"
+	d.op.Recurring, d.op.OnEvent = policy.Raw == cron, policy.Raw == onEvent
 	if kind == dataflow.DataMigrate {
 		parallelism := spec.Get("parallelism")
 		n, ok := parallelism.Integer(32)
