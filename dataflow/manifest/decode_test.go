@@ -138,7 +138,7 @@ tolerations: [{key: dedicated, operator: Equal, value: a, effect: NoExecute, tol
 		want        dataflow.Operation
 		notLookedAt []string
 	}{
-		"DataLoad": {dataflow.DataLoad, runAfter + placement + "resources: {requests: {cpu: 2}}\npolicy: Cron",
+		"DataLoad": {dataflow.DataLoad, runAfter + placement + "resources: {requests: {cpu: 2}}\npolicy: Cron\nschedule: 0 3 * * *",
 			placed(dataflow.Operation{Recurring: true, Requests: cpu("2")}), []string{"spec.affinity.podAffinity"}},
 		"DataMigrate": {dataflow.DataMigrate, runAfter + placement + "resources: {limits: {cpu: 500m}, claims: [{name: a}]}\npolicy: OnEvent\nparallelism: 2\nschedulerName: other",
 			placed(dataflow.Operation{Distributed: true, OnEvent: true, Requests: cpu("500m")}), []string{"spec.affinity.podAffinity", "spec.resources.claims", "spec.schedulerName"}},
@@ -226,6 +226,17 @@ func TestFaults(t *testing.T) {
 		"no reference":   {dataflow.DataLoad, "runAfter: {affinityStrategy: {policy: Require, dependOn: {name: ''}}}", []string{"Invalid spec.runAfter.kind: Required value: the kind of an operation, such as DataLoad", "Invalid spec.runAfter.name: Required value: the name of an operation", "Invalid spec.runAfter.affinityStrategy.dependOn.kind: Required value", "Invalid spec.runAfter.affinityStrategy.dependOn.name: Required value"}},
 		"a policy":       {dataflow.DataLoad, "policy: cron", []string{`Invalid spec.policy: Unsupported value: "cron": supported values: "Once", "Cron", "OnEvent"; typo of "Cron"?`}},
 		"of a strategy":  {dataflow.DataProcess, "policy: Prefer", []string{`Invalid spec.policy: Unsupported value: "Prefer": supported values: "Once", "Cron", "OnEvent"; Prefer belongs in spec.runAfter.affinityStrategy.policy`}},
+		"no schedule":    {dataflow.DataLoad, "policy: Cron", []string{`Invalid spec.schedule: Required value: a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron`}},
+		"an empty one":   {dataflow.DataMigrate, "policy: Cron\nschedule: ''", []string{`Invalid spec.schedule: Required value: a schedule`}},
+		"a blank one":    {dataflow.DataMigrate, "policy: Cron\nschedule: ' '", []string{`Invalid spec.schedule: Invalid value: " ": must be a schedule`}},
+		"six parts":      {dataflow.DataLoad, "policy: Cron\nschedule: 0 0 3 * * *", []string{`Invalid spec.schedule: Invalid value: "0 0 3 * * *": must be a schedule of five parts, such`}},
+		"a wrong type":   {dataflow.DataLoad, "policy: Cron\nschedule: 5", []string{`Invalid spec.schedule: Invalid value: 5: must be a string; quote it`}},
+		"misspelt":       {dataflow.DataLoad, "policy: Cron\nschedul: '@daily'", []string{`UnknownField spec.schedul: Forbidden: no such field; typo of "schedule"?`}},
+		"named":          {dataflow.DataLoad, "policy: Cron\nschedule: '@daily'", nil},
+		"with a zone":    {dataflow.DataLoad, "policy: Cron\nschedule: 'TZ=UTC 0 3 * * *'", nil},
+		"with cron's":    {dataflow.DataLoad, "policy: Cron\nschedule: 'CRON_TZ=UTC 0 3 * * *'", nil},
+		"not needed":     {dataflow.DataLoad, "policy: Once\nschedule: x", nil},
+		"of no effect":   {dataflow.DataProcess, "policy: Cron", nil},
 		"none":           {dataflow.DataMigrate, "parallelism: 0", []string{"Invalid spec.parallelism: Invalid value: 0: must be at least 1"}},
 		"two processors": {dataflow.DataProcess, "processor: {job: {podSpec: {}}, script: {resources: {requests: {cpu: 1}}}}", []string{`Invalid spec.processor: Invalid value: "job and script": must have only one of job and script`}},
 
@@ -272,7 +283,7 @@ func TestFaultsOfTheWholeObject(t *testing.T) {
 		"another group":    {"{kind: DataLoad, apiVersion: data.fluid.oi/v1alpha1, metadata: {name: a}}", []string{`Invalid apiVersion: Unsupported value: "data.fluid.oi/v1alpha1"`}},
 		"Fluid's":          {"{kind: DataLoad, apiVersion: fluid.cncf/v1, metadata: {name: a}}", []string{`Invalid apiVersion: Unsupported value: "fluid.cncf/v1"`}},
 		"a list for it":    {"{kind: DataLoad, apiVersion: [a], metadata: {name: a}}", []string{`Invalid apiVersion: Invalid value: "array": must be a string`}},
-		"newer":            {"{kind: DataLoad, apiVersion: data.fluid.io/v2beta3, metadata: {name: a}}", nil},
+		"another version":  {"{kind: DataLoad, apiVersion: data.fluid.io/v1alpha2, metadata: {name: a}}", []string{`Invalid apiVersion: Unsupported value: "data.fluid.io/v1alpha2": supported values: "data.fluid.io/v1alpha1"`}},
 		"a kind":           {"{kind: Dataload, apiVersion: data.fluid.io/v1alpha1, metadata: {name: a}}", []string{`Invalid kind: Unsupported value: "Dataload": supported values: "DataLoad", "DataMigrate", "DataProcess", "DataBackup"; typo of "DataLoad"?`}},
 		"at the top":       {"{kind: DataLoad, apiVersion: data.fluid.io/v1alpha1, metadata: {name: a}, runAfter: {}, specs: {}, x-anchors: {}}", []string{"UnknownField runAfter: Forbidden: no such field; it belongs in spec.runAfter", `UnknownField specs: Forbidden: no such field; typo of "spec"?`}},
 		"metdata":          {"{kind: DataLoad, apiVersion: data.fluid.io/v1alpha1, metdata: {name: a}}", []string{`UnknownField metdata: Forbidden: no such field; typo of "metadata"?`}},

@@ -162,7 +162,7 @@ func encode(t interface{ Fatal(...any) }, op manifest.Operation, choose func(str
 		spec["runAfter"] = after
 	}
 	if op.Recurring {
-		spec["policy"] = "Cron"
+		spec["policy"], spec["schedule"] = "Cron", "@daily"
 	}
 	if op.OnEvent {
 		spec["policy"] = "OnEvent"

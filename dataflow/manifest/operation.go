@@ -70,6 +70,9 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 		policy.Reject(dataflow.CodeInvalid, fault)
 	}
 	d.op.Recurring, d.op.OnEvent = policy.Raw == cron, policy.Raw == onEvent
+	if kind != dataflow.DataProcess {
+		d.checkSchedule(spec.Get("schedule"))
+	}
 	if kind == dataflow.DataMigrate {
 		parallelism := spec.Get("parallelism")
 		n, ok := parallelism.Integer(32)
@@ -79,6 +82,21 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 		d.op.Distributed = n > 1
 	}
 	return podMetadata
+}
+
+// checkSchedule rejects a schedule with which an API server rejects the CronJob of a recurring
+// operation: Fluid's charts write it there as it is. It only counts the parts.
+func (d *decoder) checkSchedule(schedule strict.Value) {
+	const accepted = `a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron`
+	s := schedule.Text()
+	isNamed := strings.HasPrefix(s, "@") || strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=")
+	switch {
+	case !d.op.Recurring:
+	case s == "":
+		schedule.Require(accepted)
+	case !isNamed && len(strings.Fields(s)) != 5:
+		schedule.Invalid(s, "must be "+accepted)
+	}
 }
 
 // readProcessor reads spec.processor of a DataProcess.
