@@ -82,7 +82,7 @@ func (f *filter) why(node int) string {
 func (fc *Forecast) filters(i int32) []filter {
 	a := &fc.admission[i]
 	tolerations := ""
-	if fc.kind(i).hasPodSpec() {
+	if fc.operation(i).hasPodSpec() {
 		tolerations = ".tolerations"
 	}
 	return []filter{

@@ -144,7 +144,7 @@ tolerations: [{key: dedicated, operator: Equal, value: a, effect: NoExecute, tol
 			placed(dataflow.Operation{Distributed: true, OnEvent: true, Requests: cpu("500m")}), []string{"spec.affinity.podAffinity", "spec.resources.claims", "spec.schedulerName"}},
 		"one pod":      {dataflow.DataMigrate, "parallelism: 1\npolicy: Once\nschedulerName: default-scheduler", dataflow.Operation{}, nil},
 		"a job":        {dataflow.DataProcess, "processor:\n\tjob:\n\t\tpodSpec:" + indented(placement+"nodeName: node-a") + runAfter, placed(dataflow.Operation{NodeName: "node-a"}), []string{"spec.processor.job.podSpec.affinity.podAffinity"}},
-		"a script":     {dataflow.DataProcess, "processor: {script: {source: x, resources: {requests: {cpu: 1}}, volumes: [{name: a, emptyDir: {}}, {name: v, hostPath: {path: /}}]}}\npolicy: Cron", dataflow.Operation{Recurring: true, Requests: cpu("1")}, []string{"spec.processor.script.volumes[1]"}},
+		"a script":     {dataflow.DataProcess, "processor: {script: {source: x, resources: {requests: {cpu: 1}}, volumes: [{name: a, emptyDir: {}}, {name: v, hostPath: {path: /}}]}}\npolicy: Cron", dataflow.Operation{Recurring: true, Script: true, Requests: cpu("1")}, []string{"spec.processor.script.volumes[1]"}},
 		"no pod spec":  {dataflow.DataProcess, "processor: {job: {}}", dataflow.Operation{NoPodSpec: true}, nil},
 		"no processor": {dataflow.DataProcess, "dataset: {name: a, namespace: b}", dataflow.Operation{}, nil},
 		"DataBackup":   {dataflow.DataBackup, runAfter, dataflow.Operation{RunAfter: after, TTLSecondsAfterFinished: &ttl}, nil},

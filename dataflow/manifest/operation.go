@@ -112,6 +112,7 @@ func (d *decoder) readProcessor(processor strict.Value) {
 		d.readPodSpec(podSpec)
 	}
 	if script.Object(scriptShape) && job.Raw == nil {
+		d.op.Script = true
 		d.readResources(script.Get("resources"))
 		d.noteVolume(script.Get("volumes"))
 	}
