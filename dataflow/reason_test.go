@@ -62,7 +62,10 @@ func selecting(key, value string) func(*dataflow.Operation) {
 
 func requests(name corev1.ResourceName, amount string) func(*dataflow.Operation) {
 	return func(op *dataflow.Operation) {
-		op.Requests = corev1.ResourceList{name: resource.MustParse(amount)}
+		if op.Requests == nil {
+			op.Requests = corev1.ResourceList{}
+		}
+		op.Requests[name] = resource.MustParse(amount)
 	}
 }
 
@@ -151,6 +154,11 @@ func TestForecastsReadWell(t *testing.T) {
 		{"taints", []dataflow.Operation{load("a")}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule")), nodeLike("n2", tainted("k", "v", "NoExecute"))}, dataflow.ForecastOptions{}},
 		{"a taint, of a backup", []dataflow.Operation{changed(load("a"), kind(dataflow.DataBackup))}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
 		{"a taint, of a script", []dataflow.Operation{changed(load("a"), script)}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
+		{"several resources", []dataflow.Operation{changed(load("a"), requests("cpu", "5"), requests("memory", "9Gi"), requests("ephemeral-storage", "1Gi"), requests("example.com/fpga", "1"), requests("nvidia.com/gpu", "1"))}, []corev1.Node{
+			nodeLike("n1", allocatable("4", "3")), nodeLike("n2", allocatable("6", "3"), func(n *corev1.Node) {
+				n.Status.Allocatable["memory"], n.Status.Allocatable["ephemeral-storage"] = resource.MustParse("8Gi"), resource.MustParse("1Gi")
+			}),
+		}, dataflow.ForecastOptions{}},
 		{"cordons", []dataflow.Operation{load("a")}, []corev1.Node{nodeLike("n1", cordoned), nodeLike("n2", cordoned, tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
 		{"a cordon and a taint, of a backup", []dataflow.Operation{changed(load("a"), kind(dataflow.DataBackup))}, []corev1.Node{nodeLike("n1", cordoned, tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
 		{"a node name", []dataflow.Operation{changed(load("a"), bound("n3"))}, two, dataflow.ForecastOptions{}},
