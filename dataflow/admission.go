@@ -158,7 +158,7 @@ func constraints(op *Operation) (selector nodeselector.Term, terms []nodeselecto
 // malformed returns the error for a fault that constraints found.
 func (f *Flow) malformed(op *Operation, fault *field.Error) error {
 	at := *fault
-	at.Field = op.Ref.Kind.podSpec() + "." + at.Field
+	at.Field = op.podSpec() + "." + at.Field
 	return &OperationError{op.Ref, int(f.given[op.Ref]), &at}
 }
 

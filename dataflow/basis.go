@@ -17,7 +17,7 @@ type Basis struct {
 // basis returns the fields on which a problem of an operation rests, in addition to its own
 // Field.
 func (f *Flow) basis(op *Operation, code Code) []Basis {
-	podSpec := op.Ref.Kind.podSpec()
+	podSpec := op.podSpec()
 	constraints := []string{podSpec + ".affinity", podSpec + ".nodeSelector", podSpec + ".nodeName"}
 	reference := []string{runAfterField + ".kind", runAfterField + ".name", runAfterField + ".namespace", "metadata.namespace"}
 	exposure := []string{exposesField, "spec.podMetadata", "spec.processor.podMetadata", "spec.parallelism", "spec.policy"}
@@ -52,7 +52,11 @@ func (f *Flow) basis(op *Operation, code Code) []Basis {
 		on(op.Ref, constraints...)
 		if inherits {
 			on(op.Ref, append(reference, strategyField)...)
-			podSpec := source.Kind.podSpec()
+			at := Operation{Ref: source}
+			if i := f.find(source); i != none {
+				at = f.operations[i]
+			}
+			podSpec := at.podSpec()
 			on(source, append(exposure, podSpec+".affinity", podSpec+".nodeSelector", podSpec+".nodeName")...)
 		}
 	case CodeNotRecorded:

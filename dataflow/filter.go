@@ -82,7 +82,7 @@ func (f *filter) why(node int) string {
 func (fc *Forecast) filters(i int32) []filter {
 	a := &fc.admission[i]
 	tolerations := ""
-	if fc.kind(i).hasPodSpec() {
+	if fc.operation(i).hasPodSpec() {
 		tolerations = ".tolerations"
 	}
 	return []filter{
@@ -91,7 +91,7 @@ func (fc *Forecast) filters(i int32) []filter {
 		{VerdictTaint, a.tolerated, fc.untolerated(a), nil, fc.taintKey(a), tolerations, "remove the taint of"},
 		{VerdictSelector, a.selected, constant("not matched by its node selector"), fc.unselected(a), constant(""), ".nodeSelector", "change its node selector, or the labels of"},
 		{VerdictAffinity, a.matching, constant("not matched by its affinity"), fc.unmatched(a), constant(""), ".affinity", "change its affinity, or the labels of"},
-		{VerdictResources, a.fitting, fc.shortResource(a), fc.shortage(a), fc.shortAmount(a), "", "request less, or free resources of"},
+		{VerdictResources, a.fitting, fc.shortResources(a), fc.shortages(a), fc.shortAmount(a), "", "request less, or free resources of"},
 		{VerdictCaller, a.admitted, constant("not admitted by the caller"), nil, constant("caller"), "", ""},
 	}
 }
@@ -173,24 +173,34 @@ func (fc *Forecast) mismatch(t nodeselector.Term, node int) string {
 	}
 }
 
-func (fc *Forecast) shortResource(a *admission) func(int) string {
+// shortResources returns what a node has too little of.
+func (fc *Forecast) shortResources(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
-		return fmt.Sprintf("with less than %s %s free", s.Requested.String(), message.Printable(string(s.Resource)))
+		short := fc.nodes.capacity.Shortages(node, a.demands)
+		var amounts []string
+		for _, s := range short[:min(len(short), listedNames+1)] {
+			amounts = append(amounts, s.Requested.String()+" "+message.Printable(string(s.Resource)))
+		}
+		return fmt.Sprintf("with less than %s free", listNames(amounts, len(short)))
 	}
 }
 
+// shortAmount returns the first resource of which a node has too little.
 func (fc *Forecast) shortAmount(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
+		s := fc.nodes.capacity.Shortages(node, a.demands)[0]
 		return fmt.Sprintf("%s %s of %s", message.Printable(string(s.Resource)), s.Free.String(), s.Requested.String())
 	}
 }
 
-func (fc *Forecast) shortage(a *admission) func(int) string {
+// shortages returns every resource of which a node has too little, as kube-scheduler does.
+func (fc *Forecast) shortages(a *admission) func(int) string {
 	return func(node int) string {
-		s, _ := fc.nodes.capacity.Shortage(node, a.demands)
-		return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
+		short := fc.nodes.capacity.Shortages(node, a.demands)
+		return message.List(len(short), func(i int) string {
+			s := &short[i]
+			return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
+		}, "; ", message.Limit)
 	}
 }
 

@@ -166,7 +166,7 @@ func (t *hostTable) row(op *Operation) *hostRow {
 func (t *hostTable) fault(op *Operation) hostFault {
 	if op.NoPodSpec { // U26
 		return hostFault{
-			code: CodeCrashes, field: op.Ref.Kind.podSpec(),
+			code: CodeCrashes, field: op.podSpec(),
 			what: "crashes on a job processor without a podSpec: dataset-controller panics when it validates the operation, and again after every restart, so that no operation of the cluster proceeds",
 			next: "add the podSpec, or remove the operation",
 		}
@@ -269,7 +269,7 @@ func (c *hostChecker) checkStart() bool {
 // constraint returns a field that constrains the nodes of the operation, and what it is. They
 // are empty if there is none.
 func (c *hostChecker) constraint() (field, what string) {
-	podSpec := c.op.Ref.Kind.podSpec()
+	podSpec := c.op.podSpec()
 	switch {
 	case c.op.Affinity != nil && *c.op.Affinity != corev1.Affinity{}:
 		return podSpec + ".affinity", "an affinity"
@@ -372,7 +372,7 @@ func (c *hostChecker) reportInheritsNothing() {
 		return
 	}
 	c.report(CodeInheritsNothing, SeverityWarning, strategyField+".policy",
-		"loses what policy Require adds to a required node affinity of the operation's own, so nothing is inherited; move the own requirement from %[1]s.affinity to %[1]s.nodeSelector", c.op.Ref.Kind.podSpec())
+		"loses what policy Require adds to a required node affinity of the operation's own, so nothing is inherited; move the own requirement from %[1]s.affinity to %[1]s.nodeSelector", c.op.podSpec())
 }
 
 func (c *hostChecker) reportInheritsAnyway(source *Operation, keys []string) {
@@ -390,7 +390,7 @@ func (c *hostChecker) reportInheritsAnyway(source *Operation, keys []string) {
 	what = fmt.Sprintf("%s %s %s of %s", what, verb, listNames(keys, len(keys)), source.Ref)
 	here, there := c.op.NodeName, source.NodeName
 	if verb == "requires" && slices.Contains(keys, topology.Hostname) && here != "" && there != "" && here != there {
-		c.report(CodeNodeNameConflict, SeverityError, c.op.Ref.Kind.podSpec()+".nodeName",
+		c.report(CodeNodeNameConflict, SeverityError, c.op.podSpec()+".nodeName",
 			"%s, which runs on %.64q, while nodeName is %.64q, where the kubelet refuses the pod; change one nodeName, or remove the policy", what, there, here)
 		return
 	}

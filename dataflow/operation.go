@@ -25,18 +25,6 @@ const (
 // Kinds returns the supported kinds.
 func Kinds() []Kind { return []Kind{DataLoad, DataMigrate, DataProcess, DataBackup} }
 
-// podSpec returns the path of the object that holds the affinity, the node selector and
-// the tolerations of an operation of kind k.
-func (k Kind) podSpec() string {
-	if k == DataProcess {
-		return "spec.processor.job.podSpec"
-	}
-	return "spec"
-}
-
-// hasPodSpec reports whether kind k has these fields. A DataBackup has none.
-func (k Kind) hasPodSpec() bool { return k != DataBackup }
-
 // Ref names an operation. It is comparable. In a reference from one operation to
 // another, an empty namespace means the namespace of the referring operation. Everywhere
 // else the empty namespace is a namespace like any other.
@@ -122,10 +110,33 @@ type Operation struct {
 	// (processor.job: {}), so that there is nothing to run.
 	NoPodSpec bool `json:"noPodSpec,omitempty"`
 
+	// Script is set for a DataProcess with a script processor, which has no affinity, no
+	// node selector and no tolerations of its own. It changes only what problems name.
+	Script bool `json:"script,omitempty"`
+
 	// TTLSecondsAfterFinished is the time after which the host deletes the operation,
 	// counted from its end. Nil means never.
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
+
+// podSpec returns the path of the object that holds the affinity, the node selector and
+// the tolerations of the operation, or that would hold them.
+func (o *Operation) podSpec() string {
+	switch {
+	case o.isScript():
+		return "spec.processor.script"
+	case o.Ref.Kind == DataProcess:
+		return "spec.processor.job.podSpec"
+	default:
+		return "spec"
+	}
+}
+
+// hasPodSpec reports whether the operation can have these fields. A DataBackup and a script
+// cannot.
+func (o *Operation) hasPodSpec() bool { return o.Ref.Kind != DataBackup && !o.isScript() }
+
+func (o *Operation) isScript() bool { return o.Ref.Kind == DataProcess && o.Script }
 
 // Predecessor returns the operation that o runs after. ok is false if there is none.
 func (o Operation) Predecessor() (ref Ref, ok bool) {

@@ -114,7 +114,7 @@ func (c *checker) checkExposed() {
 
 // checkConstraints checks the operation's own constraints.
 func (c *checker) checkConstraints() {
-	podSpec := c.op.Ref.Kind.podSpec()
+	podSpec := c.op.podSpec()
 	for _, fault := range validatePlacement(c.op) {
 		c.report(CodeInvalid, SeverityError, podSpec+"."+fault.Field, "%s", fault.ErrorBody())
 	}
@@ -151,7 +151,7 @@ func (c *checker) checkTerms() {
 	if required == nil || len(c.alternatives[c.i]) == 0 {
 		return
 	}
-	path := field.NewPath(c.op.Ref.Kind.podSpec()).Child("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
+	path := field.NewPath(c.op.podSpec()).Child("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms")
 	for i, t := range required.NodeSelectorTerms {
 		reason := "it is empty"
 		if !nodeselector.IsEmpty(t) {
@@ -172,7 +172,7 @@ func (c *checker) checkPreferences() {
 	if c.op.Affinity == nil || c.op.Affinity.NodeAffinity == nil {
 		return
 	}
-	path := field.NewPath(c.op.Ref.Kind.podSpec()).Child("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
+	path := field.NewPath(c.op.podSpec()).Child("affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
 	for i, p := range c.op.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
 		t, _ := nodeselector.ParsePreference(p.Preference, nil)
 		for _, r := range t {
@@ -374,7 +374,7 @@ func (c *checker) checkWithSource(sourceIndex int32) {
 	keys := c.exposed.among(c.op.RunAfter.Strategy.Keys(), sourceIndex)
 	source := &c.flow.operations[sourceIndex]
 	if c.op.NodeName != source.NodeName && c.op.NodeName != "" && source.NodeName != "" && slices.Contains(keys, topology.Hostname) {
-		c.report(CodeNodeNameConflict, SeverityError, c.op.Ref.Kind.podSpec()+".nodeName",
+		c.report(CodeNodeNameConflict, SeverityError, c.op.podSpec()+".nodeName",
 			"this operation must run on the node of %s, but nodeName is %q here and %q there; remove one of the two, or inherit another label", source.Ref, c.op.NodeName, source.NodeName)
 	} else if sourceRequires, requires, ok := there.Conflict(here.Project(keys)); ok {
 		c.report(CodeContradiction, SeverityError, strategyField,

@@ -57,7 +57,7 @@ func (fc *Forecast) Problems() []Problem {
 	for i := range int32(len(fc.admission)) {
 		a := &fc.admission[i]
 		if fc.isImpossible(i) {
-			field, step := fc.kind(i).podSpec(), "change the constraints of one of them, or the nodes"
+			field, step := fc.operation(i).podSpec(), "change the constraints of one of them, or the nodes"
 			switch {
 			case a.failed:
 				field, step = "status.phase", "the flow cannot complete unless it is run again"
@@ -84,24 +84,24 @@ func (fc *Forecast) Problems() []Problem {
 // flow, and in which field: by the expression to add. A DataBackup and a script have no such
 // field.
 func (fc *Forecast) adviseNarrowing(i int32) (field, step string) {
-	kind := fc.kind(i)
+	op := fc.operation(i)
 	key, values, ok := fc.nodes.labels.Separating(fc.feasible[i], fc.admission[i].admitted)
 	const most = 8
 	expression := fmt.Sprintf("it can run on %s only", fc.listNodes(fc.feasible[i]))
 	switch {
-	case !kind.hasPodSpec():
+	case op.Ref.Kind == DataBackup:
 	case ok && len(values) <= most:
 		expression = fmt.Sprintf("add to its required node affinity: {key: %s, operator: In, values: %s}", key, quoted(values))
 	case ok:
 		expression = fmt.Sprintf("add to its required node affinity: key %s, operator In, and the %d values in the forecast's affinity", key, len(values))
 	}
 	switch {
-	case !kind.hasPodSpec():
-		return kind.podSpec(), expression + ", and its spec has no affinity: change its followers, or give its pod the affinity of the forecast"
-	case kind == DataProcess:
-		return kind.podSpec() + ".affinity", expression + " (of its job; a script has none)"
+	case op.isScript():
+		return op.podSpec(), "its processor is a script, which takes no affinity; make it a job; " + expression
+	case !op.hasPodSpec():
+		return op.podSpec(), expression + ", and its spec has no affinity: change its followers, or give its pod the affinity of the forecast"
 	default:
-		return kind.podSpec() + ".affinity", expression
+		return op.podSpec() + ".affinity", expression
 	}
 }
 
@@ -116,25 +116,25 @@ func quoted(values []string) string {
 
 // adviseFix says what to change so that some node admits an operation, and in which field.
 func (fc *Forecast) adviseFix(i int32) (field, step string) {
-	kind, nodes := fc.kind(i), fc.nodes.labels.All()
+	op, nodes := fc.operation(i), fc.nodes.labels.All()
 	only, node, ok := fc.onlyRefusal(i)
-	if ok && only.verdict == VerdictTaint && kind.hasPodSpec() {
+	if ok && only.verdict == VerdictTaint && op.hasPodSpec() {
 		taint, _ := fc.untoleratedTaint(&fc.admission[i], node)
 		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", message.Printable(taint.Key), message.Printable(string(taint.Effect)))
 	}
 	switch {
 	case nodes.Empty():
-		return kind.podSpec(), "add nodes"
+		return op.podSpec(), "add nodes"
 	case ok && only.field == strategyField:
 		return strategyField, only.fix
 	case ok && nodes.Len() == 1:
-		return kind.podSpec() + only.field, only.fix + " that node"
+		return op.podSpec() + only.field, only.fix + " that node"
 	case ok:
-		return kind.podSpec() + only.field, only.fix + " one of them"
-	case !kind.hasPodSpec():
-		return kind.podSpec(), "change the nodes"
+		return op.podSpec() + only.field, only.fix + " one of them"
+	case !op.hasPodSpec():
+		return op.podSpec(), "change the nodes"
 	default:
-		return kind.podSpec(), "change its constraints, or the nodes"
+		return op.podSpec(), "change its constraints, or the nodes"
 	}
 }
 
@@ -213,7 +213,7 @@ func (fc *Forecast) unable(i int32) []int32 {
 
 func (fc *Forecast) ref(i int32) Ref { return fc.flow.operations[i].Ref }
 
-func (fc *Forecast) kind(i int32) Kind { return fc.flow.operations[i].Ref.Kind }
+func (fc *Forecast) operation(i int32) *Operation { return &fc.flow.operations[i] }
 
 func (fc *Forecast) refs(operations []int32) []string {
 	var refs []string

@@ -62,7 +62,10 @@ func selecting(key, value string) func(*dataflow.Operation) {
 
 func requests(name corev1.ResourceName, amount string) func(*dataflow.Operation) {
 	return func(op *dataflow.Operation) {
-		op.Requests = corev1.ResourceList{name: resource.MustParse(amount)}
+		if op.Requests == nil {
+			op.Requests = corev1.ResourceList{}
+		}
+		op.Requests[name] = resource.MustParse(amount)
 	}
 }
 
@@ -88,6 +91,9 @@ func by(keys ...string) func(*dataflow.Operation) {
 func kind(k dataflow.Kind) func(*dataflow.Operation) {
 	return func(op *dataflow.Operation) { op.Ref.Kind = k }
 }
+
+// script makes an operation a DataProcess with a script processor.
+func script(op *dataflow.Operation) { op.Ref.Kind, op.Script = dataflow.DataProcess, true }
 
 // afterKind changes the kind of the predecessor.
 func afterKind(k dataflow.Kind) func(*dataflow.Operation) {
@@ -147,6 +153,12 @@ func TestForecastsReadWell(t *testing.T) {
 		{"both of two constraints", []dataflow.Operation{changed(load("a"), selecting("type", "TPU"), requires("type", "TPU"))}, two, dataflow.ForecastOptions{}},
 		{"taints", []dataflow.Operation{load("a")}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule")), nodeLike("n2", tainted("k", "v", "NoExecute"))}, dataflow.ForecastOptions{}},
 		{"a taint, of a backup", []dataflow.Operation{changed(load("a"), kind(dataflow.DataBackup))}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
+		{"a taint, of a script", []dataflow.Operation{changed(load("a"), script)}, []corev1.Node{nodeLike("n1", tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
+		{"several resources", []dataflow.Operation{changed(load("a"), requests("cpu", "5"), requests("memory", "9Gi"), requests("ephemeral-storage", "1Gi"), requests("example.com/fpga", "1"), requests("nvidia.com/gpu", "1"))}, []corev1.Node{
+			nodeLike("n1", allocatable("4", "3")), nodeLike("n2", allocatable("6", "3"), func(n *corev1.Node) {
+				n.Status.Allocatable["memory"], n.Status.Allocatable["ephemeral-storage"] = resource.MustParse("8Gi"), resource.MustParse("1Gi")
+			}),
+		}, dataflow.ForecastOptions{}},
 		{"cordons", []dataflow.Operation{load("a")}, []corev1.Node{nodeLike("n1", cordoned), nodeLike("n2", cordoned, tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
 		{"a cordon and a taint, of a backup", []dataflow.Operation{changed(load("a"), kind(dataflow.DataBackup))}, []corev1.Node{nodeLike("n1", cordoned, tainted("k", "", "NoSchedule"))}, dataflow.ForecastOptions{}},
 		{"a node name", []dataflow.Operation{changed(load("a"), bound("n3"))}, two, dataflow.ForecastOptions{}},
@@ -170,6 +182,7 @@ func TestForecastsReadWell(t *testing.T) {
 
 		{"a load strands", stranding(dataflow.DataLoad), two, dataflow.ForecastOptions{}},
 		{"a process strands", stranding(dataflow.DataProcess), two, dataflow.ForecastOptions{}},
+		{"a script strands", append([]dataflow.Operation{changed(load("a"), script)}, stranding(dataflow.DataProcess)[1]), two, dataflow.ForecastOptions{}},
 		{"a backup strands", stranding(dataflow.DataBackup), two, dataflow.ForecastOptions{}},
 		{"it strands on many nodes", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), requires("node.kubernetes.io/instance-type", "type-3"))}, fleet(10), dataflow.ForecastOptions{}},
 		{"it strands on all but many values", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), requires("node.kubernetes.io/instance-type", types...))}, fleet(30), dataflow.ForecastOptions{}},

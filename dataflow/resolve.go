@@ -247,7 +247,7 @@ func (f *Flow) inherit(op *Operation, seen map[Ref]Observation) (affinity.Result
 	}
 	var conflict *affinity.ConflictError
 	if errors.As(err, &conflict) {
-		conflict.Source, conflict.SpecPath = source.String(), op.Ref.Kind.podSpec()
+		conflict.Source, conflict.SpecPath = source.String(), op.podSpec()
 	}
 	return result, err
 }

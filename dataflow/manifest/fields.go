@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest/internal/strict"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
@@ -45,12 +46,13 @@ var (
 
 // explain says what to do about a field that an object of a shape does not have: where the kind
 // has it, or which field it misspells.
-func explain(kind dataflow.Kind) func(s *strict.Shape, name string) (detail string, ok bool) {
+func explain(kind dataflow.Kind) func(s *strict.Shape, name string, value any) (detail string, ok bool) {
 	var homes map[string]string // made when first needed
-	return func(s *strict.Shape, name string) (string, bool) {
+	return func(s *strict.Shape, name string, value any) (string, bool) {
 		if homes == nil {
 			homes = homesOf(kind)
 		}
+		homes["policy"] = homeOfPolicy(kind, s, value)
 		home, isMisplaced := homes[name]
 		meant, isSimilar := s.Nearest(name)
 		switch {
@@ -60,6 +62,8 @@ func explain(kind dataflow.Kind) func(s *strict.Shape, name string) (detail stri
 			return "it belongs in " + home, true
 		case isMisplaced:
 			return "a " + string(kind) + " has none", true
+		case s == specs[kind] && meant == "policy" && homes[meant] != "spec.policy":
+			meant = homes[meant]
 		case !isSimilar && (s == specs[kind] || s == runAfterShape):
 			meant, isSimilar = typo.Nearest(name, slices.Sorted(maps.Keys(homes))...)
 			meant = homes[meant]
@@ -68,13 +72,43 @@ func explain(kind dataflow.Kind) func(s *strict.Shape, name string) (detail stri
 	}
 }
 
+// strategy is the path of what an operation inherits.
+const strategy = "spec.runAfter.affinityStrategy"
+
+// The values of spec.policy.
+const (
+	once    = "Once"
+	cron    = "Cron"
+	onEvent = "OnEvent"
+)
+
+// homeOfPolicy returns where a policy with a value belongs that an object of a shape does not
+// have: a strategy has one, and so have the specs of some kinds. It is "" if the kind has none.
+func homeOfPolicy(kind dataflow.Kind, s *strict.Shape, value any) string {
+	text, _ := value.(string)
+	meant, isSimilar := typo.Nearest(text, string(affinity.Require), string(affinity.Prefer), once, cron, onEvent)
+	switch {
+	case !isSimilar && s == specs[kind]:
+		return ""
+	case !isSimilar, isStrategy(meant):
+		return strategy + ".policy"
+	case kind == dataflow.DataBackup:
+		return ""
+	}
+	return "spec.policy"
+}
+
+// isStrategy reports whether a value is one of the policies of a strategy.
+func isStrategy(value string) bool {
+	return value == string(affinity.Require) || value == string(affinity.Prefer)
+}
+
 // homesOf returns where a kind has fields that are often put in the wrong place: "" for those that
 // only other kinds have.
 func homesOf(kind dataflow.Kind) map[string]string {
-	const strategy = "spec.runAfter.affinityStrategy"
 	homes := map[string]string{
 		"runAfter": "spec.runAfter", "affinityStrategy": strategy,
-		"policy": strategy + ".policy", "dependOn": strategy + ".dependOn", "requires": strategy + ".requires", "prefers": strategy + ".prefers",
+		"dependOn": strategy + ".dependOn", "requires": strategy + ".requires", "prefers": strategy + ".prefers",
 		"annotations": "metadata.annotations", "labels": "metadata.labels",
 		"nodeName": "", "podSpec": "", "template": "", "job": "", "script": "", "parallelism": "",
 	}

@@ -61,6 +61,7 @@ func operations() *rapid.Generator[manifest.Operation] {
 		}
 		op.Requests = rapid.SampledFrom([]corev1.ResourceList{nil, {"cpu": resource.MustParse("1500m")}, {"cpu": resource.MustParse("2"), "nvidia.com/gpu": resource.MustParse("1")}}).Draw(t, "requests")
 		if op.Ref.Kind == dataflow.DataProcess && rapid.Bool().Draw(t, "script") {
+			op.Script = true
 			return op
 		}
 		op.Affinity = affinitytest.Affinities().Draw(t, "affinity")
@@ -128,7 +129,7 @@ func encode(t interface{ Fatal(...any) }, op manifest.Operation, choose func(str
 		processor := map[string]any{}
 		spec["processor"] = processor
 		podMetadata = func(v any) { processor["podMetadata"] = v }
-		if op.NodeName == "" && op.Affinity == nil && len(op.NodeSelector)+len(op.Tolerations) == 0 {
+		if op.Script {
 			resources = map[string]any{}
 			processor["script"] = resources
 		} else {
@@ -162,7 +163,7 @@ func encode(t interface{ Fatal(...any) }, op manifest.Operation, choose func(str
 		spec["runAfter"] = after
 	}
 	if op.Recurring {
-		spec["policy"] = "Cron"
+		spec["policy"], spec["schedule"] = "Cron", "@daily"
 	}
 	if op.OnEvent {
 		spec["policy"] = "OnEvent"

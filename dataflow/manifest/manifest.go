@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -78,15 +77,11 @@ func Decode(object map[string]any) (*Operation, error) {
 // decoder holds the operation that is decoded.
 type decoder struct{ op Operation }
 
-// The API group of operations, and the version that Fluid serves.
+// The API group of operations, and the only version that Fluid's definitions serve.
 const (
 	group   = "data.fluid.io"
 	version = "v1alpha1"
 )
-
-// versions matches the API versions of Kubernetes, such as v1 and v2beta3: newer ones than
-// v1alpha1 are accepted.
-var versions = regexp.MustCompile(`^v[1-9][0-9]*((alpha|beta)[1-9][0-9]*)?$`)
 
 // kindOf returns the kind of the operation that the object is or was meant to be, or a KindError.
 func kindOf(root strict.Value) (dataflow.Kind, error) {
@@ -104,7 +99,7 @@ func kindOf(root strict.Value) (dataflow.Kind, error) {
 			apiVersion.Require(group + "/" + version)
 		case versioned && of != "" && !resemblesGroup(of):
 			return "", other
-		case !isFluids || !versions.MatchString(release):
+		case !isFluids || release != version:
 			apiVersion.Reject(dataflow.CodeInvalid, field.NotSupported(nil, text(apiVersion), []string{group + "/" + version}))
 		}
 		return kind, nil

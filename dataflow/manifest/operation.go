@@ -62,10 +62,17 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 	podMetadata.Object(podMetadataShape)
 	d.noteWebhook(podMetadata.Get("labels"))
 	policy := spec.Get("policy")
-	if s := policy.Text(); s != "" && !slices.Contains([]string{"Once", "Cron", "OnEvent"}, s) {
-		policy.Reject(dataflow.CodeInvalid, fielderror.Unsupported(nil, s, "Once", "Cron", "OnEvent"))
+	if s := policy.Text(); s != "" && !slices.Contains([]string{once, cron, onEvent}, s) {
+		fault := fielderror.Unsupported(nil, s, once, cron, onEvent)
+		if isStrategy(s) {
+			fault.Detail += "; " + s + " belongs in " + strategy + ".policy"
+		}
+		policy.Reject(dataflow.CodeInvalid, fault)
 	}
-	d.op.Recurring, d.op.OnEvent = policy.Raw == "Cron", policy.Raw == "OnEvent"
+	d.op.Recurring, d.op.OnEvent = policy.Raw == cron, policy.Raw == onEvent
+	if kind != dataflow.DataProcess {
+		d.checkSchedule(spec.Get("schedule"))
+	}
 	if kind == dataflow.DataMigrate {
 		parallelism := spec.Get("parallelism")
 		n, ok := parallelism.Integer(32)
@@ -75,6 +82,21 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 		d.op.Distributed = n > 1
 	}
 	return podMetadata
+}
+
+// checkSchedule rejects a schedule with which an API server rejects the CronJob of a recurring
+// operation: Fluid's charts write it there as it is. It only counts the parts.
+func (d *decoder) checkSchedule(schedule strict.Value) {
+	const accepted = `a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron`
+	s := schedule.Text()
+	isNamed := strings.HasPrefix(s, "@") || strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=")
+	switch {
+	case !d.op.Recurring:
+	case s == "":
+		schedule.Require(accepted)
+	case !isNamed && len(strings.Fields(s)) != 5:
+		schedule.Invalid(s, "must be "+accepted)
+	}
 }
 
 // readProcessor reads spec.processor of a DataProcess.
@@ -90,6 +112,7 @@ func (d *decoder) readProcessor(processor strict.Value) {
 		d.readPodSpec(podSpec)
 	}
 	if script.Object(scriptShape) && job.Raw == nil {
+		d.op.Script = true
 		d.readResources(script.Get("resources"))
 		d.noteVolume(script.Get("volumes"))
 	}

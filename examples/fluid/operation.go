@@ -35,6 +35,7 @@ func Operation(object client.Object) (dataflow.Operation, error) {
 	case *datav1alpha1.DataProcess:
 		op.Ref.Kind, runAfter, podMetadata = dataflow.DataProcess, o.Spec.RunAfter, o.Spec.Processor.PodMetadata
 		op.TTLSecondsAfterFinished = o.Spec.TTLSecondsAfterFinished
+		op.Script = o.Spec.Processor.Job == nil && o.Spec.Processor.Script != nil
 		if job := o.Spec.Processor.Job; job != nil && job.PodSpec == nil {
 			op.NoPodSpec = true
 		} else if job != nil {

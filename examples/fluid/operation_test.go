@@ -81,7 +81,7 @@ func TestOperation(t *testing.T) {
 		},
 		"a script": {
 			&datav1alpha1.DataProcess{ObjectMeta: meta, Spec: datav1alpha1.DataProcessSpec{Processor: datav1alpha1.Processor{Script: &datav1alpha1.ScriptProcessor{Source: "true"}}}},
-			dataflow.Operation{Ref: ref(dataflow.DataProcess), Exposes: exposed},
+			dataflow.Operation{Ref: ref(dataflow.DataProcess), Exposes: exposed, Script: true},
 		},
 		"a job without a podSpec": {
 			&datav1alpha1.DataProcess{ObjectMeta: bare, Spec: datav1alpha1.DataProcessSpec{Processor: datav1alpha1.Processor{Job: &datav1alpha1.JobProcessor{}}}},

@@ -266,6 +266,27 @@ func TestEveryCodeIsReportedWithItsPlace(t *testing.T) {
 	}
 }
 
+// Of a source that the laws take for recurring and that the host runs once, only what the host
+// does is reported.
+func TestRecurringSourceThatRunsOnce(t *testing.T) {
+	for host, want := range map[string]string{"slipstream": "RecurringSource", "fluid-1.0": "InheritsAnyway", "fluid-main": "RecurringSource"} {
+		_, stdout, _ := plan("", "testdata/hosts.yaml", "--host", host, "-o", "json")
+		var r report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range r.Problems {
+			if p.Operation.Name == "after-nightly" {
+				got = append(got, string(p.Code))
+			}
+		}
+		if !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %v, want %s", host, got, want)
+		}
+	}
+}
+
 func TestFlags(t *testing.T) {
 	flow := fixtures + "demo3-depend-on.yaml"
 	for _, c := range []struct {

@@ -185,10 +185,18 @@ func (r *reporter) index() []dataflow.Operation {
 // check reports what is wrong with the specs, with what happened, and on the host. It looks
 // at all operations at once: a reference may have been meant for another flow.
 func (r *reporter) check(operations []dataflow.Operation) {
+	all := r.accepted(operations)
+	onHost := all.HostProblems(dataflow.Host(r.options.host))
+	inherits := map[dataflow.Ref]bool{}
+	for _, p := range onHost {
+		inherits[p.Operation] = inherits[p.Operation] || p.Code == dataflow.CodeInheritsAnyway || p.Code == dataflow.CodeNodeNameConflict
+	}
 	for _, p := range dataflow.Check(operations...) {
+		if p.Code == dataflow.CodeRecurringSource && inherits[p.Operation] {
+			continue // the host runs the source once
+		}
 		r.report1(p)
 	}
-	all := r.accepted(operations)
 	if len(r.seen) > 0 {
 		for _, p := range all.LiveProblems(r.seen) {
 			static := map[dataflow.Code][]dataflow.Code{
@@ -202,7 +210,7 @@ func (r *reporter) check(operations []dataflow.Operation) {
 			}
 		}
 	}
-	for _, p := range all.HostProblems(dataflow.Host(r.options.host)) {
+	for _, p := range onHost {
 		r.report1(p)
 	}
 }

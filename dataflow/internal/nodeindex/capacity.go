@@ -69,15 +69,16 @@ type Shortage struct {
 	Requested, Free resource.Quantity
 }
 
-// Shortage returns the first demand that the i-th node does not meet. ok is false if it meets
-// all.
-func (c *Capacity) Shortage(i int, demands []Demand) (shortage Shortage, ok bool) {
+// Shortages returns the demands that the i-th node does not meet, in their order. It is nil if it
+// meets all.
+func (c *Capacity) Shortages(i int, demands []Demand) []Shortage {
+	var short []Shortage
 	for _, d := range demands {
 		if !c.meets(d).Has(i) {
-			return Shortage{d.resource, quantity(d.resource, d.amount), quantity(d.resource, c.freeOf(d.resource)[i])}, true
+			short = append(short, Shortage{d.resource, quantity(d.resource, d.amount), quantity(d.resource, c.freeOf(d.resource)[i])})
 		}
 	}
-	return Shortage{}, false
+	return short
 }
 
 // meets returns the nodes that meet a demand.

@@ -1,6 +1,7 @@
 package nodeindex_test
 
 import (
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +28,7 @@ func TestLawL9Fits(t *testing.T) {
 		allocatable, used corev1.ResourceList
 		requests          corev1.ResourceList
 		bound             bool
-		want              string // resource, requested and free; empty if the pod fits
+		want              string // each resource, requested and free; empty if the pod fits
 	}{
 		{"nothing requested", allocatable, nil, nil, false, ""},
 		{"all that is there", allocatable, nil, resources("cpu", "4", "memory", "8Gi", gpu, "2", "hugepages-2Mi", "4Mi"), false, ""},
@@ -44,22 +45,22 @@ func TestLawL9Fits(t *testing.T) {
 		{"a resource that is not counted", allocatable, nil, resources("storage", "1Ti"), false, ""},
 		{"a request of zero", allocatable, resources("cpu", "5"), resources("cpu", "0"), false, ""},
 		{"pods", allocatable, resources("pods", "3"), nil, false, "pods 1 0"},
-		{"pods come first", allocatable, resources("pods", "3"), resources("cpu", "5"), true, "pods 1 0"},
-		{"then the order of names", allocatable, nil, resources("cpu", "5", "memory", "9Gi"), false, "cpu 5 4"},
+		{"pods come first", allocatable, resources("pods", "3"), resources("cpu", "5"), true, "pods 1 0, cpu 5 4"},
+		{"then the order of names", allocatable, nil, resources("cpu", "5", "ephemeral-storage", "10Gi", "memory", "9Gi"), false, "cpu 5 4, memory 9Gi 8Gi"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			nodes := []corev1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: c.allocatable}}}
 			capacity := nodeindex.NewCapacity(nodes, map[string]corev1.ResourceList{"n": c.used})
 			demands := nodeindex.Demands(c.requests, c.bound)
-			shortage, isShort := capacity.Shortage(0, demands)
-			if fits := !capacity.Fitting(demands).Empty(); fits == isShort {
-				t.Errorf("fits %t, and is short %t", fits, isShort)
+			shortages := capacity.Shortages(0, demands)
+			if fits := !capacity.Fitting(demands).Empty(); fits != (len(shortages) == 0) {
+				t.Errorf("fits %t, and is short of %v", fits, shortages)
 			}
-			got := ""
-			if isShort {
-				got = string(shortage.Resource) + " " + shortage.Requested.String() + " " + shortage.Free.String()
+			var short []string
+			for _, s := range shortages {
+				short = append(short, string(s.Resource)+" "+s.Requested.String()+" "+s.Free.String())
 			}
-			if got != c.want {
+			if got := strings.Join(short, ", "); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})

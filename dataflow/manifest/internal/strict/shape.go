@@ -66,9 +66,10 @@ func (v *Value) rejectUnknown(s *Shape, name string) {
 		v.Omitted++ // its explanation is not listed
 		return
 	}
+	at := v.Get(name)
 	detail, ok := "", false
 	if v.Explain != nil {
-		detail, ok = v.Explain(s, name)
+		detail, ok = v.Explain(s, name, at.Raw)
 	}
 	if !ok && s.Read != nil {
 		return
@@ -76,7 +77,6 @@ func (v *Value) rejectUnknown(s *Shape, name string) {
 	if !ok {
 		detail = "must be one of " + strings.Join(s.Fields, ", ")
 	}
-	at := v.Get(name)
 	if strings.ContainsAny(name, ".[]") || printable(name) != name {
 		at.how = toEntry
 	}

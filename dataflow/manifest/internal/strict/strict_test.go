@@ -2,6 +2,7 @@ package strict_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,16 +82,16 @@ func TestDecodeIsStrict(t *testing.T) {
 
 func TestExplainSaysWhatToDo(t *testing.T) {
 	root := strict.Read(map[string]any{"nmae": 1, "x": 2, "y": 3})
-	root.Explain = func(s *strict.Shape, name string) (string, bool) {
+	root.Explain = func(s *strict.Shape, name string, value any) (string, bool) {
 		meant, ok := s.Nearest(name)
-		return "typo of " + meant, ok
+		return fmt.Sprintf("typo of %s, with %v", meant, value), ok
 	}
 	root.Object(strict.Open("kind name", "name"))
 	root.Object(strict.Closed("name"))
 	root.Get("name").Require("a name") // one of the unknown fields may be it
 	expect(t, root.Reader,
-		"nmae nmae: Forbidden: no such field; typo of name",
-		"nmae nmae: Forbidden: no such field; typo of name",
+		"nmae nmae: Forbidden: no such field; typo of name, with 1",
+		"nmae nmae: Forbidden: no such field; typo of name, with 1",
 		"x x: Forbidden: no such field; must be one of name",
 		"y y: Forbidden: no such field; must be one of name")
 }

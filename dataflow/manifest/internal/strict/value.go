@@ -37,10 +37,10 @@ type Reader struct {
 	Faults  []*Fault
 	Omitted int // the number of faults beyond MaxFaults
 
-	// Explain, if it is not nil, says what to do about a field that an object of a shape
-	// does not have. ok is false if it does not know, which is a fault only in an object
-	// that has no other fields.
-	Explain func(s *Shape, name string) (detail string, ok bool)
+	// Explain, if it is not nil, says what to do about a field, with its value, that an
+	// object of a shape does not have. ok is false if it does not know, which is a fault
+	// only in an object that has no other fields.
+	Explain func(s *Shape, name string, value any) (detail string, ok bool)
 
 	shapes map[reflect.Type]*Shape
 }
