@@ -60,7 +60,7 @@ func TestOperation(t *testing.T) {
 			dataflow.Operation{Ref: ref(dataflow.DataLoad), Exposes: []string{"example.com/disk"}},
 		},
 		"on a schedule": {
-			&datav1alpha1.DataLoad{ObjectMeta: bare, Spec: datav1alpha1.DataLoadSpec{Policy: datav1alpha1.Cron}},
+			&datav1alpha1.DataLoad{ObjectMeta: bare, Spec: datav1alpha1.DataLoadSpec{Policy: datav1alpha1.Cron, Schedule: "@daily"}},
 			dataflow.Operation{Ref: ref(dataflow.DataLoad), Recurring: true},
 		},
 		"on an event": {
@@ -72,7 +72,7 @@ func TestOperation(t *testing.T) {
 			dataflow.Operation{Ref: ref(dataflow.DataMigrate), RunAfter: follows, Exposes: exposed, Affinity: own, NodeSelector: selector, Tolerations: tolerations, TTLSecondsAfterFinished: ptr.To[int32](0)},
 		},
 		"in several pods": {
-			&datav1alpha1.DataMigrate{ObjectMeta: bare, Spec: datav1alpha1.DataMigrateSpec{Parallelism: 2, Policy: datav1alpha1.Cron, PodMetadata: inPods}},
+			&datav1alpha1.DataMigrate{ObjectMeta: bare, Spec: datav1alpha1.DataMigrateSpec{Parallelism: 2, Policy: datav1alpha1.Cron, Schedule: "@daily", PodMetadata: inPods}},
 			dataflow.Operation{Ref: ref(dataflow.DataMigrate), Distributed: true, Recurring: true, Exposes: []string{"example.com/disk"}},
 		},
 		"DataProcess": {

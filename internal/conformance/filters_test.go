@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -221,9 +222,12 @@ func explains(verdict dataflow.Verdict, why string, pod *corev1.Pod, node *corev
 			}
 			return verdict == dataflow.VerdictSelector
 		}
-		match := resourceShort.FindStringSubmatch(why)
-		return verdict == dataflow.VerdictResources && match != nil && slices.ContainsFunc(r.short, func(s shortage) bool {
-			return string(s.resource) == match[1] && shows(match[2], s.resource, s.requested) && shows(match[3], s.resource, s.free)
+		listed := strings.Split(why, "; ")
+		return verdict == dataflow.VerdictResources && len(listed) == len(r.short) && !slices.ContainsFunc(listed, func(one string) bool {
+			match := resourceShort.FindStringSubmatch(one)
+			return match == nil || !slices.ContainsFunc(r.short, func(s shortage) bool {
+				return string(s.resource) == match[1] && shows(match[2], s.resource, s.requested) && shows(match[3], s.resource, s.free)
+			})
 		})
 	})
 }
