@@ -51,9 +51,14 @@ func (d *draw) few(name corev1.ResourceName) resource.Quantity {
 	return resource.MustParse(n)
 }
 
+// beyond64Bits is the least amount of which Quantity holds a pointer. A container of a pod that has
+// requests as a whole does not ask for it: an API server makes it the request of the whole pod, and
+// PodRequests of component-helpers adds the overhead to it in the pod itself, with every call.
+const beyond64Bits = "9223372036854775808"
+
 // quantity draws a quantity of a resource, in every form that it can have.
 func (d *draw) quantity(name corev1.ResourceName) resource.Quantity {
-	forms := []string{"0", "0m", "1Gi", "1G", "1500Mi", "1e3", "3k", "9223372036854775807", "9223372036854775808", "8Ei", "1E", "100E", "1P"}
+	forms := []string{"0", "0m", "1Gi", "1G", "1500Mi", "1e3", "3k", "9223372036854775807", beyond64Bits, "8Ei", "1E", "100E", "1P"}
 	if isOvercommitted(name) {
 		forms = append(forms, "500m", "1m", "1500m", "999m", "0.5", "100u", "1n", "0.1m", "1500u", "2999999999n", "0.001")
 	}
@@ -121,7 +126,7 @@ func (d *draw) withResources(pod *corev1.Pod) {
 	spec, quantity := &pod.Spec, d.quantity
 	whole := d.Hit("pod: requests as a whole", d.oneIn(6))
 	if whole {
-		quantity = d.modest // within 64 bits: PodRequests adds the overhead to a greater one in the pod itself, with every call
+		quantity = d.modest
 	}
 	spec.InitContainers = append(spec.InitContainers, d.containers(max(0, d.IntN(6)-3), "init", quantity)...)
 	d.Hit("pod: init containers", len(spec.InitContainers) > 0)
@@ -156,6 +161,10 @@ func (d *draw) withResources(pod *corev1.Pod) {
 
 // unfiltered gives a pod what an API server would reject or round.
 func (d *draw) unfiltered(pod *corev1.Pod) {
+	amounts := []string{"0", "1", "2", "0.5", "1500u", "100n", "1500m", "-1"}
+	if pod.Spec.Resources == nil {
+		amounts = append(amounts, beyond64Bits)
+	}
 	for _, containers := range [][]corev1.Container{pod.Spec.Containers, pod.Spec.InitContainers} {
 		for i := range containers {
 			requests := corev1.ResourceList{}
@@ -164,7 +173,7 @@ func (d *draw) unfiltered(pod *corev1.Pod) {
 			}
 			for range d.IntN(3) {
 				name := d.unaccepted()
-				requests[name] = resource.MustParse(oneOf(d, "0", "1", "2", "0.5", "1500u", "100n", "1500m", "9223372036854775808", "-1"))
+				requests[name] = resource.MustParse(oneOf(d, amounts...))
 			}
 			containers[i].Resources.Requests = requests
 		}
