@@ -6,19 +6,19 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
-// The table of codes in CONTRIBUTING.md holds their doc comments; -update rewrites it. Each
-// comment has the meaning of the code, an example, and what to do.
-func TestEveryCodeIsInTheTable(t *testing.T) {
+// declaredCodes returns the codes that code.go declares, each with its doc comment.
+func declaredCodes(t *testing.T) (codes []dataflow.Code, docs []string) {
 	file, err := parser.ParseFile(token.NewFileSet(), "code.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var table strings.Builder
-	table.WriteString("| code | meaning |\n|---|---|\n")
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -27,15 +27,78 @@ func TestEveryCodeIsInTheTable(t *testing.T) {
 		if kind, ok := spec.Type.(*ast.Ident); !ok || kind.Name != "Code" {
 			return true
 		}
-		name, doc := spec.Names[0].Name, strings.Join(strings.Fields(spec.Doc.Text()), " ")
-		meaning, ok := strings.CutPrefix(doc, name+": ")
-		code := strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`)
-		if !ok || !strings.Contains(doc, "Example: ") || name != "Code"+code {
-			t.Errorf("%s must have the value %q, and a comment that starts with its name and has an example: %s", name, code, doc)
+		code := dataflow.Code(strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`))
+		if name := spec.Names[0].Name; name != "Code"+string(code) {
+			t.Errorf("%s has the value %q", name, code)
 		}
-		fmt.Fprintf(&table, "| `%s` | %s |\n", code, strings.ToUpper(meaning[:1])+meaning[1:])
+		codes, docs = append(codes, code), append(docs, strings.Join(strings.Fields(spec.Doc.Text()), " "))
 		return true
 	})
+	return codes, docs
+}
+
+// A golden file shows a problem of every code, unless package manifest reports it.
+func TestEveryCodeIsShown(t *testing.T) {
+	var shown strings.Builder
+	for _, name := range []string{"problems", "forecast", "live", "hosts"} {
+		text, err := os.ReadFile("testdata/" + name + ".golden")
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown.Write(text)
+	}
+	codes, _ := declaredCodes(t)
+	ofManifest := []dataflow.Code{dataflow.CodeUnknownField, dataflow.CodeWrongKey}
+	for _, code := range codes {
+		if !strings.Contains(shown.String(), fmt.Sprintf("r %s: ", code)) && !strings.Contains(shown.String(), fmt.Sprintf("g %s: ", code)) && !slices.Contains(ofManifest, code) {
+			t.Errorf("no golden file shows an error or a warning %s", code)
+		}
+	}
+}
+
+// basis.go says of every code on what it rests, unless it is listed here: those of a fault in
+// the field of the problem itself, and those of a forecast, which rest on the whole flow.
+func TestEveryCodeHasABasis(t *testing.T) {
+	listed := []dataflow.Code{
+		dataflow.CodeInvalidName, dataflow.CodeInvalid, dataflow.CodeUnrecordable, dataflow.CodeCycle, dataflow.CodeDuplicate, dataflow.CodeUnknownField, dataflow.CodeWrongKey,
+		dataflow.CodeImpossible, dataflow.CodeStranding, dataflow.CodeNoSuchLabel,
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "basis.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resting := map[dataflow.Code]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if clause, ok := n.(*ast.CaseClause); ok {
+			for _, expression := range clause.List {
+				if name, ok := expression.(*ast.Ident); ok {
+					resting[dataflow.Code(strings.TrimPrefix(name.Name, "Code"))] = true
+				}
+			}
+		}
+		return true
+	})
+	codes, _ := declaredCodes(t)
+	for _, code := range codes {
+		if resting[code] == slices.Contains(listed, code) {
+			t.Errorf("%s must either have a case in basis.go or be listed here", code)
+		}
+	}
+}
+
+// The table of codes in CONTRIBUTING.md holds their doc comments; -update rewrites it. Each
+// comment has the meaning of the code, an example, and what to do.
+func TestEveryCodeIsInTheTable(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| code | meaning |\n|---|---|\n")
+	codes, docs := declaredCodes(t)
+	for i, code := range codes {
+		meaning, ok := strings.CutPrefix(docs[i], "Code"+string(code)+": ")
+		if !ok || !strings.Contains(meaning, "Example: ") {
+			t.Fatalf("the comment of %s must start with its name, and have an example: %s", code, docs[i])
+		}
+		fmt.Fprintf(&table, "| `%s` | %s |\n", code, strings.ToUpper(meaning[:1])+meaning[1:])
+	}
 
 	const page = "../CONTRIBUTING.md"
 	const begin, end = "<!-- codes: written by go test ./dataflow -update -->\n", "<!-- end of codes -->"

@@ -282,6 +282,15 @@ func TestSeededMistakesAreFound(t *testing.T) {
 			op.Ref.Kind = dataflow.DataLoad
 			op.Affinity, op.NodeSelector = requiring("x", "1"), map[string]string{"x": "2"}
 		}},
+		{dataflow.CodeNodeNameConflict, "spec.nodeName", func(op, _ *dataflow.Operation) {
+			op.Ref.Kind = dataflow.DataLoad
+			op.NodeName, op.Affinity = "n1", onNode("n2")
+		}},
+		{dataflow.CodeNeverMatches, "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[1]", func(op, _ *dataflow.Operation) {
+			op.Ref.Kind = dataflow.DataLoad
+			op.Affinity = either([]string{"x=1"}, []string{"y=1", "y=2"})
+		}},
+		{dataflow.CodeUnrecordable, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, strings.Repeat("k", 40)) }},
 		{dataflow.CodeInvalidName, "metadata.name", func(op, _ *dataflow.Operation) { op.Ref.Name = "Upper" }},
 		{dataflow.CodeInvalid, "metadata.annotations[affinity.dataflow.fluid.io/labels]", func(op, _ *dataflow.Operation) { op.Exposes = append(op.Exposes, "a/b/c") }},
 		{dataflow.CodeInvalid, "spec.runAfter.affinityStrategy.policy", func(op, _ *dataflow.Operation) { op.RunAfter.Strategy.Policy = "Must" }},

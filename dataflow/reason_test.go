@@ -143,6 +143,7 @@ func TestForecastsReadWell(t *testing.T) {
 		{"no problem", []dataflow.Operation{load("a"), changed(load("b", "a"), by())}, six, dataflow.ForecastOptions{}},
 		{"no nodes", []dataflow.Operation{changed(load("a"), ssd)}, nil, dataflow.ForecastOptions{}},
 
+		{"a label that no node has", []dataflow.Operation{changed(load("a"), func(op *dataflow.Operation) { op.Exposes = []string{"example.com/rack"} }), changed(load("b", "a"), by("example.com/rack"))}, six, dataflow.ForecastOptions{}},
 		{"a node selector", []dataflow.Operation{changed(load("a"), ssd, cpu)}, two, dataflow.ForecastOptions{}},
 		{"an affinity, on one node", []dataflow.Operation{changed(load("a"), gpu)}, two[:1], dataflow.ForecastOptions{}},
 		{"an affinity with two terms", []dataflow.Operation{changed(load("a"), func(op *dataflow.Operation) { op.Affinity = either([]string{"disk=ssd"}, []string{"type=TPU"}) })}, two, dataflow.ForecastOptions{}},
