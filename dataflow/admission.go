@@ -58,7 +58,7 @@ func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admissio
 			a.possible = nodes.index.None()
 		default:
 			if options.Admit != nil && len(tested.faults) == 0 {
-				a.admitted = admittedBy(options.Admit, op.clone(), a.admitted, nodes.list)
+				a.admitted = admittedBy(options.Admit, op.DeepCopy(), a.admitted, nodes.list)
 			}
 			a.inherited = f.inheritance(op, nodes, options.Seen)
 			a.possible = a.admitted.Intersection(a.inherited.nodes)

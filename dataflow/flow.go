@@ -50,7 +50,7 @@ func New(operations ...Operation) (*Flow, error) {
 		return nil, join(faults)
 	}
 	for i := range f.operations {
-		f.operations[i] = f.operations[i].clone()
+		f.operations[i] = f.operations[i].DeepCopy()
 	}
 	return f, nil
 }
@@ -143,7 +143,7 @@ func (f *Flow) Operations() iter.Seq[Operation] {
 			return
 		}
 		for i := range f.operations {
-			if !yield(f.operations[i].clone()) {
+			if !yield(f.operations[i].DeepCopy()) {
 				return
 			}
 		}
@@ -157,7 +157,7 @@ func (f *Flow) Operation(ref Ref) (op Operation, ok bool) {
 	if i == none {
 		return Operation{}, false
 	}
-	return f.operations[i].clone(), true
+	return f.operations[i].DeepCopy(), true
 }
 
 // unknown returns the error for an operation that is not in the flow.

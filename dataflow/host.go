@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
@@ -35,8 +36,9 @@ func Hosts() []Host { return []Host{Slipstream, Fluid1_0, FluidMain} }
 
 // hostTable is what a host does with operations (law H1).
 type hostTable struct {
-	name string // for messages
-	rows []hostRow
+	name    string   // for messages
+	builtIn []string // the label keys that are recorded without an annotation
+	rows    []hostRow
 }
 
 // hostRow is what a host does with the operations of one kind and policy.
@@ -116,9 +118,10 @@ func (h Host) table() (t hostTable, ok bool) {
 		what: "never runs a DataMigrate with policy Cron and parallelism above 1: it always adds an affinity, which its chart indents wrongly, so that the CronJob is rejected",
 		next: "set the policy to Once, or parallelism to 1",
 	}
+	builtIn := []string{topology.Hostname, topology.Region, topology.Zone}
 	switch h {
 	case Fluid1_0:
-		return hostTable{"Fluid v1.0.8", []hostRow{
+		return hostTable{"Fluid v1.0.8", builtIn, []hostRow{
 			{kind: DataLoad, policy: once, records: true, inherits: true},
 			{kind: DataLoad, policy: cron, inherits: true},           // its Job has the label cronjob
 			{kind: DataLoad, policy: onEvent, fault: crashesOnEvent}, // U18
@@ -132,7 +135,7 @@ func (h Host) table() (t hostTable, ok bool) {
 			{kind: DataBackup, policy: anyPolicy, fault: crashesOnBackup /* U12 */},        // U10, U13
 		}}, true
 	case FluidMain:
-		return hostTable{"Fluid main (commit a826600a43)", []hostRow{
+		return hostTable{"Fluid main (commit a826600a43)", builtIn, []hostRow{
 			{kind: DataLoad, policy: once, records: true, inherits: true},
 			{kind: DataLoad, policy: cron, inherits: true},          // its Job has the label cronjob
 			{kind: DataLoad, policy: onEvent, fault: ignoresEvents}, // U18
@@ -196,7 +199,7 @@ func (f *Flow) HostProblems(h Host) []Problem {
 	if f == nil {
 		return nil
 	}
-	c := hostChecker{flow: f, host: table, roots: map[Ref]int32{}, exposed: map[int32][]string{}}
+	c := hostChecker{flow: f, host: table, roots: map[Ref]int32{}, recorded: map[int32]sets.Set[string]{}}
 	for i := range f.operations {
 		if op := &f.operations[i]; op.RunAfter == nil {
 			c.roots[withoutKind(op.Ref)] = int32(i)
@@ -234,8 +237,8 @@ func (f *Flow) hostSource(i int32) int32 {
 type hostChecker struct {
 	flow     *Flow
 	host     hostTable
-	roots    map[Ref]int32      // by namespace and name, an operation without runAfter
-	exposed  map[int32][]string // what sources expose if they record it
+	roots    map[Ref]int32              // by namespace and name, an operation without runAfter
+	recorded map[int32]sets.Set[string] // the keys of sources that record their place
 	problems []Problem
 
 	// Of the operation that is checked:
@@ -411,16 +414,13 @@ func (c *hostChecker) losesRequired() bool {
 // sourceRow returns the row of the operation's source.
 func (c *hostChecker) sourceRow() *hostRow { return c.host.row(&c.flow.operations[c.source]) }
 
-// keys returns the keys of the operation's strategy that its source exposes if the host
-// records them.
+// keys returns the keys of the operation's strategy that the host records of its source, if it
+// records a place of that.
 func (c *hostChecker) keys() []string {
-	exposed, ok := c.exposed[c.source]
+	recorded, ok := c.recorded[c.source]
 	if !ok {
-		exposed = topology.ExposedKeys(c.flow.operations[c.source].Exposes...)
-		c.exposed[c.source] = exposed
+		recorded = sets.New(c.host.builtIn...).Insert(c.flow.operations[c.source].Exposes...)
+		c.recorded[c.source] = recorded
 	}
-	return slices.DeleteFunc(c.op.RunAfter.Strategy.Keys(), func(key string) bool {
-		_, found := slices.BinarySearch(exposed, key)
-		return !found
-	})
+	return slices.DeleteFunc(c.op.RunAfter.Strategy.Keys(), func(key string) bool { return !recorded.Has(key) })
 }

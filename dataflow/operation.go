@@ -172,8 +172,8 @@ func (o Operation) ExposedKeys() []string {
 // exposesPlace reports whether o, once it ran, exposes labels of the node where it ran.
 func (o Operation) exposesPlace() bool { return !o.Distributed && !o.Recurring }
 
-// clone returns a copy of o that shares no memory with it.
-func (o Operation) clone() Operation {
+// DeepCopy returns a copy of o that shares no memory with it.
+func (o Operation) DeepCopy() Operation {
 	if o.RunAfter != nil {
 		runAfter := *o.RunAfter
 		runAfter.Strategy.Requires = slices.Clone(runAfter.Strategy.Requires)

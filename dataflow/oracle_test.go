@@ -103,8 +103,8 @@ func exposes(op dataflow.Operation) []string {
 // named returns one of a few references, so that drawn references often meet.
 func named(i int) dataflow.Ref {
 	return dataflow.Ref{
-		Kind:      dataflow.Kinds()[i%4],
-		Namespace: []string{"default", "other"}[i/4%2],
+		Kind:      dataflow.Kinds()[i%len(dataflow.Kinds())],
+		Namespace: []string{"default", "other"}[i/len(dataflow.Kinds())%2],
 		Name:      fmt.Sprintf("op-%d", i),
 	}
 }

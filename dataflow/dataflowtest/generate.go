@@ -22,9 +22,10 @@ type Cluster struct {
 	Used map[string]corev1.ResourceList
 }
 
-// keys are few, so that a node often has a label that an operation requires and exposes.
+// keys are few, so that a node often has a label that an operation requires and exposes: those that
+// every operation exposes, and two more. The hostname is the first.
 func keys() []string {
-	return []string{topology.Hostname, topology.Zone, "example.com/gpu", "example.com/disk"}
+	return append(topology.ExposedKeys(), "example.com/gpu", "example.com/disk")
 }
 
 func values() *rapid.Generator[string] { return rapid.SampledFrom([]string{"1", "2", ""}) }

@@ -113,7 +113,7 @@ func exposed(op dataflow.Operation, labels map[string]string) map[string]string 
 	if op.Distributed || op.Recurring {
 		return exposed
 	}
-	for _, key := range append([]string{topology.Hostname, topology.Zone, topology.Region}, op.Exposes...) {
+	for _, key := range topology.ExposedKeys(op.Exposes...) {
 		if value, ok := labels[key]; ok {
 			exposed[key] = value
 		}

@@ -308,7 +308,7 @@ func (r *run) stepCalmly() {
 func (v View) clone() View {
 	v.Operations = slices.Clone(v.Operations)
 	for i := range v.Operations {
-		v.Operations[i] = cloneOperation(v.Operations[i])
+		v.Operations[i] = v.Operations[i].DeepCopy()
 	}
 	v.Seen = maps.Clone(v.Seen)
 	v.Cluster.Nodes = slices.Clone(v.Cluster.Nodes)
@@ -320,30 +320,4 @@ func (v View) clone() View {
 		v.Cluster.Used[name] = used.DeepCopy()
 	}
 	return v
-}
-
-func cloneOperation(op dataflow.Operation) dataflow.Operation {
-	if op.RunAfter != nil {
-		runAfter := *op.RunAfter
-		runAfter.Strategy.Requires = slices.Clone(runAfter.Strategy.Requires)
-		runAfter.Strategy.Prefers = slices.Clone(runAfter.Strategy.Prefers)
-		if runAfter.DependOn != nil {
-			on := *runAfter.DependOn
-			runAfter.DependOn = &on
-		}
-		op.RunAfter = &runAfter
-	}
-	op.Exposes = slices.Clone(op.Exposes)
-	op.NodeSelector = maps.Clone(op.NodeSelector)
-	op.Affinity = op.Affinity.DeepCopy()
-	op.Tolerations = slices.Clone(op.Tolerations)
-	for i := range op.Tolerations {
-		op.Tolerations[i] = *op.Tolerations[i].DeepCopy()
-	}
-	op.Requests = op.Requests.DeepCopy()
-	if op.TTLSecondsAfterFinished != nil {
-		ttl := *op.TTLSecondsAfterFinished
-		op.TTLSecondsAfterFinished = &ttl
-	}
-	return op
 }

@@ -78,7 +78,7 @@ func (of scenario) smaller() []scenario {
 		} {
 			smaller := of
 			smaller.operations = slices.Clone(of.operations)
-			smaller.operations[i] = cloneOperation(op)
+			smaller.operations[i] = op.DeepCopy()
 			if clear(&smaller.operations[i]) {
 				all = append(all, smaller)
 			}
@@ -118,7 +118,7 @@ func withoutOperation(ops []dataflow.Operation, i int) []dataflow.Operation {
 	removed := ops[i]
 	var left []dataflow.Operation
 	for _, op := range slices.Concat(ops[:i], ops[i+1:]) {
-		op = cloneOperation(op)
+		op = op.DeepCopy()
 		if op.RunAfter != nil && op.RunAfter.DependOn != nil && inNamespaceOf(op, *op.RunAfter.DependOn) == removed.Ref {
 			op.RunAfter.DependOn = nil
 		}

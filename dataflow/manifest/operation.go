@@ -56,8 +56,8 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 		processor := spec.Get("processor")
 		d.readProcessor(processor)
 		podMetadata = processor.Get("podMetadata")
-	default:
-		return podMetadata // a DataBackup has none of this
+	case dataflow.DataBackup:
+		return podMetadata // it has none of this
 	}
 	podMetadata.Object(podMetadataShape)
 	d.noteWebhook(podMetadata.Get("labels"))

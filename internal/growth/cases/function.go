@@ -222,6 +222,7 @@ func ofOperations() []Function {
 		{"dataflow.Hosts", nil, of(func(*Input) any { dataflow.Hosts(); return nil })},
 		{"dataflow.Kinds", nil, of(func(*Input) any { dataflow.Kinds(); return nil })},
 		{"dataflow.IndexNodes", nodes, of(func(in *Input) any { _, err := dataflow.IndexNodes(in.Nodes, in.Used); return err })},
+		{"dataflow.Operation.DeepCopy", everything, of(func(in *Input) any { last(in).DeepCopy(); return nil })},
 		{"dataflow.Operation.ExposedKeys", []string{"Operations[].Exposes"}, of(func(in *Input) any { in.Operations[0].ExposedKeys(); return nil })},
 		{"dataflow.Operation.Predecessor", names, of(func(in *Input) any { last(in).Predecessor(); return nil })},
 		{"dataflow.Operation.Source", names, of(func(in *Input) any { last(in).Source(); return nil })},
