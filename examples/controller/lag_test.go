@@ -219,6 +219,33 @@ func TestOneChangeIsOnePass(t *testing.T) {
 	}
 }
 
+// Where many operations wait for the last one of a long chain, the way to its root is gone once.
+func TestTheWayToTheRootIsGoneOnce(t *testing.T) {
+	const chain, followers = 500, 500
+	x := newIndex(false)
+	add := func(name, after, exposes string) {
+		u := objectOf(load(name))
+		u.Object["spec"] = map[string]any{"runAfter": map[string]any{"kind": "DataLoad", "name": after}}
+		u.SetAnnotations(map[string]string{topology.LabelsAnnotation: exposes})
+		x.setOperation(load(name), decode(u))
+	}
+	for i := range chain {
+		add(fmt.Sprint("op-", i), fmt.Sprint("op-", i-1), "")
+	}
+	last := fmt.Sprint("op-", chain-1)
+	for i := range followers {
+		add(fmt.Sprint("follower-", i), last, "")
+	}
+	changes := 0
+	allocations := testing.AllocsPerRun(5, func() {
+		changes++
+		add(last, fmt.Sprint("op-", chain-2), fmt.Sprint("key-", changes))
+	})
+	if most := float64(10 * (chain + followers)); allocations > most {
+		t.Errorf("%v allocations for a change before %d followers, at most %v expected", allocations, followers, most)
+	}
+}
+
 // The cost of one change of the first operation of a waiting chain.
 func BenchmarkChangeOfAWaitingChain(b *testing.B) {
 	for _, length := range []int{250, 500, 1000, 2000} {
