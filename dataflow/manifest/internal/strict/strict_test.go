@@ -105,3 +105,61 @@ func TestTheRestIsCounted(t *testing.T) {
 		t.Error(len(root.Faults), root.Omitted)
 	}
 }
+
+func TestKeysAreSorted(t *testing.T) {
+	fields := map[string]any{"none": nil}
+	var want []string
+	for i := range 26 {
+		key := string(rune('a' + i))
+		fields[key], want = i, append(want, key)
+	}
+	root := strict.Read(map[string]any{"labels": fields, "list": []any{}})
+	if keys, ok := root.Get("labels").Keys(); !ok || !slices.Equal(keys, want) {
+		t.Errorf("Keys() = %v, %v", keys, ok)
+	}
+	if keys, ok := root.Get("list").Keys(); ok || keys != nil {
+		t.Errorf("of a list, Keys() = %v, %v", keys, ok)
+	}
+	expect(t, root.Reader, `list list: Invalid value: "array": must be an object`)
+}
+
+// What is accepted is listed if it is short, and an item that is a label key is shown as it should be.
+func TestWrongTypesSayWhatIsAccepted(t *testing.T) {
+	nine, ten := strict.Closed("name b c d e f g h i"), strict.Closed("a b c d e f g h i j")
+	root := strict.Read(map[string]any{"text": "zone", "words": "two words", "number": 1, "channel": make(chan int), "list": []any{1}})
+	for _, shape := range []*strict.Shape{nine, ten, strict.Open("name b", "name")} {
+		value := root.Get("number")
+		value.Object(shape)
+	}
+	for _, name := range []string{"text", "words", "channel"} {
+		value := root.Get(name)
+		value.Object(ten)
+		value.Object(nine)
+	}
+	list := root.Get("list")
+	beyond := list.Item(1)
+	beyond.Object(nine) // it is absent
+	const nineFields = "must be an object with name, b, c, d, e, f, g, h, i"
+	expect(t, root.Reader,
+		`number number: Invalid value: 1: `+nineFields,
+		`number number: Invalid value: 1: must be an object`,
+		`number number: Invalid value: 1: must be an object`,
+		`text text: Invalid value: "zone": must be an object`,
+		`text text: Invalid value: "zone": `+nineFields+`; write name: zone`,
+		`words words: Invalid value: "two words": must be an object`,
+		`words words: Invalid value: "two words": `+nineFields,
+		`channel channel: Invalid value: "chan int": must be an object`,
+		`channel channel: Invalid value: "chan int": `+nineFields)
+}
+
+// The longest label key is shown as it is.
+func TestLongKeysInPaths(t *testing.T) {
+	longest := strings.Repeat("k", 317)
+	root := strict.Read(map[string]any{})
+	for _, key := range []string{longest, longest + "k"} {
+		root.Entry(key).Invalid("v", "no")
+	}
+	expect(t, root.Reader,
+		longest+" ["+longest+`]: Invalid value: "v": no`,
+		longest+`k ["`+longest[:80]+`…"]: Invalid value: "v": no`)
+}
