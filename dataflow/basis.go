@@ -63,7 +63,7 @@ func (f *Flow) basis(op *Operation, code Code) []Basis {
 		on(op.Ref, append(reference, strategyField)...)
 		on(source, append(exposure, "status")...)
 	case CodeRecordsNothing, CodeInheritsNothing, CodeInheritsAnyway, CodeNeverStarts, CodeCrashes, CodeStaysExecuting:
-		on(op.Ref, "metadata.name", "spec.policy", "spec.parallelism", "spec.ttlSecondsAfterFinished")
+		on(op.Ref, "metadata.name", "spec.policy", "spec.parallelism", "spec.ttlSecondsAfterFinished", podSpec+".affinity")
 		if inherits {
 			on(op.Ref, append(reference, strategyField)...)
 			on(source, append(exposure, "spec.ttlSecondsAfterFinished")...)
@@ -72,7 +72,9 @@ func (f *Flow) basis(op *Operation, code Code) []Basis {
 		for _, field := range append(reference, dependOn, policy) {
 			basis = append(basis, Basis{Operation: op.Ref, Field: field, Ancestors: true})
 		}
-		basis = append(basis, Basis{Operation: predecessor}, Basis{Operation: source})
+		if basis = append(basis, Basis{Operation: predecessor}); inherits {
+			basis = append(basis, Basis{Operation: source})
+		}
 	}
 	return basis
 }

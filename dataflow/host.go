@@ -250,7 +250,9 @@ type hostChecker struct {
 // report reports a problem of the operation. The message begins with the host.
 func (c *hostChecker) report(code Code, severity Severity, field, format string, args ...any) {
 	text := message.Text(c.host.name + " " + fmt.Sprintf(format, args...))
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, text, c.flow.basis(c.op, code)})
+	inheriting := *c.op
+	inheriting.Distributed = false // as in hostSource
+	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, text, c.flow.basis(&inheriting, code)})
 }
 
 // checkStart reports an operation that never starts or never completes, whatever others do. It
