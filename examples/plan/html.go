@@ -500,8 +500,7 @@ func (d *drawing) matrix(f *flow, operations []operation) {
 	}
 	telling := tellingKeys(groups)
 	var columns []*folded // of one zone after the other
-	for i := range groups {
-		g := &groups[i]
+	for _, g := range groups {
 		c := &folded{zones: []string{g.Zone}, names: g.Names, nodes: g.Count, labels: labelsOf(g, telling), cells: make([]cell, len(operations))}
 		for at := range operations {
 			c.cells[at] = newCell(f, &operations[at], g)
@@ -619,12 +618,11 @@ func foldZones(columns []*folded) []*folded {
 }
 
 // tellingKeys returns the label keys by which groups of one zone differ.
-func tellingKeys(groups []group) map[string]bool {
+func tellingKeys(groups []*group) map[string]bool {
 	telling := map[string]bool{}
 	type zoneKey struct{ zone, key string }
 	values, groupsOf, having := map[zoneKey]string{}, map[string]int{}, map[zoneKey]int{}
-	for i := range groups {
-		g := &groups[i]
+	for _, g := range groups {
 		groupsOf[g.Zone]++
 		for key, value := range g.Labels.All() {
 			at := zoneKey{g.Zone, key}

@@ -34,7 +34,7 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			o := &r.Operations[at]
 			row := []string{s.name(o.Ref)}
 			for g := range f.groups {
-				row = append(row, reasons.cell(f.forecast, o, &f.groups[g]))
+				row = append(row, reasons.cell(f.forecast, o, f.groups[g]))
 			}
 			rows = append(rows, row)
 		}

@@ -25,7 +25,7 @@ type report struct {
 	Problems    []problem   `json:"problems"`
 	Flows       int         `json:"flows"`                 // the number of connected flows
 	Completable *bool       `json:"completable,omitempty"` // all flows, on the given nodes
-	Groups      []group     `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
+	Groups      []*group    `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 	Notes       []string    `json:"notes,omitempty"`       // what is no problem, and may surprise
 
@@ -98,7 +98,7 @@ type place struct {
 type flow struct {
 	forecast   *dataflow.Forecast // nil without nodes, and if an error hides what an operation requires
 	faulty     bool               // it has a problem of severity Error, whether that is reported or ignored
-	groups     []group
+	groups     []*group
 	first, end int // its operations
 }
 
@@ -116,7 +116,7 @@ type reporter struct {
 	open     map[dataflow.Ref]bool            // unresolved operations
 	found    []dataflow.Problem               // of operations
 	reported map[key]bool
-	groupIDs map[string]string
+	groups   map[string]*group // by content
 }
 
 // key identifies the problems of one operation with one code.
@@ -130,7 +130,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		in: in, seen: seen, options: o,
 		first: map[dataflow.Ref]int{}, repeated: map[dataflow.Ref][]int{}, faulty: map[dataflow.Ref]bool{},
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
-		reported: map[key]bool{}, groupIDs: map[string]string{},
+		reported: map[key]bool{}, groups: map[string]*group{},
 	}
 	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
 	r.Notes = in.notes
@@ -358,7 +358,7 @@ func (r *reporter) flow(number int, part []dataflow.Operation) {
 	fc := r.forecast(f, hasError)
 	flow := flow{forecast: fc, first: first, end: len(r.Operations)}
 	if fc != nil {
-		flow.groups = r.groups(fc)
+		flow.groups = r.groupsOf(fc)
 		for i := first; i < flow.end; i++ {
 			r.Operations[i].Forecast = describe(fc, r.Operations[i].Ref, flow.groups)
 		}
@@ -471,18 +471,22 @@ func (r *reporter) forecast(f *dataflow.Flow, hasError bool) *dataflow.Forecast 
 	return fc
 }
 
-// groups returns the groups of nodes of a flow. Equal groups of several flows are the same.
-func (r *reporter) groups(fc *dataflow.Forecast) []group {
-	var groups []group
+// groupsOf returns the groups of nodes of a flow. Equal groups of several flows are the same.
+func (r *reporter) groupsOf(fc *dataflow.Forecast) []*group {
+	var groups []*group
+	var content []byte
 	for _, g := range fc.Groups() {
-		content := fmt.Sprintf("%q %s", g.Names, g.Labels)
-		id, ok := r.groupIDs[content]
-		if !ok {
-			id = fmt.Sprintf("g%d", len(r.groupIDs))
-			r.groupIDs[content] = id
-			r.Groups = append(r.Groups, group{id, g})
+		content = append(content[:0], g.Labels.String()...)
+		for _, name := range g.Names {
+			content = append(append(content, 0), name...)
 		}
-		groups = append(groups, group{id, g})
+		known := r.groups[string(content)]
+		if known == nil {
+			known = &group{fmt.Sprintf("g%d", len(r.Groups)), g}
+			r.groups[string(content)] = known
+			r.Groups = append(r.Groups, known)
+		}
+		groups = append(groups, known)
 	}
 	return groups
 }
@@ -494,10 +498,10 @@ const placesListed = 20
 const listed = 100
 
 // describe reports where an operation can run.
-func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast {
+func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []*group) *forecast {
 	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Reason: fc.Reason(ref)}
 	strands := false
-	var feasible []group
+	var feasible []*group
 	for _, g := range groups {
 		switch fc.Verdict(ref, g.Names[0]) {
 		case dataflow.VerdictFeasible:

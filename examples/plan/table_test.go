@@ -154,6 +154,25 @@ func TestPictureNamesItsInput(t *testing.T) {
 	}
 }
 
+// A cell names an operation of another namespace with its namespace.
+func TestCellsNameTheNamespace(t *testing.T) {
+	const gpu = "nodeSelector: {node.kubernetes.io/instance-type: GPU}"
+	train := func(namespace, spec string) string {
+		return load("default", "train", "runAfter: {kind: DataLoad, name: fetch, namespace: "+namespace+", affinityStrategy: {policy: Require}}"+spec)
+	}
+	for _, c := range []struct{ manifests, want string }{
+		{load("team-b", "fetch", gpu) + train("team-b", ""), ">← team-b/fetch<"},
+		{load("default", "fetch", gpu) + train("default", ""), ">← fetch<"},
+		{load("team-b", "fetch", "") + train("team-b", ", "+gpu), ">⚠\u00a0blocks default/train<"},
+		{load("default", "fetch", "") + train("default", ", "+gpu), ">⚠\u00a0blocks train<"},
+	} {
+		_, stdout, _ := plan(c.manifests, "-", "--nodes", fixtures+"nodes.yaml", "-o", "html")
+		if !strings.Contains(stdout, c.want) {
+			t.Errorf("%q is not in\n%s", c.want, stdout)
+		}
+	}
+}
+
 // With more groups of nodes than there is room for, the table has their numbers, and the reasons.
 func TestTableOfManyGroups(t *testing.T) {
 	var nodes strings.Builder
