@@ -204,7 +204,7 @@ func printSARIF(w io.Writer, r *report) error {
 	}
 	log.Schema = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 	run := sarif.NewRunWithInformationURI("plan", home).WithColumnKind("unicodeCodePoints")
-	run.Tool.Driver.WithVersion(version)
+	run.Tool.Driver.WithVersion(version())
 	table := codeTable()
 	for i := range r.Problems {
 		p := &r.Problems[i]

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -60,8 +61,34 @@ TERM=dumb, turns colour off. Built as kubectl-slipstream and in the PATH, the pr
 "kubectl slipstream".
 `
 
-// version is the version of the program's output and flags.
-const version = "2"
+// version returns the version of the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok { // built without modules
+		info = &debug.BuildInfo{}
+	}
+	return versionOf(info)
+}
+
+// versionOf returns the version of the module, and the commit unless the version has it. Go knows
+// the version of a program that was installed by its path, and the commit of one that was built in
+// a checkout.
+func versionOf(info *debug.BuildInfo) string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	text, revision := cmp.Or(info.Main.Version, "(devel)"), settings["vcs.revision"]
+	revision = revision[:min(len(revision), 12)]
+	if strings.Contains(text, revision) {
+		return text
+	}
+	text += " " + revision
+	if settings["vcs.modified"] == "true" {
+		text += ", modified"
+	}
+	return text
+}
 
 // The exit statuses.
 const (
@@ -215,7 +242,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 	case o.help:
 		fmt.Fprint(&out, strings.ReplaceAll(usage, "PLAN", programName()), c.Flags().FlagUsagesWrapped(88), statuses)
 	case o.version:
-		fmt.Fprintln(&out, programName(), version)
+		fmt.Fprintln(&out, programName(), version())
 	}
 	if out.Len() > 0 { // help, the version, or a completion
 		if _, err := stdout.Write(out.Bytes()); err != nil {

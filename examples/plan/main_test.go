@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -296,7 +297,7 @@ func TestFlags(t *testing.T) {
 	}{
 		{"-h", sound, "Exit status: 0"},
 		{"--help", sound, "--fail-on"},
-		{"--version", sound, "plan 2"},
+		{"--version", sound, "plan (devel)\n"},
 		{"nowhere.yaml", unusable, "no such file"},
 		{"--nods x", unusable, `typo of "nodes"?`},
 		{flow + " -o jsn", unusable, `typo of "json"?`},
@@ -336,6 +337,33 @@ func TestFlags(t *testing.T) {
 		status, stdout, stderr := plan("", strings.Fields(c.args)...)
 		if status != c.status || !strings.Contains(stdout+stderr, c.want) {
 			t.Errorf("plan %s: status %d, want %d; %q is not in\n%s%s", c.args, status, c.status, c.want, stdout, stderr)
+		}
+	}
+}
+
+// The version is that of the module, and the commit where the program was built in a checkout.
+func TestVersion(t *testing.T) {
+	vcs := func(settings ...string) (all []debug.BuildSetting) {
+		for i := 0; i < len(settings); i += 2 {
+			all = append(all, debug.BuildSetting{Key: settings[i], Value: settings[i+1]})
+		}
+		return all
+	}
+	const revision = "ebec2b5c0ffee1234567890123456789abcdef01"
+	for _, c := range []struct {
+		module   string
+		settings []debug.BuildSetting
+		want     string
+	}{
+		{"v0.1.0", nil, "v0.1.0"},
+		{"", vcs("GOOS", "linux"), "(devel)"},
+		{"(devel)", vcs("vcs", "git", "vcs.revision", revision, "vcs.modified", "false"), "(devel) ebec2b5c0ffe"},
+		{"(devel)", vcs("vcs.modified", "true", "vcs.revision", revision), "(devel) ebec2b5c0ffe, modified"},
+		{"v0.1.1-0.20261126210911-ebec2b5c0ffe+dirty", vcs("vcs.revision", revision, "vcs.modified", "true"), "v0.1.1-0.20261126210911-ebec2b5c0ffe+dirty"},
+		{"v0.1.0", vcs("vcs.revision", "abc"), "v0.1.0 abc"},
+	} {
+		if got := versionOf(&debug.BuildInfo{Main: debug.Module{Version: c.module}, Settings: c.settings}); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.module, c.settings, got, c.want)
 		}
 	}
 }

@@ -35,6 +35,9 @@ type report struct {
 	nodes int
 }
 
+// formatVersion is the version of the JSON form. A change that is no addition raises it.
+const formatVersion = 2
+
 // operation is one operation of the report.
 type operation struct {
 	ID string `json:"id"`
@@ -132,7 +135,7 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
 		reported: map[key]bool{}, groups: map[string]*group{},
 	}
-	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
+	r.Version, r.Host, r.Skipped, r.only = formatVersion, o.host, in.skipped, in.only
 	r.Notes = in.notes
 	r.title = firstOf(o.files).File
 	if n := len(o.files); n > 1 {
