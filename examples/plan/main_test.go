@@ -427,6 +427,62 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// Nodes that are being deleted are named in one warning, if a forecast counts them.
+func TestNodesBeingDeleted(t *testing.T) {
+	text, err := os.ReadFile(fixtures + "nodes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted := func(name string) func(string) string {
+		return func(text string) string {
+			return strings.Replace(text, "      name: "+name+"\n", "      name: "+name+"\n      deletionTimestamp: 2026-11-26T21:09:11Z\n", 1)
+		}
+	}
+	one := deleted("gpu-a1")(string(text))
+	two := deleted("cpu-b1")(one)
+	if one == string(text) || two == one {
+		t.Fatal("the nodes are written in another way now")
+	}
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "apiVersion: v1\nkind: Node\nmetadata: {name: node-%04d, deletionTimestamp: 2026-11-26T21:09:11Z}\n---\n", i)
+	}
+	for _, c := range []struct {
+		nodes, args string
+		status      int
+		want        string // at the start of the message
+		places      int
+	}{
+		{string(text), "", sound, "", 0},
+		{one, "", sound, "1 of 8 nodes is being deleted: gpu-a1; ", 1},
+		{two, "--fail-on warning", unsound, "2 of 8 nodes are being deleted: gpu-a1, cpu-b1; ", 2},
+		{two, "--ignore NodeDeleting --fail-on warning", sound, "", 0},
+		{many.String(), "", sound, "1000 of 1000 nodes are being deleted: node-0000, node-0001, ", 20},
+	} {
+		file := t.TempDir() + "/nodes.yaml"
+		writeFile(t, file, c.nodes)
+		args := append([]string{fixtures + "demo1-location.yaml", "--nodes", file, "-o", "json"}, strings.Fields(c.args)...)
+		status, stdout, _ := plan("", args...)
+		var r report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		r.Problems = slices.DeleteFunc(r.Problems, func(p problem) bool { return p.Code != "NodeDeleting" })
+		if status != c.status || len(r.Problems) != min(len(c.want), 1) {
+			t.Errorf("%s: status %d, %+v", c.args, status, r.Problems)
+		}
+		for _, p := range r.Problems {
+			if p.Severity != "Warning" || p.Operation != nil || p.Field != "metadata.deletionTimestamp" || !strings.HasPrefix(p.Message, c.want) ||
+				len(p.Message) > 2000 || len(p.Places) != c.places || p.Places[0].File != file || p.Places[0].Line == 0 {
+				t.Errorf("%s: %+v, want %s", c.args, p, c.want)
+			}
+		}
+	}
+	if _, stdout, _ := plan(load("default", "a", "")+two, "-"); strings.Contains(stdout, "deleted") {
+		t.Errorf("without a forecast: %s", stdout)
+	}
+}
+
 // writeFile writes a file.
 func writeFile(t *testing.T, file, text string) {
 	t.Helper()

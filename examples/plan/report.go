@@ -569,6 +569,12 @@ func (r *reporter) place() {
 			add(f.problem, []int{i}, f.at)
 		}
 	}
+	if n := len(r.in.deleting); n > 0 && r.Completable != nil && !ignored(codeNodeDeleting) {
+		r.Problems = append(r.Problems, problem{
+			Code: codeNodeDeleting, Severity: dataflow.SeverityWarning, Field: deletionTimestamp, Message: r.in.describeDeleting(), Places: make([]place, n),
+		})
+		fields = append(fields, r.in.deleting...)
+	}
 	for i := range r.flows {
 		f := &r.flows[i]
 		f.faulty = slices.ContainsFunc(r.Operations[f.first:f.end], func(o operation) bool { return faulty[o.Ref] })
