@@ -147,9 +147,9 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-// printJUnit prints a test case for each operation, and for each document that could not be
-// read: it fails with the errors of the operation. Warnings are its output.
-func printJUnit(w io.Writer, r *report) error {
+// printJUnit prints a test case for each operation, and for each problem of no operation. It fails with
+// its errors, and with its warnings if they make the exit status 1; else these are its output.
+func printJUnit(w io.Writer, r *report, warningsFail bool) error {
 	suite := junitSuite{Name: "plan"}
 	byOperation, flows := map[dataflow.Ref]*junitCase{}, map[dataflow.Ref]bool{}
 	suite.Cases = make([]junitCase, 0, len(r.Operations)+len(r.Problems))
@@ -172,7 +172,7 @@ func printJUnit(w io.Writer, r *report) error {
 		}
 		line := printable(fmt.Sprintf("%s: %s: %s", p.at(), p.Code, p.text())) + "\n"
 		switch {
-		case p.Severity != dataflow.SeverityError:
+		case p.Severity != dataflow.SeverityError && !warningsFail:
 			c.Output += line
 		case c.Failure == nil:
 			c.Failure = &junitFailure{Message: printable(p.Message), Type: string(p.Code), Text: line}

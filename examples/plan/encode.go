@@ -22,7 +22,7 @@ func printers(o options, colour bool) map[string]func(io.Writer, *report) error 
 		"lines":    printLines,
 		"github":   printGitHub,
 		"markdown": func(w io.Writer, r *report) error { return printMarkdown(w, r, o.quiet) },
-		"junit":    printJUnit,
+		"junit":    func(w io.Writer, r *report) error { return printJUnit(w, r, o.failOn == "warning") },
 		"sarif":    printSARIF,
 	}
 }

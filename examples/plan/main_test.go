@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
@@ -424,6 +425,47 @@ func TestNotes(t *testing.T) {
 	}
 	if status, stdout, _ := plan("apiVersion: v1\nkind: List\nitems: []\n", fixtures+"stranding.yaml", "--nodes", fixtures+"nodes.yaml", "--pods", "-"); status != sound {
 		t.Error("an empty List of pods:", stdout)
+	}
+}
+
+// In JUnit, a problem fails its test case if it fails the program: an error always, and a warning with
+// --fail-on warning.
+func TestJUnitFailsWithTheProgram(t *testing.T) {
+	deleting := t.TempDir() + "/nodes.yaml"
+	writeFile(t, deleting, "apiVersion: v1\nkind: Node\nmetadata: {name: node-1, deletionTimestamp: 2026-11-26T21:09:11Z}\n")
+	for _, c := range []struct {
+		args     string
+		status   int
+		failures []string // by the code in them
+	}{
+		{fixtures + "demo1-location.yaml --fail-on warning", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on never", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on warning", unsound, []string{"Stranding", "InheritsNothing"}},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on warning --ignore Stranding,InheritsNothing", sound, nil},
+		{fixtures + "demo1-location.yaml --nodes " + deleting, sound, nil},
+		{fixtures + "demo1-location.yaml --nodes " + deleting + " --fail-on warning --ignore NoSuchLabel", unsound, []string{"NodeDeleting"}},
+		{"testdata/namespaces.yaml", unsound, []string{"Crashes"}},
+		{"testdata/namespaces.yaml --fail-on never", sound, []string{"Crashes"}},
+		{"testdata/namespaces.yaml --fail-on warning", unsound, []string{"Crashes"}},
+	} {
+		status, stdout, _ := plan("", append(strings.Fields(c.args), "-o", "junit")...)
+		var suite junitSuite
+		if err := xml.Unmarshal([]byte(stdout), &suite); err != nil {
+			t.Fatal(err)
+		}
+		var failures []string
+		for _, test := range suite.Cases {
+			if test.Failure != nil {
+				failures = append(failures, test.Failure.Type)
+				if !strings.Contains(test.Failure.Text, ": "+test.Failure.Type+": ") || test.Failure.Message == "" {
+					t.Errorf("%s: %+v", c.args, test.Failure)
+				}
+			}
+		}
+		if status != c.status || !slices.Equal(failures, c.failures) || suite.Failures != len(failures) {
+			t.Errorf("%s: status %d, failures %v of %d, want %v", c.args, status, failures, suite.Failures, c.failures)
+		}
 	}
 }
 
