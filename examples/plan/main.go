@@ -45,7 +45,7 @@ Examples:
                                       where each operation can run such that all others
                                       can, and where it would strand them
   PLAN flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
-                                      what follows once download ran on gpu-a1
+                                      where the others can run if download ran on gpu-a1
   PLAN flow.yaml --host fluid-main    what Fluid's main branch does not carry out
   PLAN flow.yaml -o github --fail-on warning
                                       in a GitHub workflow

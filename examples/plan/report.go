@@ -52,7 +52,7 @@ type operation struct {
 	State       dataflow.State   `json:"state"`   // empty if it, or an operation that it waits for, has an error
 	On          *dataflow.Ref    `json:"on"`      // the operation that it waits for, or that blocks it
 	NotLookedAt []string         `json:"notLookedAt,omitempty"`
-	Conflict    string           `json:"conflict"` // why it can never follow its source
+	Conflict    string           `json:"conflict"` // why it can never start: it cannot run where it must
 	Affinity    *corev1.Affinity `json:"affinity,omitempty"`
 	Missing     []string         `json:"missing,omitempty"`
 	Lookahead   *corev1.Affinity `json:"lookahead"`          // its own affinity, narrowed by the specs of its followers
