@@ -135,7 +135,7 @@ func TestClusterIsReadLikeFiles(t *testing.T) {
 	}
 	for _, p := range r.Problems {
 		codes[string(p.Code)+p.subject()]--
-		if p.at() != (place{File: "cluster"}) {
+		if p.at() != (source.Position{File: "cluster"}) {
 			t.Errorf("%s is at %v", p.Code, p.at())
 		}
 	}

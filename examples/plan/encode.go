@@ -1,28 +1,28 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// printers are the forms of the output.
-func printers(o options, colour bool) map[string]func(io.Writer, *report) error {
-	return map[string]func(io.Writer, *report) error{
-		"table":    func(w io.Writer, r *report) error { return printTable(w, r, colour, o.quiet) },
+// printers are the forms of the output. The writer keeps its error.
+func printers(o options, colour bool) map[string]func(*bufio.Writer, *report) error {
+	return map[string]func(*bufio.Writer, *report) error{
+		"table":    func(w *bufio.Writer, r *report) error { printTable(w, r, colour, o.quiet); return nil },
 		"json":     printJSON,
 		"yaml":     printYAML,
 		"mermaid":  printMermaid,
 		"html":     printHTML,
-		"lines":    printLines,
-		"github":   printGitHub,
-		"markdown": func(w io.Writer, r *report) error { return printMarkdown(w, r, o.quiet) },
-		"junit":    func(w io.Writer, r *report) error { return printJUnit(w, r, o.failOn == "warning") },
+		"lines":    func(w *bufio.Writer, r *report) error { printLines(w, r); return nil },
+		"github":   func(w *bufio.Writer, r *report) error { printGitHub(w, r); return nil },
+		"markdown": func(w *bufio.Writer, r *report) error { printMarkdown(w, r, o.quiet); return nil },
+		"junit":    func(w *bufio.Writer, r *report) error { return printJUnit(w, r, o.failOn == "warning") },
 		"sarif":    printSARIF,
 	}
 }
@@ -43,35 +43,34 @@ type list struct {
 }
 
 // printJSON prints the report as indented JSON.
-func printJSON(w io.Writer, r *report) error {
+func printJSON(w *bufio.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
 	text, err := encodeJSON(rest, "")
 	if err != nil {
 		return err
 	}
-	out := errorWriter{w: w}
 	for _, l := range r.lists() {
 		before, after, _ := bytes.Cut(text, []byte(`"`+l.name+`": null`))
-		out.write(before, []byte(`"`+l.name+`": [`))
+		fmt.Fprintf(w, "%s\"%s\": [", before, l.name)
 		for i := range l.n {
 			entry, err := encodeJSON(l.at(i), "    ")
 			if err != nil {
 				return err
 			}
 			if i > 0 {
-				out.write([]byte(","))
+				w.WriteString(",")
 			}
-			out.write([]byte("\n    "), bytes.TrimSuffix(entry, []byte("\n")))
+			fmt.Fprintf(w, "\n    %s", bytes.TrimSuffix(entry, []byte("\n")))
 		}
 		if l.n > 0 {
-			out.write([]byte("\n  "))
+			w.WriteString("\n  ")
 		}
-		out.write([]byte("]"))
+		w.WriteString("]")
 		text = after
 	}
-	out.write(text)
-	return out.err
+	w.Write(text)
+	return nil
 }
 
 func encodeJSON(v any, prefix string) ([]byte, error) {
@@ -118,31 +117,30 @@ func isControl(c rune) bool {
 }
 
 // printYAML prints the report as YAML, with the fields in the order of JSON.
-func printYAML(w io.Writer, r *report) error {
+func printYAML(w *bufio.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
 	text, err := encodeYAML(rest)
 	if err != nil {
 		return err
 	}
-	out := errorWriter{w: w}
 	for _, l := range r.lists() {
 		before, after, _ := bytes.Cut(text, []byte(l.name+": null"))
-		out.write(before, []byte(l.name+":"))
+		fmt.Fprintf(w, "%s%s:", before, l.name)
 		for i := range l.n {
 			entry, err := encodeYAML([]any{l.at(i)})
 			if err != nil {
 				return err
 			}
-			out.write([]byte("\n"), bytes.TrimSuffix(entry, []byte("\n")))
+			fmt.Fprintf(w, "\n%s", bytes.TrimSuffix(entry, []byte("\n")))
 		}
 		if l.n == 0 {
-			out.write([]byte(" []"))
+			w.WriteString(" []")
 		}
 		text = after
 	}
-	out.write(text)
-	return out.err
+	w.Write(text)
+	return nil
 }
 
 // encodeYAML encodes the JSON form of v, which is YAML already, in block style.
@@ -184,19 +182,3 @@ func inBlocks(n *yaml.Node) {
 		inBlocks(child)
 	}
 }
-
-// errorWriter writes until an error, which it keeps.
-type errorWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (w *errorWriter) write(pieces ...[]byte) {
-	for _, piece := range pieces {
-		if w.err == nil {
-			_, w.err = w.w.Write(piece)
-		}
-	}
-}
-
-func (w *errorWriter) printf(format string, args ...any) { w.write(fmt.Appendf(nil, format, args...)) }

@@ -18,6 +18,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -289,13 +290,13 @@ func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, e
 		ref := dataflow.Ref{Kind: dataflow.Kind(words[0]), Namespace: words[1], Name: words[2]}
 		op, ok := operations[ref]
 		if !ok {
-			return nil, fmt.Errorf("--ran %q: the input has no %s%s", flag, ref, hint(ref.String(), refNames(operations)))
+			return nil, fmt.Errorf("--ran %q: the input has no %s%s", flag, ref, typo.Hint(ref.String(), refNames(operations)...))
 		}
 		labels, ok := byName[node]
 		if !ok && len(in.nodes) == 0 {
 			return nil, fmt.Errorf("--ran %q: no nodes are known; name a file of nodes with --nodes", flag)
 		} else if !ok {
-			return nil, fmt.Errorf("--ran %q: no node %q%s", flag, node, hint(node, nodeNames(in.nodes)))
+			return nil, fmt.Errorf("--ran %q: no node %q%s", flag, node, typo.Hint(node, nodeNames(in.nodes)...))
 		}
 		if other, again := assumed[ref]; again {
 			return nil, fmt.Errorf("--ran %q: the operation ran on %q already; it runs on one node", flag, other)

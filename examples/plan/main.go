@@ -185,7 +185,7 @@ func (o *options) check() error {
 	var faults []error
 	accepted := func(flag, value string, values []string) {
 		if !slices.Contains(values, value) {
-			faults = append(faults, fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), hint(value, values)))
+			faults = append(faults, fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), typo.Hint(value, values...)))
 		}
 	}
 	accepted("--host", o.host, hosts())
@@ -217,9 +217,6 @@ func (o *options) check() error {
 	}
 	return errors.Join(faults...)
 }
-
-// hint returns a hint at the accepted word that is most similar to a rejected one.
-func hint(word string, accepted []string) string { return typo.Hint(word, accepted...) }
 
 // run is the program. It returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) int {
@@ -284,7 +281,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 		}
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	if err := errors.Join(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
+	if err := cmp.Or(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
 	switch {
@@ -303,7 +300,7 @@ func flagHint(flags *pflag.FlagSet, args []string) string {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if strings.HasPrefix(arg, "--") && flags.Lookup(name) == nil {
-			return hint(name, names)
+			return typo.Hint(name, names...)
 		}
 	}
 	return ""

@@ -555,13 +555,15 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// An error of the output is an error of the program.
+// An error of the output is an error of the program, once, also if the output is longer than its buffer.
 func TestOutputFails(t *testing.T) {
 	for _, format := range formats() {
-		var stderr bytes.Buffer
-		status := run([]string{"testdata/live.yaml", "-o", format}, strings.NewReader(""), failing{}, &stderr, true)
-		if status != unusable || stderr.String() != "plan: the disk is full\n" {
-			t.Errorf("%s: status %d, %q", format, status, stderr.String())
+		for file, stdin := range map[string]string{"testdata/live.yaml": "", "-": chain(300, "  nonsense: 1\n")} {
+			var stderr bytes.Buffer
+			status := run([]string{file, "-o", format}, strings.NewReader(stdin), failing{}, &stderr, true)
+			if status != unusable || stderr.String() != "plan: the disk is full\n" {
+				t.Errorf("%s of %s: status %d, %q", format, file, status, stderr.String())
+			}
 		}
 	}
 }

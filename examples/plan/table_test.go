@@ -134,6 +134,18 @@ func TestFlowWithAnErrorCannotComplete(t *testing.T) {
 	}
 }
 
+// A flow that can be stranded is said to be, also if the problem is not reported.
+func TestIgnoredStranding(t *testing.T) {
+	args := []string{fixtures + "stranding.yaml", "--nodes", fixtures + "nodes.yaml", "--ignore", "Stranding,InheritsNothing"}
+	for format, want := range map[string]string{
+		"table": "On 8 nodes, 1 of 1 flow can be stranded\n", "html": ": Can complete, but a wrong placement would strand it</title>",
+	} {
+		if status, stdout, _ := plan("", append(args, "-o", format)...); status != sound || !strings.Contains(stdout, want) {
+			t.Errorf("status %d; %q is not in\n%s", status, want, stdout)
+		}
+	}
+}
+
 // A picture names how many inputs it is of, and the namespaces if there are several.
 func TestPictureNamesItsInput(t *testing.T) {
 	stranding := fixtures + "stranding.yaml"

@@ -13,14 +13,20 @@ import (
 
 // Position is a place in a source.
 type Position struct {
-	File         string
-	Line, Column int // from 1, in characters, as YAML counts them; 0 is the whole line, or the whole source
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1; 0 is the whole source
+	Column int    `json:"column"` // from 1, in characters, as YAML counts them; 0 is the whole line
 }
 
 // String returns file:line:column, without what is 0 at the end.
 func (p Position) String() string {
 	s := fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 	return strings.TrimSuffix(strings.TrimSuffix(s, ":0"), ":0")
+}
+
+// Compare orders positions by file, line and column.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
 // Fault is something that cannot be read, or that kubectl refuses or ignores.
