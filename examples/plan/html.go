@@ -103,7 +103,7 @@ const (
 )
 
 func newPicture(r *report) *picture {
-	p := &picture{Title: printable(cmp.Or(r.title, "dataflow"))}
+	p := &picture{Title: printable(r.title)}
 	links := map[dataflow.Ref][]link{}
 	p.notes(r, links)
 
@@ -256,6 +256,9 @@ func (p *picture) notes(r *report, links map[dataflow.Ref][]link) {
 
 func (r *report) flowClass(f *flow) string {
 	class := "ok"
+	if f.strands {
+		class = "warning"
+	}
 	for i := f.first; i < f.end; i++ {
 		switch r.Operations[i].worst {
 		case dataflow.SeverityError:
