@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Position is a place in a source.
@@ -37,7 +39,7 @@ type Fault struct {
 }
 
 // Error starts with the position. It is no longer than 4 KiB.
-func (f *Fault) Error() string { return clip(f.Position.String()+": "+f.Err.Error(), 4<<10) }
+func (f *Fault) Error() string { return message.Cut(f.Position.String()+": "+f.Err.Error(), 4<<10) }
 
 // Unwrap returns Err.
 func (f *Fault) Unwrap() error { return f.Err }
@@ -55,14 +57,6 @@ type LimitError struct {
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d %s; divide it into documents, with --- between them", e.Most, e.What)
-}
-
-// clip shortens a text to so many bytes.
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most-len("…")], "") + "…"
-	}
-	return s
 }
 
 // Field is a field of an object. The path is that of a *field.Error, or "" for the object itself.
