@@ -27,47 +27,65 @@ func printers(o options, colour bool) map[string]func(*bufio.Writer, *report) er
 	}
 }
 
-// lists are the two lists of a report that may be long. They are encoded entry by entry: as a
-// whole, a million operations would take more memory than reading them.
-func (r *report) lists() []list {
-	return []list{
-		{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }},
-		{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }},
-	}
+// syntax is a form of a report as data. The two lists of a report that may be long are encoded entry by
+// entry: as a whole, a million operations would take more memory than reading them.
+type syntax struct {
+	encode, entry    func(v any) ([]byte, error)
+	null, empty      string // a list that is nil, and one without entries; %s is its name
+	open, next, done string // before the first entry, before another one, and after the last
 }
 
-type list struct {
-	name string
-	n    int
-	at   func(i int) any
-}
-
-// printJSON prints the report as indented JSON.
 func printJSON(w *bufio.Writer, r *report) error {
+	return syntax{
+		encode: func(v any) ([]byte, error) { return encodeJSON(v, "") },
+		entry:  func(v any) ([]byte, error) { return encodeJSON(v, "    ") },
+		null:   `"%s": null`, empty: `"%s": []`, open: "\"%s\": [\n    ", next: ",\n    ", done: "\n  ]",
+	}.print(w, r)
+}
+
+// printYAML prints the fields in the order of JSON.
+func printYAML(w *bufio.Writer, r *report) error {
+	return syntax{
+		encode: encodeYAML,
+		entry:  func(v any) ([]byte, error) { return encodeYAML([]any{v}) },
+		null:   "%s: null", empty: "%s: []", open: "%s:\n", next: "\n",
+	}.print(w, r)
+}
+
+func (s syntax) print(w *bufio.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
-	text, err := encodeJSON(rest, "")
+	text, err := s.encode(rest)
 	if err != nil {
 		return err
 	}
-	for _, l := range r.lists() {
-		before, after, _ := bytes.Cut(text, []byte(`"`+l.name+`": null`))
-		fmt.Fprintf(w, "%s\"%s\": [", before, l.name)
-		for i := range l.n {
-			entry, err := encodeJSON(l.at(i), "    ")
+	for _, list := range []struct {
+		name string
+		n    int
+		at   func(i int) any
+	}{
+		{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }},
+		{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }},
+	} {
+		before, after, _ := bytes.Cut(text, fmt.Appendf(nil, s.null, list.name))
+		text = after
+		w.Write(before)
+		if list.n == 0 {
+			fmt.Fprintf(w, s.empty, list.name)
+			continue
+		}
+		fmt.Fprintf(w, s.open, list.name)
+		for i := range list.n {
+			entry, err := s.entry(list.at(i))
 			if err != nil {
 				return err
 			}
 			if i > 0 {
-				w.WriteString(",")
+				w.WriteString(s.next)
 			}
-			fmt.Fprintf(w, "\n    %s", bytes.TrimSuffix(entry, []byte("\n")))
+			w.Write(bytes.TrimSuffix(entry, []byte("\n")))
 		}
-		if l.n > 0 {
-			w.WriteString("\n  ")
-		}
-		w.WriteString("]")
-		text = after
+		w.WriteString(s.done)
 	}
 	w.Write(text)
 	return nil
@@ -114,33 +132,6 @@ func isControl(c rune) bool {
 		return true
 	}
 	return false
-}
-
-// printYAML prints the report as YAML, with the fields in the order of JSON.
-func printYAML(w *bufio.Writer, r *report) error {
-	rest := *r
-	rest.Operations, rest.Problems = nil, nil
-	text, err := encodeYAML(rest)
-	if err != nil {
-		return err
-	}
-	for _, l := range r.lists() {
-		before, after, _ := bytes.Cut(text, []byte(l.name+": null"))
-		fmt.Fprintf(w, "%s%s:", before, l.name)
-		for i := range l.n {
-			entry, err := encodeYAML([]any{l.at(i)})
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "\n%s", bytes.TrimSuffix(entry, []byte("\n")))
-		}
-		if l.n == 0 {
-			w.WriteString(" []")
-		}
-		text = after
-	}
-	w.Write(text)
-	return nil
 }
 
 // encodeYAML encodes the JSON form of v, which is YAML already, in block style.
