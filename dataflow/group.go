@@ -57,7 +57,6 @@ func (fc *Forecast) tellApart(i int32, p *partition) {
 	}
 	p.refineBy(a.admitted)
 	p.refineBy(a.possible)
-	p.refineBy(fc.completing[i])
 	if fc.Completable() {
 		p.refineBy(fc.feasible[i])
 		for _, s := range fc.stranding(i) {

@@ -250,6 +250,53 @@ func TestGroupsTellShortagesApart(t *testing.T) {
 	}
 }
 
+// Nodes are told apart by each kind of reason, and by no more.
+func TestGroupsByReason(t *testing.T) {
+	node := func(name string, rack string, change ...func(*corev1.Node)) corev1.Node {
+		return nodeLike(name, append(change, labelled("rack", rack))...)
+	}
+	ranInRack1 := map[dataflow.Ref]dataflow.Observation{ref("s"): {Phase: dataflow.Complete, Labels: topology.NewLabelSet(map[string]string{"rack": "1"})}}
+	after := []dataflow.Operation{changed(load("s"), exposing("rack")), changed(load("a", "s"), by("rack"))}
+	but := func(names ...string) func(dataflow.Operation, *corev1.Node) bool {
+		return func(_ dataflow.Operation, n *corev1.Node) bool { return !slices.Contains(names, n.Name) }
+	}
+	three := []corev1.Node{node("n1", "1"), node("n2", "2"), node("n3", "3")}
+	for _, c := range []struct {
+		name  string
+		ops   []dataflow.Operation
+		nodes []corev1.Node
+		opts  dataflow.ForecastOptions
+		want  string
+	}{
+		{"the caller, or the source", after, three, dataflow.ForecastOptions{Seen: ranInRack1, Admit: but("n2")}, "[n1] [n2] [n3]"},
+		{"the source, or the whole flow", append(slices.Clone(after), changed(load("b", "a"), by(), selecting("type", "TPU"))), three, dataflow.ForecastOptions{Seen: ranInRack1}, "[n1] [n2 n3]"},
+		{"different followers", []dataflow.Operation{load("a"), changed(load("b", "a"), by()), changed(load("c", "a"), by())}, three,
+			dataflow.ForecastOptions{Admit: func(op dataflow.Operation, n *corev1.Node) bool {
+				return op.Ref.Name == "a" || op.Ref.Name == "b" && n.Name != "n1" || op.Ref.Name == "c" && n.Name != "n2"
+			}}, "[n1] [n2] [n3]"},
+		{"where the source cannot run", []dataflow.Operation{changed(load("a"), exposing("rack"), selecting("type", "GPU")), changed(load("b", "a"), by("rack")), changed(load("c", "b"), by(), requests("cpu", "2"))},
+			[]corev1.Node{node("n1", "1", labelled("type", "GPU")), node("n2", "2"), node("n3", "2")}, dataflow.ForecastOptions{}, "[n1] [n2 n3]"},
+	} {
+		index := mustIndex(t, c.nodes, nil)
+		refusing, err := mustFlow(t, c.ops...).Forecast(index, dataflow.ForecastOptions{Seen: c.opts.Seen, Admit: but("n1", "n3")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refusing.Groups() // what a caller refuses is no reason in another forecast
+		fc, err := mustFlow(t, c.ops...).Forecast(index, c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range fc.Groups() {
+			got = append(got, fmt.Sprint(g.Names))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: groups %v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
 // What the nodes are to operations with the same constraints is found once for all flows on an
 // index: the groups of the second flow cost no step for the reason of each node.
 func TestGroupsShareWork(t *testing.T) {
