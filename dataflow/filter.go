@@ -27,12 +27,14 @@ type pod struct {
 type filtered struct {
 	pod
 	uncordoned, named, tolerated, selected, matching, fitting nodeindex.Set
+
+	refused *refusedNodes
 }
 
 // filter applies the filters to a pod.
 func (n *NodeIndex) filter(p pod, selectorIdentity, tolerationsIdentity []byte) filtered {
 	all := n.index.All()
-	f := filtered{pod: p, uncordoned: all, named: all}
+	f := filtered{pod: p, uncordoned: all, named: all, refused: new(refusedNodes)}
 	f.selected = n.selected.Get(selectorIdentity, func() nodeindex.Set { return n.index.Matching([]nodeselector.Term{p.selector}) })
 	f.matching = n.index.Matching(p.terms) // not kept: pods with the same terms mostly are the same in all else
 	if p.nodeName != "" {
@@ -87,7 +89,7 @@ func (fc *Forecast) filters(i int32) []filter {
 	}
 	return []filter{
 		{VerdictCordon, a.uncordoned, constant("cordoned"), nil, constant("cordon"), "", "uncordon"},
-		{VerdictNodeName, a.named, constant(fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName))), nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
+		{VerdictNodeName, a.named, func(int) string { return fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName)) }, nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
 		{VerdictTaint, a.tolerated, fc.untolerated(a), nil, fc.taintKey(a), tolerations, "remove the taint of"},
 		{VerdictSelector, a.selected, constant("not matched by its node selector"), fc.unselected(a), constant(""), ".nodeSelector", "change its node selector, or the labels of"},
 		{VerdictAffinity, a.matching, constant("not matched by its affinity"), fc.unmatched(a), constant(""), ".affinity", "change its affinity, or the labels of"},
@@ -101,12 +103,16 @@ func (fc *Forecast) filters(i int32) []filter {
 func (fc *Forecast) inheritedFilter(i int32) filter {
 	inherited := &fc.admission[i].inherited
 	source := inherited.source.String()
-	if inherited.gone != "" {
-		text := fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone))
-		return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again"}
+	f := filter{verdict: VerdictSource, pass: inherited.nodes, field: strategyField, fix: "run " + source + " again, or label a node"}
+	f.summary = func(int) string {
+		return fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
 	}
-	text := fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
-	return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again, or label a node"}
+	f.label = func(int) string { return "← " + fc.nameBeside(i, inherited.source) }
+	if inherited.gone != "" {
+		f.fix = "run " + source + " again"
+		f.summary = constant(fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone)))
+	}
+	return f
 }
 
 // constant returns a text that is the same for every node.

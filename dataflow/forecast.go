@@ -43,6 +43,7 @@ type NodeIndex struct {
 	index    *nodeindex.Index
 	labels   *nodeindex.Labels
 	capacity *nodeindex.Capacity
+	idle     *nodeindex.Capacity // if no pod ran
 
 	tested                                     nodeindex.Memo[tested] // by identity
 	selected, tolerated, uncordoned, inherited nodeindex.Memo[nodeindex.Set]
@@ -63,7 +64,7 @@ func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*Node
 	if len(faults) > 0 {
 		return nil, fielderror.Join(faults)
 	}
-	return &NodeIndex{list: nodes, index: index, labels: index.Labels(), capacity: nodeindex.NewCapacity(nodes, used)}, nil
+	return &NodeIndex{list: nodes, index: index, labels: index.Labels(), capacity: nodeindex.NewCapacity(nodes, used), idle: nodeindex.NewCapacity(nodes, nil)}, nil
 }
 
 // Forecast says where operations can run such that the whole flow can complete. It is
@@ -74,6 +75,7 @@ type Forecast struct {
 	flow        *Flow
 	nodes       *NodeIndex
 	constraints []constraint
+	order       []int32   // of the operations, each after its source
 	followers   [][]int32 // for each operation, those with a constraint on it
 	admission   []admission
 
@@ -129,12 +131,12 @@ func (f *Flow) Forecast(nodes *NodeIndex, options ForecastOptions) (*Forecast, e
 		return nil, err
 	}
 
-	fc := &Forecast{flow: f, nodes: nodes, admission: admissions, unlabelled: map[int32][]string{}}
+	fc := &Forecast{flow: f, nodes: nodes, order: order, admission: admissions, unlabelled: map[int32][]string{}}
 	fc.constrain(colocations, nodes.index)
-	fc.bottomUp(order)
+	fc.bottomUp()
 	fc.impossible = fc.failing()
 	if fc.Completable() {
-		fc.topDown(order)
+		fc.topDown()
 	}
 	return fc, nil
 }
@@ -159,12 +161,12 @@ func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) 
 
 // bottomUp computes, from the leaves to the roots, the nodes from which each operation and
 // its whole subtree can be placed: each follower on some node that agrees.
-func (fc *Forecast) bottomUp(order []int32) {
-	fc.completing = make([]nodeindex.Set, len(order))
+func (fc *Forecast) bottomUp() {
+	fc.completing = make([]nodeindex.Set, len(fc.order))
 	for i := range fc.completing {
 		fc.completing[i] = fc.admission[i].possible
 	}
-	for _, i := range slices.Backward(order) {
+	for _, i := range slices.Backward(fc.order) {
 		if source := fc.constraints[i].source; source != none {
 			fc.completing[source] = fc.completing[source].Intersection(fc.sourceNodes(i))
 		}
@@ -173,9 +175,9 @@ func (fc *Forecast) bottomUp(order []int32) {
 
 // topDown keeps, from the roots to the leaves, the nodes that agree with a feasible node of
 // the source.
-func (fc *Forecast) topDown(order []int32) {
-	fc.feasible = make([]nodeindex.Set, len(order))
-	for _, i := range order {
+func (fc *Forecast) topDown() {
+	fc.feasible = make([]nodeindex.Set, len(fc.order))
+	for _, i := range fc.order {
 		fc.feasible[i] = fc.completing[i].Intersection(fc.reachable(i))
 	}
 }

@@ -2,8 +2,10 @@ package dataflow
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
@@ -29,88 +31,98 @@ func (fc *Forecast) Groups() []Group {
 	if fc == nil || fc.nodes == nil || len(fc.nodes.list) == 0 {
 		return nil
 	}
-	p := partition{class: make([]int32, len(fc.nodes.list))}
-	p.refine(func(node int) string { return fc.nodes.list[node].Labels[topology.Zone] })
-	seen := map[any]bool{}
+	p := newPartition(fc.nodes.index.Values(topology.Zone))
+	p.known[&fc.nodes.index.All()[0]] = true
 	for i := range int32(len(fc.admission)) {
-		fc.tellApart(i, &p, seen)
+		fc.tellApart(i, p)
 	}
-	return fc.groups(&p)
+	return fc.groups(p)
 }
 
-// tellApart refines a partition of the nodes by what they are to an operation. seen holds
-// the sets by which it was refined already.
-func (fc *Forecast) tellApart(i int32, p *partition, seen map[any]bool) {
+// tellApart refines a partition of the nodes by what they are to an operation.
+func (fc *Forecast) tellApart(i int32, p *partition) {
 	a := &fc.admission[i]
-	by := func(set nodeindex.Set) {
-		if !seen[&set[0]] {
-			seen[&set[0]] = true
-			p.refine(func(node int) string { return membership(set.Has(node)) })
-		}
-	}
 	switch {
 	case a.failed:
 		return
 	case a.settled:
-		by(a.possible)
+		p.refineBy(a.possible)
 		return
 	}
-	filters := append(fc.filters(i), fc.inheritedFilter(i))
-	var same [8]*uint64 // operations with the same constraints share their sets
-	for f := range filters {
-		same[f] = &filters[f].pass[0]
+	if !p.refused[a.refused] {
+		p.refused[a.refused] = true
+		for _, nodes := range fc.refusedNodes(i) {
+			p.refine(nodes.All())
+		}
 	}
-	if !seen[same] {
-		seen[same] = true
-		p.refine(func(node int) string {
-			for _, f := range filters {
-				if !f.pass.Has(node) {
-					return f.summary(node)
-				}
-			}
-			return ""
-		})
-	}
-	by(fc.completing[i])
+	p.refineBy(a.admitted)
+	p.refineBy(a.possible)
 	if fc.Completable() {
-		by(fc.feasible[i])
+		p.refineBy(fc.feasible[i])
 		for _, s := range fc.stranding(i) {
-			p.refine(func(node int) string { return membership(s.nodes.Has(int32(node))) })
+			p.refine(s.nodes.All())
 		}
 	}
 }
 
-func membership(in bool) string {
-	if in {
-		return "in"
-	}
-	return ""
+// refusedNodes holds the nodes that the filters refuse to all operations with the same constraints: a
+// set for each reason. They are found when first asked for.
+type refusedNodes struct {
+	once sync.Once
+	sets []nodeindex.SparseSet
+}
+
+func (fc *Forecast) refusedNodes(i int32) []nodeindex.SparseSet {
+	r := fc.admission[i].refused
+	r.once.Do(func() {
+		nodes := fc.nodes.index.All()
+		for _, f := range fc.filters(i) {
+			if f.verdict == VerdictCaller { // which is no constraint of the operation
+				continue
+			}
+			byReason := map[string][]int32{}
+			for node := range nodes.Difference(f.pass).All() {
+				reason := f.summary(node)
+				byReason[reason] = append(byReason[reason], int32(node))
+			}
+			for _, refused := range byReason {
+				r.sets = append(r.sets, nodeindex.NewSparseSet(refused))
+			}
+			nodes = nodes.Intersection(f.pass)
+		}
+	})
+	return r.sets
 }
 
 // groups returns the classes of a partition as groups.
 func (fc *Forecast) groups(p *partition) []Group {
-	members := make([][]int, p.classes)
-	for node, class := range p.class {
-		members[class] = append(members[class], node)
+	var members [][]int32 // by group
+	groupOf := map[int]int{}
+	for _, node := range fc.nodes.index.ByName() {
+		g, ok := groupOf[p.class[node]]
+		if !ok {
+			g = len(members)
+			groupOf[p.class[node]], members = g, append(members, nil)
+		}
+		members[g] = append(members[g], node)
 	}
 	keys := fc.flow.usedKeys()
-	groups := make([]Group, 0, len(members))
-	for _, nodes := range members {
-		g := Group{Count: len(nodes), Zone: fc.nodes.list[nodes[0]].Labels[topology.Zone]}
-		common := topology.NewLabelSet(fc.nodes.list[nodes[0]].Labels).Only(keys...)
-		for _, node := range nodes {
-			g.Names = append(g.Names, fc.nodes.list[node].Name)
-			var shared []string
-			for key, value := range common.All() {
-				if v, ok := fc.nodes.list[node].Labels[key]; ok && v == value {
-					shared = append(shared, key)
-				}
-			}
-			common = common.Only(shared...)
+	groups := make([]Group, len(members))
+	for i, nodes := range members {
+		labels := fc.nodes.list[nodes[0]].Labels
+		g := Group{Count: len(nodes), Zone: labels[topology.Zone], Names: make([]string, len(nodes))}
+		for at, node := range nodes {
+			g.Names[at] = fc.nodes.list[node].Name
 		}
-		slices.Sort(g.Names)
-		g.Labels = common
-		groups = append(groups, g)
+		common := map[string]string{}
+		for _, key := range keys {
+			values := fc.nodes.index.Values(key)
+			if value, ok := labels[key]; ok && !slices.ContainsFunc(nodes, func(node int32) bool { return values[node] != values[nodes[0]] }) {
+				common[key] = value
+			}
+		}
+		g.Labels = topology.NewLabelSet(common)
+		groups[i] = g
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Names[0], b.Names[0])) })
 	return groups
@@ -141,27 +153,42 @@ func (f *Flow) usedKeys() []string {
 	return slices.Sorted(maps.Keys(used))
 }
 
-// partition is a partition of the nodes into classes, numbered from 0.
+// partition is a partition of the nodes into classes.
 type partition struct {
-	class   []int32 // for each node
-	classes int32
+	class []int // for each node, the number of its class
+	next  int   // above all numbers
+
+	// The sets, and the refused nodes, by which it was refined already.
+	known   map[*uint64]bool
+	refused map[*refusedNodes]bool
 }
 
-// refine splits every class by a property of its nodes.
-func (p *partition) refine(property func(node int) string) {
-	type part struct {
-		class    int32
-		property string
+// newPartition returns the partition of the nodes by a number for each.
+func newPartition(numbers []int32) *partition {
+	p := &partition{make([]int, len(numbers)), len(numbers), map[*uint64]bool{}, map[*refusedNodes]bool{}}
+	for node, number := range numbers {
+		p.class[node] = int(number)
 	}
-	parts := map[part]int32{}
-	for node, class := range p.class {
-		key := part{class, property(node)}
-		number, ok := parts[key]
+	return p
+}
+
+// refineBy splits every class by a set. Operations with the same constraints share their sets.
+func (p *partition) refineBy(set nodeindex.Set) {
+	if !p.known[&set[0]] {
+		p.known[&set[0]] = true
+		p.refine(set.All())
+	}
+}
+
+// refine splits every class into the given nodes and all others.
+func (p *partition) refine(nodes iter.Seq[int]) {
+	part := map[int]int{} // by class, the number of the part with the given nodes
+	for node := range nodes {
+		number, ok := part[p.class[node]]
 		if !ok {
-			number = int32(len(parts))
-			parts[key] = number
+			number, p.next = p.next, p.next+1
+			part[p.class[node]] = number
 		}
 		p.class[node] = number
 	}
-	p.classes = int32(len(parts))
 }

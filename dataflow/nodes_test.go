@@ -22,7 +22,7 @@ func printed(f *dataflow.Flow, fc *dataflow.Forecast, err error) string {
 	if err != nil {
 		return err.Error()
 	}
-	text := fmt.Sprintln(fc.Completable(), fc.Impossible(), fc.Problems())
+	text := fmt.Sprintln(fc.Completable(), fc.Impossible(), fc.Problems(), fc.Groups())
 	for op := range f.Operations() {
 		narrowed, err := fc.Affinity(op.Ref)
 		text += fmt.Sprintln(op.Ref, fc.Nodes(op.Ref), fc.Strands(op.Ref), fc.Reason(op.Ref), narrowed, err)

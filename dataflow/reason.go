@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
@@ -54,6 +55,7 @@ func (fc *Forecast) Problems() []Problem {
 	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
 		problems = append(problems, Problem{code, severity, fc.ref(i), field, message.Text(fmt.Sprintf(format, args...)), nil})
 	}
+	idle := sync.OnceValue(fc.idle)
 	for i := range int32(len(fc.admission)) {
 		a := &fc.admission[i]
 		if fc.isImpossible(i) {
@@ -74,6 +76,9 @@ func (fc *Forecast) Problems() []Problem {
 		}
 		if fc.Completable() && len(fc.stranding(i)) > 0 {
 			field, step := fc.adviseNarrowing(i)
+			if slices.ContainsFunc(fc.stranding(i), func(s stranding) bool { return s.nodes.Intersects(idle()[i]) }) {
+				step += "; this holds only as long as the free resources do not change"
+			}
 			report(i, CodeStranding, SeverityWarning, field, "%s; %s", fc.describeStrands(i), step)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -288,4 +289,93 @@ func TestALabelThatNoNodeHas(t *testing.T) {
 			}
 		}
 	}
+}
+
+const whileFree = "; this holds only as long as the free resources do not change"
+
+// The advice against stranding says that it rests on the free resources if it does: without the pods
+// that run, the operation could run on one of the nodes on which it strands its followers.
+func TestAdviceThatRestsOnFreeResources(t *testing.T) {
+	room := func(name string, gpus string, change ...func(*corev1.Node)) corev1.Node {
+		return nodeLike(name, append(change, allocatable("8", "9"), func(n *corev1.Node) { n.Status.Allocatable["nvidia.com/gpu"] = resource.MustParse(gpus) })...)
+	}
+	two := []corev1.Node{room("n1", "1"), room("n2", "1")}
+	busy := map[string]corev1.ResourceList{"n1": {"cpu": resource.MustParse("6")}}
+	follower := changed(load("b", "a"), by(), requests("cpu", "4"))
+	for _, c := range []struct {
+		name  string
+		nodes []corev1.Node
+		used  map[string]corev1.ResourceList
+		ops   []dataflow.Operation
+		opts  dataflow.ForecastOptions
+		want  string // after the message
+	}{
+		{"a follower does not fit", two, busy, []dataflow.Operation{load("a"), follower}, dataflow.ForecastOptions{},
+			`{key: kubernetes.io/hostname, operator: In, values: ["n2"]}` + whileFree},
+		{"a follower of the follower does not fit", two, busy, []dataflow.Operation{load("a"), changed(load("b", "a"), by()), changed(load("c", "b"), by(), requests("cpu", "4"))}, dataflow.ForecastOptions{},
+			`{key: kubernetes.io/hostname, operator: In, values: ["n2"]}` + whileFree},
+		{"of a backup", two, busy, []dataflow.Operation{changed(load("a"), kind(dataflow.DataBackup)), changed(follower, afterKind(dataflow.DataBackup))}, dataflow.ForecastOptions{},
+			"give its pod the affinity of the forecast" + whileFree},
+		{"the node is too small", []corev1.Node{room("n1", "0"), room("n2", "1")}, busy, []dataflow.Operation{load("a"), changed(load("b", "a"), by(), requests("nvidia.com/gpu", "1"))}, dataflow.ForecastOptions{},
+			`values: ["n2"]}`},
+		{"the follower selects another node", []corev1.Node{room("n1", "1"), room("n2", "1", labelled("type", "GPU"))}, busy, []dataflow.Operation{load("a"), changed(follower, selecting("type", "GPU"))}, dataflow.ForecastOptions{},
+			`{key: type, operator: In, values: ["GPU"]}`},
+		{"the caller refuses the follower", two, busy, []dataflow.Operation{load("a"), changed(load("b", "a"), by())},
+			dataflow.ForecastOptions{Admit: func(op dataflow.Operation, n *corev1.Node) bool { return op.Ref.Name == "a" || n.Name == "n2" }},
+			`values: ["n2"]}`},
+		{"the source has run", two, busy, []dataflow.Operation{load("s"), changed(load("a", "s"), by("type")), follower},
+			dataflow.ForecastOptions{Seen: map[dataflow.Ref]dataflow.Observation{ref("s"): {Phase: dataflow.Complete, Node: "n2", Labels: topology.NewLabelSet(map[string]string{"type": "CPU"})}}},
+			`values: ["n2"]}` + whileFree},
+	} {
+		fc, err := mustFlow(t, c.ops...).Forecast(mustIndex(t, c.nodes, c.used), c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := fc.Problems(); len(problems) != 1 || problems[0].Code != dataflow.CodeStranding || !strings.HasSuffix(problems[0].Message, c.want) {
+			t.Errorf("%s: %v, want %s", c.name, problems, c.want)
+		}
+	}
+
+	said, silent := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		nodes, used := []corev1.Node{}, map[string]corev1.ResourceList{}
+		for _, name := range []string{"n1", "n2", "n3"} {
+			nodes = append(nodes, room(name, rapid.SampledFrom([]string{"0", "1"}).Draw(t, "gpus"), labelled("rack", rapid.SampledFrom([]string{"1", "2"}).Draw(t, "rack"))))
+			used[name] = corev1.ResourceList{"cpu": resource.MustParse(rapid.SampledFrom([]string{"0", "6"}).Draw(t, "used"))}
+		}
+		ops := []dataflow.Operation{load("op-0")}
+		for i := range rapid.IntRange(1, 4).Draw(t, "followers") {
+			source := fmt.Sprint("op-", rapid.IntRange(0, i).Draw(t, "source"))
+			op := changed(load(fmt.Sprint("op-", i+1), source), by(), requests("cpu", rapid.SampledFrom([]string{"1", "4"}).Draw(t, "cpu")), requests("nvidia.com/gpu", rapid.SampledFrom([]string{"0", "0", "1"}).Draw(t, "gpu")))
+			if rapid.Bool().Draw(t, "by rack") {
+				op = changed(op, by("rack"), func(op *dataflow.Operation) { op.Exposes = []string{"rack"} })
+			}
+			ops[slices.IndexFunc(ops, func(op dataflow.Operation) bool { return op.Ref.Name == source })].Exposes = []string{"rack"}
+			ops = append(ops, op)
+		}
+		f := mustFlow(t, ops...)
+		fc, err := f.Forecast(mustIndex(t, nodes, used), dataflow.ForecastOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle := mustForecast(t, f, nodes, dataflow.ForecastOptions{})
+		for _, p := range fc.Problems() {
+			if p.Code != dataflow.CodeStranding {
+				continue
+			}
+			want := slices.ContainsFunc(fc.Strands(p.Operation), func(s dataflow.Strand) bool { return idle.Verdict(p.Operation, s.Node) == dataflow.VerdictFeasible })
+			if got := strings.HasSuffix(p.Message, whileFree); got != want {
+				t.Fatalf("%v, want %v: %v on %v with %v", p, want, ops, nodes, used)
+			}
+			if want {
+				said++
+			} else {
+				silent++
+			}
+		}
+	})
+	if min(said, silent) == 0 {
+		t.Errorf("said %d times, and not said %d times", said, silent)
+	}
+	t.Log(said, silent)
 }

@@ -58,6 +58,22 @@ func (fc *Forecast) stranding(i int32) []stranding {
 	return fc.strands[i]
 }
 
+// idle returns, for each operation of a completable flow, the nodes on which it and all operations of
+// its subtree could run if no pod used resources. The caller's test is taken to admit the nodes that
+// it was not asked about. What an operation inherits of one that has run is left out: it keeps the
+// operation from no node that strands it.
+func (fc *Forecast) idle() []nodeindex.Set {
+	idle := Forecast{constraints: fc.constraints, order: fc.order, admission: slices.Clone(fc.admission)}
+	for i := range idle.admission {
+		a := &idle.admission[i]
+		refused := a.filtered.admitted().Difference(a.admitted)
+		a.fitting = fc.nodes.idle.Fitting(a.demands)
+		a.possible = a.filtered.admitted().Difference(refused)
+	}
+	idle.bottomUp()
+	return idle.completing
+}
+
 // strandSolver finds, for each node that strands an operation, the nearest follower that can
 // then no longer run. Operations are ranked breadth-first; one ranking serves all, because
 // each operation has at most one source. On a node that is not possible for an operation,

@@ -29,17 +29,14 @@ const (
 )
 
 // Verdict returns what the node with the given name is to the operation.
-func (fc *Forecast) Verdict(ref Ref, node string) Verdict {
-	verdict, _, _ := fc.verdict(ref, node)
-	return verdict
-}
+func (fc *Forecast) Verdict(ref Ref, node string) Verdict { return fc.judge(ref, node).verdict }
 
 // Label returns the verdict in a few words, for a cell of a table: "taint nvidia.com/gpu",
 // "nvidia.com/gpu 0 of 1", "blocks train", "← fetch". It is empty for a feasible node, and for
-// one that does not match the operation's node selector or required node affinity.
+// one that does not match the operation's node selector or required node affinity. An operation
+// of another namespace is named with it: "← team-b/fetch".
 func (fc *Forecast) Label(ref Ref, node string) string {
-	_, _, label := fc.verdict(ref, node)
-	return label
+	return message.Excerpt(message.Text(fc.judge(ref, node).label()))
 }
 
 // Why says why the operation cannot run on the node with the given name such that the whole
@@ -47,52 +44,68 @@ func (fc *Forecast) Label(ref Ref, node string) string {
 // names the first filter of kube-scheduler that refuses the node, with its detail, or else
 // the operation because of which the node is not feasible.
 func (fc *Forecast) Why(ref Ref, node string) string {
-	_, reason, _ := fc.verdict(ref, node)
-	return reason
+	return message.Text(fc.judge(ref, node).reason())
 }
 
-func (fc *Forecast) verdict(ref Ref, node string) (verdict Verdict, reason, label string) {
-	verdict, reason, label = fc.judge(ref, node)
-	return verdict, message.Text(reason), message.Excerpt(message.Text(label))
+// judgement is a verdict with its texts, which are made when they are asked for.
+type judgement struct {
+	verdict       Verdict
+	reason, label func() string
 }
 
-func (fc *Forecast) judge(ref Ref, node string) (verdict Verdict, reason, label string) {
+func (fc *Forecast) judge(ref Ref, node string) judgement {
 	i := fc.find(ref)
 	if i == none {
-		return VerdictUnknown, fc.unknown(ref).Error(), "unknown"
+		return judgement{VerdictUnknown, fc.unknown(ref).Error, lazily("unknown")}
 	}
 	n, ok := fc.nodes.index.Find(node)
 	if !ok {
-		return VerdictUnknown, fmt.Sprintf("%q is not among the nodes", message.Excerpt(node)), "unknown"
+		return judgement{VerdictUnknown, lazily("%q is not among the nodes", message.Excerpt(node)), lazily("unknown")}
 	}
 	a := &fc.admission[i]
 	switch {
 	case a.failed:
-		return VerdictStarted, "it failed", "failed"
+		return judgement{VerdictStarted, lazily("it failed"), lazily("failed")}
 	case a.settled && !a.possible.Has(n):
-		where := "on a node that is not known, or not among the nodes"
-		if !a.possible.Empty() {
-			where = "on " + fc.listNodes(a.possible)
-		}
-		return VerdictStarted, "it has already run, " + where, "ran elsewhere"
-	}
-	if !a.settled && !a.possible.Has(n) {
+		return judgement{VerdictStarted, func() string {
+			if a.possible.Empty() {
+				return "it has already run, on a node that is not known, or not among the nodes"
+			}
+			return "it has already run, on " + fc.listNodes(a.possible)
+		}, lazily("ran elsewhere")}
+	case !a.settled && !a.possible.Has(n):
 		f := fc.refusing(i, n)
-		return f.verdict, f.why(n), f.label(n)
-	}
-	switch c := fc.constraints[i]; {
+		return judgement{f.verdict, func() string { return f.why(n) }, func() string { return f.label(n) }}
 	case !fc.Completable():
-		at := fc.refs(fc.impossible)
-		return VerdictFlow, "the flow cannot complete: it fails at " + listNames(at, len(at)), "flow fails"
+		return judgement{VerdictFlow, func() string {
+			at := fc.refs(fc.impossible)
+			return "the flow cannot complete: it fails at " + listNames(at, len(at))
+		}, lazily("flow fails")}
+	case fc.feasible[i].Has(n):
+		return judgement{VerdictFeasible, lazily(""), lazily("")}
 	case !fc.reachable(i).Has(n):
-		return VerdictSource, fmt.Sprintf("it must run where %s does by %s, and that cannot run there", fc.ref(c.source), strings.Join(c.keys, ", ")), "← " + message.Printable(fc.ref(c.source).Name)
+		c := fc.constraints[i]
+		return judgement{VerdictSource, func() string {
+			return fmt.Sprintf("it must run where %s does by %s, and that cannot run there", fc.ref(c.source), strings.Join(c.keys, ", "))
+		}, lazily("← %s", fc.nameBeside(i, fc.ref(c.source)))}
 	}
-	for _, s := range fc.stranding(i) {
-		if s.nodes.Has(int32(n)) {
-			return VerdictStrands, fmt.Sprintf("it would leave no node for %s", fc.ref(s.blocks)), "blocks " + message.Printable(fc.ref(s.blocks).Name)
-		}
+	strands := fc.stranding(i)
+	blocks := fc.ref(strands[slices.IndexFunc(strands, func(s stranding) bool { return s.nodes.Has(int32(n)) })].blocks)
+	return judgement{VerdictStrands, lazily("it would leave no node for %s", blocks), lazily("blocks %s", fc.nameBeside(i, blocks))}
+}
+
+// lazily returns a function that formats a text.
+func lazily(format string, args ...any) func() string {
+	return func() string { return fmt.Sprintf(format, args...) }
+}
+
+// nameBeside names another operation in a label of the i-th: by its name, with the namespace if that
+// is another one.
+func (fc *Forecast) nameBeside(i int32, other Ref) string {
+	if other.Namespace == fc.ref(i).Namespace {
+		return message.Printable(other.Name)
 	}
-	return VerdictFeasible, "", ""
+	return message.Printable(other.Namespace) + "/" + message.Printable(other.Name)
 }
 
 // refusing returns the first filter that refuses a node that is not possible for an operation.

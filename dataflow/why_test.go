@@ -3,12 +3,14 @@ package dataflow_test
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"pgregory.net/rapid"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -130,8 +132,8 @@ func TestVerdictOfUnknownOperationsAndNodes(t *testing.T) {
 	}
 }
 
-// Groups are a partition of the nodes. The nodes of a group have the same zone, and the same
-// verdict for every operation.
+// Groups are a partition of the nodes. The nodes of a group have the same zone, and for every
+// operation the same verdict for the same kind of reason.
 func TestGroupsTellNodesApart(t *testing.T) {
 	manyWorlds(t, 30, func(t *rapid.T, w *world) {
 		fc := w.forecast(t)
@@ -154,7 +156,7 @@ func TestGroupsTellNodesApart(t *testing.T) {
 					}
 				}
 				for _, op := range w.ops {
-					if a, b := fc.Verdict(op.Ref, first.Name), fc.Verdict(op.Ref, name); a != b {
+					if a, b := kindOfReason(fc, op.Ref, first.Name), kindOfReason(fc, op.Ref, name); a != b {
 						t.Fatalf("%v: %s on %s, %s on %s, which are one group of\n%v", op.Ref, a, first.Name, b, name, w)
 					}
 				}
@@ -170,6 +172,18 @@ func TestGroupsTellNodesApart(t *testing.T) {
 			t.Fatalf("groups of %v, want %v", all, want)
 		}
 	})
+}
+
+// kindOfReason returns the verdict of a node, and why without the values of the node.
+func kindOfReason(fc *dataflow.Forecast, ref dataflow.Ref, node string) string {
+	verdict := fc.Verdict(ref, node)
+	switch verdict {
+	case dataflow.VerdictSelector, dataflow.VerdictAffinity:
+		return string(verdict)
+	case dataflow.VerdictResources:
+		return string(verdict) + ", " + regexp.MustCompile(`, [^,;]* free`).ReplaceAllString(fc.Why(ref, node), "")
+	}
+	return string(verdict) + ", " + fc.Why(ref, node)
 }
 
 func nodeNamesOf(nodes []corev1.Node) []string {
@@ -215,5 +229,126 @@ func TestGroupsFollowTheSource(t *testing.T) {
 	}
 	if want := "[n1] [n2] [n3]"; strings.Join(got, " ") != want {
 		t.Errorf("groups %v, want %s", got, want)
+	}
+}
+
+// Operations that fit on the same nodes may lack different resources on the others.
+func TestGroupsTellShortagesApart(t *testing.T) {
+	memory := func(amount string) func(*corev1.Node) {
+		return func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourceMemory] = resource.MustParse(amount) }
+	}
+	nodes := []corev1.Node{
+		nodeLike("n1", allocatable("4", "9"), memory("64Gi")), nodeLike("n2", allocatable("4", "9"), memory("8Gi")), nodeLike("n3", allocatable("16", "9"), memory("64Gi")),
+	}
+	f := mustFlow(t, changed(load("a"), requests("cpu", "8")), changed(load("b"), requests("cpu", "8"), requests("memory", "32Gi")))
+	var got []string
+	for _, g := range mustForecast(t, f, nodes, dataflow.ForecastOptions{}).Groups() {
+		got = append(got, fmt.Sprint(g.Names))
+	}
+	if want := "[n1] [n2] [n3]"; strings.Join(got, " ") != want {
+		t.Errorf("groups %v, want %s", got, want)
+	}
+}
+
+// Nodes are told apart by each kind of reason, and by no more.
+func TestGroupsByReason(t *testing.T) {
+	node := func(name string, rack string, change ...func(*corev1.Node)) corev1.Node {
+		return nodeLike(name, append(change, labelled("rack", rack))...)
+	}
+	ranInRack1 := map[dataflow.Ref]dataflow.Observation{ref("s"): {Phase: dataflow.Complete, Labels: topology.NewLabelSet(map[string]string{"rack": "1"})}}
+	after := []dataflow.Operation{changed(load("s"), exposing("rack")), changed(load("a", "s"), by("rack"))}
+	but := func(names ...string) func(dataflow.Operation, *corev1.Node) bool {
+		return func(_ dataflow.Operation, n *corev1.Node) bool { return !slices.Contains(names, n.Name) }
+	}
+	three := []corev1.Node{node("n1", "1"), node("n2", "2"), node("n3", "3")}
+	for _, c := range []struct {
+		name  string
+		ops   []dataflow.Operation
+		nodes []corev1.Node
+		opts  dataflow.ForecastOptions
+		want  string
+	}{
+		{"the caller, or the source", after, three, dataflow.ForecastOptions{Seen: ranInRack1, Admit: but("n2")}, "[n1] [n2] [n3]"},
+		{"the source, or the whole flow", append(slices.Clone(after), changed(load("b", "a"), by(), selecting("type", "TPU"))), three, dataflow.ForecastOptions{Seen: ranInRack1}, "[n1] [n2 n3]"},
+		{"different followers", []dataflow.Operation{load("a"), changed(load("b", "a"), by()), changed(load("c", "a"), by())}, three,
+			dataflow.ForecastOptions{Admit: func(op dataflow.Operation, n *corev1.Node) bool {
+				return op.Ref.Name == "a" || op.Ref.Name == "b" && n.Name != "n1" || op.Ref.Name == "c" && n.Name != "n2"
+			}}, "[n1] [n2] [n3]"},
+		{"where the source cannot run", []dataflow.Operation{changed(load("a"), exposing("rack"), selecting("type", "GPU")), changed(load("b", "a"), by("rack")), changed(load("c", "b"), by(), requests("cpu", "2"))},
+			[]corev1.Node{node("n1", "1", labelled("type", "GPU")), node("n2", "2"), node("n3", "2")}, dataflow.ForecastOptions{}, "[n1] [n2 n3]"},
+	} {
+		index := mustIndex(t, c.nodes, nil)
+		refusing, err := mustFlow(t, c.ops...).Forecast(index, dataflow.ForecastOptions{Seen: c.opts.Seen, Admit: but("n1", "n3")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refusing.Groups() // what a caller refuses is no reason in another forecast
+		fc, err := mustFlow(t, c.ops...).Forecast(index, c.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, g := range fc.Groups() {
+			got = append(got, fmt.Sprint(g.Names))
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: groups %v, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// What the nodes are to operations with the same constraints is found once for all flows on an
+// index: the groups of the second flow cost no step for the reason of each node.
+func TestGroupsShareWork(t *testing.T) {
+	allocations := func(n int) float64 {
+		nodes := fleet(n)
+		for i := range nodes {
+			nodes[i].Labels[topology.Zone] = "east"
+			nodes[i].Spec = corev1.NodeSpec{Taints: []corev1.Taint{{Key: "team", Value: fmt.Sprint(i % 3), Effect: corev1.TaintEffectNoSchedule}}}
+		}
+		index := mustIndex(t, nodes, nil)
+		return testing.AllocsPerRun(2, func() {
+			fc, err := mustFlow(t, load("a"), changed(load("b", "a"), by())).Forecast(index, dataflow.ForecastOptions{})
+			if groups := fc.Groups(); err != nil || len(groups) != 3 {
+				t.Errorf("%d groups, %v", len(groups), err)
+			}
+		})
+	}
+	if few, many := allocations(100), allocations(1600); many > 1.5*few {
+		t.Errorf("%.0f allocations on 100 nodes, %.0f on 1600", few, many)
+	}
+}
+
+// A label names an operation of another namespace with its namespace.
+func TestLabelNamesTheNamespace(t *testing.T) {
+	nodes := []corev1.Node{nodeLike("c1", labelled("type", "CPU")), nodeLike("g1", labelled("type", "GPU"))}
+	source, follower := dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "team-b", Name: "a"}, ref("b")
+	for _, c := range []struct {
+		namespace, blocks, source string
+	}{
+		{"team-b", "blocks default/b", "← team-b/a"},
+		{"default", "blocks b", "← a"},
+	} {
+		source.Namespace = c.namespace
+		a := changed(load("a"), func(op *dataflow.Operation) { op.Ref = source })
+		b := changed(load("b", "a"), by(), selecting("type", "GPU"), func(op *dataflow.Operation) { op.RunAfter.Ref = source })
+		free := changed(b, func(op *dataflow.Operation) { op.NodeSelector = nil })
+		bound := changed(a, selecting("type", "GPU"))
+		for _, forecast := range []struct {
+			of   dataflow.Ref
+			want string
+			ops  []dataflow.Operation
+			seen dataflow.Observation
+		}{
+			{source, c.blocks, []dataflow.Operation{a, b}, dataflow.Observation{}},
+			{follower, c.source, []dataflow.Operation{bound, free}, dataflow.Observation{}},
+			{follower, c.source, []dataflow.Operation{a, free}, dataflow.Observation{Phase: dataflow.Executing, Node: "g1"}},
+			{follower, c.source, []dataflow.Operation{a, free}, dataflow.Observation{Phase: dataflow.Executing, Node: "gone"}},
+		} {
+			fc := mustForecast(t, mustFlow(t, forecast.ops...), nodes, dataflow.ForecastOptions{Seen: map[dataflow.Ref]dataflow.Observation{source: forecast.seen}})
+			if got := fc.Label(forecast.of, "c1"); got != forecast.want {
+				t.Errorf("%v after %+v: %q, want %q", forecast.of, forecast.seen, got, forecast.want)
+			}
+		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -123,15 +125,6 @@ func (k *kubectl) list(path, query, apiVersion, kind string, accept func(*source
 	}
 }
 
-// resource returns the name of a kind in paths of the API.
-func resource(kind dataflow.Kind) string {
-	name := strings.ToLower(string(kind))
-	if strings.HasSuffix(name, "s") {
-		return name + "es"
-	}
-	return name + "s"
-}
-
 // readCluster reads the operations, and the nodes and pods unless flags name files of them.
 func (in *input) readCluster(k *kubectl, o *options) error {
 	k.progress.stage("asking kubectl")
@@ -145,7 +138,8 @@ func (in *input) readCluster(k *kubectl, o *options) error {
 	}
 	missing := 0
 	for _, kind := range dataflow.Kinds() {
-		err := k.list("/apis/data.fluid.io/v1alpha1"+scope+"/"+resource(kind), "", "data.fluid.io/v1alpha1", string(kind), in.accept)
+		resource, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Kind: string(kind)}) // its name in paths of the API
+		err := k.list("/apis/data.fluid.io/v1alpha1"+scope+"/"+resource.Resource, "", "data.fluid.io/v1alpha1", string(kind), in.accept)
 		var refused *kubectlError
 		switch {
 		case errors.As(err, &refused) && refused.is("NotFound"):

@@ -135,7 +135,7 @@ func TestClusterIsReadLikeFiles(t *testing.T) {
 	}
 	for _, p := range r.Problems {
 		codes[string(p.Code)+p.subject()]--
-		if p.at() != (place{File: "cluster"}) {
+		if p.at() != (source.Position{File: "cluster"}) {
 			t.Errorf("%s is at %v", p.Code, p.at())
 		}
 	}
@@ -221,6 +221,9 @@ func TestClusterIsNotReadAsAWhole(t *testing.T) {
 			[]string{"Stranding", "takes all nodes for free, since pods are not read"}, nil},
 		{"nodes from a file", func(k fakeKubectl) { k.refuse("/api/v1/nodes", "Forbidden") }, "-A --nodes " + fixtures + "nodes.yaml", sound,
 			[]string{"Stranding"}, []string{"Unreadable"}},
+		{"a node that is being deleted", func(k fakeKubectl) {
+			k.page("/api/v1/nodes", "", "", map[string]any{"metadata": map[string]any{"name": "n", "deletionTimestamp": "2026-11-26T21:09:11Z"}})
+		}, "-A", unsound, []string{"Warning NodeDeleting  cluster", "1 of 1 node is being deleted: n;"}, nil},
 		{"no list", func(k fakeKubectl) { k.write("_api_v1_nodes", "<html>") }, "-A", sound, []string{"kubectl printed no list"}, nil},
 		{"a namespace without operations", func(k fakeKubectl) {
 			for _, name := range []string{"dataloads", "datamigrates", "dataprocesses", "databackups"} {

@@ -1,77 +1,94 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// printers are the forms of the output.
-func printers(o options, colour bool) map[string]func(io.Writer, *report) error {
-	return map[string]func(io.Writer, *report) error{
-		"table":    func(w io.Writer, r *report) error { return printTable(w, r, colour, o.quiet) },
+// printers are the forms of the output. The writer keeps its error.
+func printers(o options, colour bool) map[string]func(*bufio.Writer, *report) error {
+	return map[string]func(*bufio.Writer, *report) error{
+		"table":    func(w *bufio.Writer, r *report) error { printTable(w, r, colour, o.quiet); return nil },
 		"json":     printJSON,
 		"yaml":     printYAML,
 		"mermaid":  printMermaid,
 		"html":     printHTML,
-		"lines":    printLines,
-		"github":   printGitHub,
-		"markdown": func(w io.Writer, r *report) error { return printMarkdown(w, r, o.quiet) },
-		"junit":    printJUnit,
+		"lines":    func(w *bufio.Writer, r *report) error { printLines(w, r); return nil },
+		"github":   func(w *bufio.Writer, r *report) error { printGitHub(w, r); return nil },
+		"markdown": func(w *bufio.Writer, r *report) error { printMarkdown(w, r, o.quiet); return nil },
+		"junit":    func(w *bufio.Writer, r *report) error { return printJUnit(w, r, o.failOn == "warning") },
 		"sarif":    printSARIF,
 	}
 }
 
-// lists are the two lists of a report that may be long. They are encoded entry by entry: as a
-// whole, a million operations would take more memory than reading them.
-func (r *report) lists() []list {
-	return []list{
-		{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }},
-		{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }},
-	}
+// syntax is a form of a report as data. The two lists of a report that may be long are encoded entry by
+// entry: as a whole, a million operations would take more memory than reading them.
+type syntax struct {
+	encode, entry    func(v any) ([]byte, error)
+	null, empty      string // a list that is nil, and one without entries; %s is its name
+	open, next, done string // before the first entry, before another one, and after the last
 }
 
-type list struct {
-	name string
-	n    int
-	at   func(i int) any
+func printJSON(w *bufio.Writer, r *report) error {
+	return syntax{
+		encode: func(v any) ([]byte, error) { return encodeJSON(v, "") },
+		entry:  func(v any) ([]byte, error) { return encodeJSON(v, "    ") },
+		null:   `"%s": null`, empty: `"%s": []`, open: "\"%s\": [\n    ", next: ",\n    ", done: "\n  ]",
+	}.print(w, r)
 }
 
-// printJSON prints the report as indented JSON.
-func printJSON(w io.Writer, r *report) error {
+// printYAML prints the fields in the order of JSON.
+func printYAML(w *bufio.Writer, r *report) error {
+	return syntax{
+		encode: encodeYAML,
+		entry:  func(v any) ([]byte, error) { return encodeYAML([]any{v}) },
+		null:   "%s: null", empty: "%s: []", open: "%s:\n", next: "\n",
+	}.print(w, r)
+}
+
+func (s syntax) print(w *bufio.Writer, r *report) error {
 	rest := *r
 	rest.Operations, rest.Problems = nil, nil
-	text, err := encodeJSON(rest, "")
+	text, err := s.encode(rest)
 	if err != nil {
 		return err
 	}
-	out := errorWriter{w: w}
-	for _, l := range r.lists() {
-		before, after, _ := bytes.Cut(text, []byte(`"`+l.name+`": null`))
-		out.write(before, []byte(`"`+l.name+`": [`))
-		for i := range l.n {
-			entry, err := encodeJSON(l.at(i), "    ")
+	for _, list := range []struct {
+		name string
+		n    int
+		at   func(i int) any
+	}{
+		{"operations", len(r.Operations), func(i int) any { return &r.Operations[i] }},
+		{"problems", len(r.Problems), func(i int) any { return &r.Problems[i] }},
+	} {
+		before, after, _ := bytes.Cut(text, fmt.Appendf(nil, s.null, list.name))
+		text = after
+		w.Write(before)
+		if list.n == 0 {
+			fmt.Fprintf(w, s.empty, list.name)
+			continue
+		}
+		fmt.Fprintf(w, s.open, list.name)
+		for i := range list.n {
+			entry, err := s.entry(list.at(i))
 			if err != nil {
 				return err
 			}
 			if i > 0 {
-				out.write([]byte(","))
+				w.WriteString(s.next)
 			}
-			out.write([]byte("\n    "), bytes.TrimSuffix(entry, []byte("\n")))
+			w.Write(bytes.TrimSuffix(entry, []byte("\n")))
 		}
-		if l.n > 0 {
-			out.write([]byte("\n  "))
-		}
-		out.write([]byte("]"))
-		text = after
+		w.WriteString(s.done)
 	}
-	out.write(text)
-	return out.err
+	w.Write(text)
+	return nil
 }
 
 func encodeJSON(v any, prefix string) ([]byte, error) {
@@ -117,34 +134,6 @@ func isControl(c rune) bool {
 	return false
 }
 
-// printYAML prints the report as YAML, with the fields in the order of JSON.
-func printYAML(w io.Writer, r *report) error {
-	rest := *r
-	rest.Operations, rest.Problems = nil, nil
-	text, err := encodeYAML(rest)
-	if err != nil {
-		return err
-	}
-	out := errorWriter{w: w}
-	for _, l := range r.lists() {
-		before, after, _ := bytes.Cut(text, []byte(l.name+": null"))
-		out.write(before, []byte(l.name+":"))
-		for i := range l.n {
-			entry, err := encodeYAML([]any{l.at(i)})
-			if err != nil {
-				return err
-			}
-			out.write([]byte("\n"), bytes.TrimSuffix(entry, []byte("\n")))
-		}
-		if l.n == 0 {
-			out.write([]byte(" []"))
-		}
-		text = after
-	}
-	out.write(text)
-	return out.err
-}
-
 // encodeYAML encodes the JSON form of v, which is YAML already, in block style.
 func encodeYAML(v any) ([]byte, error) {
 	text, err := json.Marshal(v)
@@ -184,19 +173,3 @@ func inBlocks(n *yaml.Node) {
 		inBlocks(child)
 	}
 }
-
-// errorWriter writes until an error, which it keeps.
-type errorWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (w *errorWriter) write(pieces ...[]byte) {
-	for _, piece := range pieces {
-		if w.err == nil {
-			_, w.err = w.w.Write(piece)
-		}
-	}
-}
-
-func (w *errorWriter) printf(format string, args ...any) { w.write(fmt.Appendf(nil, format, args...)) }

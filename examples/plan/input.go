@@ -17,6 +17,8 @@ import (
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 	"github.com/fluid-cloudnative/slipstream/dataflow/manifest"
 	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
+	"github.com/fluid-cloudnative/slipstream/internal/message"
+	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -29,6 +31,7 @@ type input struct {
 
 	operations []entry
 	nodes      []corev1.Node
+	deleting   []source.Field                 // of nodes, the first deletion timestamps
 	used       map[string]corev1.ResourceList // by node name, what the running pods request
 	skipped    int                            // objects of other kinds
 	pods       int                            // in the files of pods
@@ -168,12 +171,17 @@ func omitted(ref dataflow.Ref, count int) fault {
 	}, nil}
 }
 
+const deletionTimestamp = "metadata.deletionTimestamp"
+
 // acceptNode takes an object from the files of nodes.
 func (in *input) acceptNode(o *source.Object) {
 	in.acceptTyped(o, "Node", func(object map[string]any) error {
 		var node corev1.Node
 		err := runtime.DefaultUnstructuredConverter.FromUnstructured(object, &node)
 		in.nodes = append(in.nodes, node)
+		if node.DeletionTimestamp != nil && len(in.deleting) < placesListed {
+			in.deleting = append(in.deleting, source.Field{Object: o, Path: deletionTimestamp})
+		}
 		return err
 	})
 }
@@ -282,13 +290,13 @@ func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, e
 		ref := dataflow.Ref{Kind: dataflow.Kind(words[0]), Namespace: words[1], Name: words[2]}
 		op, ok := operations[ref]
 		if !ok {
-			return nil, fmt.Errorf("--ran %q: the input has no %s%s", flag, ref, hint(ref.String(), refNames(operations)))
+			return nil, fmt.Errorf("--ran %q: the input has no %s%s", flag, ref, typo.Hint(ref.String(), refNames(operations)...))
 		}
 		labels, ok := byName[node]
 		if !ok && len(in.nodes) == 0 {
 			return nil, fmt.Errorf("--ran %q: no nodes are known; name a file of nodes with --nodes", flag)
 		} else if !ok {
-			return nil, fmt.Errorf("--ran %q: no node %q%s", flag, node, hint(node, nodeNames(in.nodes)))
+			return nil, fmt.Errorf("--ran %q: no node %q%s", flag, node, typo.Hint(node, nodeNames(in.nodes)...))
 		}
 		if other, again := assumed[ref]; again {
 			return nil, fmt.Errorf("--ran %q: the operation ran on %q already; it runs on one node", flag, other)
@@ -329,11 +337,27 @@ func firstOf(files []string) source.Position {
 
 // notUsed is a note on objects that a flag would use.
 func notUsed(n int, kind, flag string) string {
-	verb := "are"
+	return fmt.Sprintf("%s in the input %s not used; name the file with %s", count(n, kind), be(n), flag)
+}
+
+func be(n int) string {
 	if n == 1 {
-		verb = "is"
+		return "is"
 	}
-	return fmt.Sprintf("%s in the input %s not used; name the file with %s", count(n, kind), verb, flag)
+	return "are"
+}
+
+// describeDeleting names the nodes that are being deleted.
+func (in *input) describeDeleting() string {
+	var names []string
+	for i := range in.nodes {
+		if in.nodes[i].DeletionTimestamp != nil {
+			names = append(names, message.Printable(in.nodes[i].Name))
+		}
+	}
+	list := message.List(len(names), func(i int) string { return names[i] }, ", ", 1000)
+	return fmt.Sprintf("%d of %s %s being deleted: %s; the forecast counts them, as kube-scheduler does, but a pod does not run there for long; leave them out, or read the nodes again when they are gone",
+		len(names), count(len(in.nodes), "node"), be(len(names)), list)
 }
 
 // finish checks that there is something to report, notes what is not used, and indexes the nodes.

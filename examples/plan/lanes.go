@@ -23,6 +23,16 @@ const (
 	mostTracks  = 10
 )
 
+// line is a vertical line in a row. Its ends are pixels or percentages of the height, which
+// depends on the width of the window.
+type line struct {
+	X        int
+	From, To string
+	Class    string
+}
+
+type shape struct{ Path, Class string }
+
 // lines draws, row by row, runAfter as lanes and inheritance as arcs between the lanes and the
 // names.
 func (d *drawing) lines(operations []operation) {

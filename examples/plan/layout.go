@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -145,13 +146,13 @@ func wrapped(text string, width int, within bool) []string {
 }
 
 // paragraph prints text in lines that begin with an indent, by default all but the first.
-func (w *errorWriter) paragraph(indent, text string) {
+func paragraph(w io.Writer, indent, text string) {
 	const rest = "   "
 	for i, line := range wrapped(text, columns-max(len(indent), len(rest)), false) {
 		if i == 1 && indent == "" {
 			indent = rest
 		}
-		w.printf("%s%s\n", indent, line)
+		fmt.Fprintf(w, "%s%s\n", indent, line)
 	}
 }
 

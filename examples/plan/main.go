@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ Examples:
                                       where each operation can run such that all others
                                       can, and where it would strand them
   PLAN flow.yaml --nodes nodes.yaml --ran DataLoad/default/download=gpu-a1
-                                      what follows once download ran on gpu-a1
+                                      where the others can run if download ran on gpu-a1
   PLAN flow.yaml --host fluid-main    what Fluid's main branch does not carry out
   PLAN flow.yaml -o github --fail-on warning
                                       in a GitHub workflow
@@ -60,8 +61,34 @@ TERM=dumb, turns colour off. Built as kubectl-slipstream and in the PATH, the pr
 "kubectl slipstream".
 `
 
-// version is the version of the program's output and flags.
-const version = "2"
+// version returns the version of the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok { // built without modules
+		info = &debug.BuildInfo{}
+	}
+	return versionOf(info)
+}
+
+// versionOf returns the version of the module, and the commit unless the version has it. Go knows
+// the version of a program that was installed by its path, and the commit of one that was built in
+// a checkout.
+func versionOf(info *debug.BuildInfo) string {
+	settings := map[string]string{}
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	text, revision := cmp.Or(info.Main.Version, "(devel)"), settings["vcs.revision"]
+	revision = revision[:min(len(revision), 12)]
+	if strings.Contains(text, revision) {
+		return text
+	}
+	text += " " + revision
+	if settings["vcs.modified"] == "true" {
+		text += ", modified"
+	}
+	return text
+}
 
 // The exit statuses.
 const (
@@ -158,7 +185,7 @@ func (o *options) check() error {
 	var faults []error
 	accepted := func(flag, value string, values []string) {
 		if !slices.Contains(values, value) {
-			faults = append(faults, fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), hint(value, values)))
+			faults = append(faults, fmt.Errorf("%s %q: must be one of %s%s", flag, value, strings.Join(values, ", "), typo.Hint(value, values...)))
 		}
 	}
 	accepted("--host", o.host, hosts())
@@ -191,9 +218,6 @@ func (o *options) check() error {
 	return errors.Join(faults...)
 }
 
-// hint returns a hint at the accepted word that is most similar to a rejected one.
-func hint(word string, accepted []string) string { return typo.Hint(word, accepted...) }
-
 // run is the program. It returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) int {
 	fail := func(err error) int {
@@ -215,7 +239,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 	case o.help:
 		fmt.Fprint(&out, strings.ReplaceAll(usage, "PLAN", programName()), c.Flags().FlagUsagesWrapped(88), statuses)
 	case o.version:
-		fmt.Fprintln(&out, programName(), version)
+		fmt.Fprintln(&out, programName(), version())
 	}
 	if out.Len() > 0 { // help, the version, or a completion
 		if _, err := stdout.Write(out.Bytes()); err != nil {
@@ -257,7 +281,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 		}
 	}
 	out := bufio.NewWriterSize(stdout, 1<<16)
-	if err := errors.Join(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
+	if err := cmp.Or(printers(*o, colour)[o.format](out, r), out.Flush()); err != nil {
 		return fail(err)
 	}
 	switch {
@@ -276,7 +300,7 @@ func flagHint(flags *pflag.FlagSet, args []string) string {
 	for _, arg := range args {
 		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		if strings.HasPrefix(arg, "--") && flags.Lookup(name) == nil {
-			return hint(name, names)
+			return typo.Hint(name, names...)
 		}
 	}
 	return ""

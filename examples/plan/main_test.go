@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -296,7 +298,7 @@ func TestFlags(t *testing.T) {
 	}{
 		{"-h", sound, "Exit status: 0"},
 		{"--help", sound, "--fail-on"},
-		{"--version", sound, "plan 2"},
+		{"--version", sound, "plan (devel)\n"},
 		{"nowhere.yaml", unusable, "no such file"},
 		{"--nods x", unusable, `typo of "nodes"?`},
 		{flow + " -o jsn", unusable, `typo of "json"?`},
@@ -336,6 +338,33 @@ func TestFlags(t *testing.T) {
 		status, stdout, stderr := plan("", strings.Fields(c.args)...)
 		if status != c.status || !strings.Contains(stdout+stderr, c.want) {
 			t.Errorf("plan %s: status %d, want %d; %q is not in\n%s%s", c.args, status, c.status, c.want, stdout, stderr)
+		}
+	}
+}
+
+// The version is that of the module, and the commit where the program was built in a checkout.
+func TestVersion(t *testing.T) {
+	vcs := func(settings ...string) (all []debug.BuildSetting) {
+		for i := 0; i < len(settings); i += 2 {
+			all = append(all, debug.BuildSetting{Key: settings[i], Value: settings[i+1]})
+		}
+		return all
+	}
+	const revision = "ebec2b5c0ffee1234567890123456789abcdef01"
+	for _, c := range []struct {
+		module   string
+		settings []debug.BuildSetting
+		want     string
+	}{
+		{"v0.1.0", nil, "v0.1.0"},
+		{"", vcs("GOOS", "linux"), "(devel)"},
+		{"(devel)", vcs("vcs", "git", "vcs.revision", revision, "vcs.modified", "false"), "(devel) ebec2b5c0ffe"},
+		{"(devel)", vcs("vcs.modified", "true", "vcs.revision", revision), "(devel) ebec2b5c0ffe, modified"},
+		{"v0.1.1-0.20261126210911-ebec2b5c0ffe+dirty", vcs("vcs.revision", revision, "vcs.modified", "true"), "v0.1.1-0.20261126210911-ebec2b5c0ffe+dirty"},
+		{"v0.1.0", vcs("vcs.revision", "abc"), "v0.1.0 abc"},
+	} {
+		if got := versionOf(&debug.BuildInfo{Main: debug.Module{Version: c.module}, Settings: c.settings}); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.module, c.settings, got, c.want)
 		}
 	}
 }
@@ -399,6 +428,103 @@ func TestNotes(t *testing.T) {
 	}
 }
 
+// In JUnit, a problem fails its test case if it fails the program: an error always, and a warning with
+// --fail-on warning.
+func TestJUnitFailsWithTheProgram(t *testing.T) {
+	deleting := t.TempDir() + "/nodes.yaml"
+	writeFile(t, deleting, "apiVersion: v1\nkind: Node\nmetadata: {name: node-1, deletionTimestamp: 2026-11-26T21:09:11Z}\n")
+	for _, c := range []struct {
+		args     string
+		status   int
+		failures []string // by the code in them
+	}{
+		{fixtures + "demo1-location.yaml --fail-on warning", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on never", sound, nil},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on warning", unsound, []string{"Stranding", "InheritsNothing"}},
+		{fixtures + "stranding.yaml --nodes " + fixtures + "nodes.yaml --fail-on warning --ignore Stranding,InheritsNothing", sound, nil},
+		{fixtures + "demo1-location.yaml --nodes " + deleting, sound, nil},
+		{fixtures + "demo1-location.yaml --nodes " + deleting + " --fail-on warning --ignore NoSuchLabel", unsound, []string{"NodeDeleting"}},
+		{"testdata/namespaces.yaml", unsound, []string{"Crashes"}},
+		{"testdata/namespaces.yaml --fail-on never", sound, []string{"Crashes"}},
+		{"testdata/namespaces.yaml --fail-on warning", unsound, []string{"Crashes"}},
+	} {
+		status, stdout, _ := plan("", append(strings.Fields(c.args), "-o", "junit")...)
+		var suite junitSuite
+		if err := xml.Unmarshal([]byte(stdout), &suite); err != nil {
+			t.Fatal(err)
+		}
+		var failures []string
+		for _, test := range suite.Cases {
+			if test.Failure != nil {
+				failures = append(failures, test.Failure.Type)
+				if !strings.Contains(test.Failure.Text, ": "+test.Failure.Type+": ") || test.Failure.Message == "" {
+					t.Errorf("%s: %+v", c.args, test.Failure)
+				}
+			}
+		}
+		if status != c.status || !slices.Equal(failures, c.failures) || suite.Failures != len(failures) {
+			t.Errorf("%s: status %d, failures %v of %d, want %v", c.args, status, failures, suite.Failures, c.failures)
+		}
+	}
+}
+
+// Nodes that are being deleted are named in one warning, if a forecast counts them.
+func TestNodesBeingDeleted(t *testing.T) {
+	text, err := os.ReadFile(fixtures + "nodes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deleted := func(name string) func(string) string {
+		return func(text string) string {
+			return strings.Replace(text, "      name: "+name+"\n", "      name: "+name+"\n      deletionTimestamp: 2026-11-26T21:09:11Z\n", 1)
+		}
+	}
+	one := deleted("gpu-a1")(string(text))
+	two := deleted("cpu-b1")(one)
+	if one == string(text) || two == one {
+		t.Fatal("the nodes are written in another way now")
+	}
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "apiVersion: v1\nkind: Node\nmetadata: {name: node-%04d, deletionTimestamp: 2026-11-26T21:09:11Z}\n---\n", i)
+	}
+	for _, c := range []struct {
+		nodes, args string
+		status      int
+		want        string // at the start of the message
+		places      int
+	}{
+		{string(text), "", sound, "", 0},
+		{one, "", sound, "1 of 8 nodes is being deleted: gpu-a1; ", 1},
+		{two, "--fail-on warning", unsound, "2 of 8 nodes are being deleted: gpu-a1, cpu-b1; ", 2},
+		{two, "--ignore NodeDeleting --fail-on warning", sound, "", 0},
+		{many.String(), "", sound, "1000 of 1000 nodes are being deleted: node-0000, node-0001, ", 20},
+	} {
+		file := t.TempDir() + "/nodes.yaml"
+		writeFile(t, file, c.nodes)
+		args := append([]string{fixtures + "demo1-location.yaml", "--nodes", file, "-o", "json"}, strings.Fields(c.args)...)
+		status, stdout, _ := plan("", args...)
+		var r report
+		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		r.Problems = slices.DeleteFunc(r.Problems, func(p problem) bool { return p.Code != "NodeDeleting" })
+		if status != c.status || len(r.Problems) != min(len(c.want), 1) {
+			t.Errorf("%s: status %d, %+v", c.args, status, r.Problems)
+		}
+		for _, p := range r.Problems {
+			if p.Severity != "Warning" || p.Operation != nil || p.Field != "metadata.deletionTimestamp" || !strings.HasPrefix(p.Message, c.want) ||
+				len(p.Message) > 2000 || len(p.Places) != c.places || p.Places[0].File != file || p.Places[0].Line == 0 {
+				t.Errorf("%s: %+v, want %s", c.args, p, c.want)
+			}
+		}
+	}
+	if _, stdout, _ := plan(load("default", "a", "")+two, "-"); strings.Contains(stdout, "deleted") {
+		t.Errorf("without a forecast: %s", stdout)
+	}
+}
+
 // writeFile writes a file.
 func writeFile(t *testing.T, file, text string) {
 	t.Helper()
@@ -429,13 +555,15 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// An error of the output is an error of the program.
+// An error of the output is an error of the program, once, also if the output is longer than its buffer.
 func TestOutputFails(t *testing.T) {
 	for _, format := range formats() {
-		var stderr bytes.Buffer
-		status := run([]string{"testdata/live.yaml", "-o", format}, strings.NewReader(""), failing{}, &stderr, true)
-		if status != unusable || stderr.String() != "plan: the disk is full\n" {
-			t.Errorf("%s: status %d, %q", format, status, stderr.String())
+		for file, stdin := range map[string]string{"testdata/live.yaml": "", "-": chain(300, "  nonsense: 1\n")} {
+			var stderr bytes.Buffer
+			status := run([]string{file, "-o", format}, strings.NewReader(stdin), failing{}, &stderr, true)
+			if status != unusable || stderr.String() != "plan: the disk is full\n" {
+				t.Errorf("%s of %s: status %d, %q", format, file, status, stderr.String())
+			}
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -15,15 +15,15 @@ const (
 )
 
 // printMermaid prints one picture of all flows. It is an error if Mermaid does not render it.
-func printMermaid(w io.Writer, r *report) error {
+func printMermaid(w *bufio.Writer, r *report) error {
 	picture := r.mermaid()
 	arrows := strings.Count(picture, " --> ") + strings.Count(picture, " .-> ") // names have no blanks there
 	if arrows > mermaidArrows || len(picture) > mermaidCharacters {
 		return fmt.Errorf("the picture has %s and %s; Mermaid renders at most %d arrows and %d characters: use -o html or -o table, or fewer files",
 			count(arrows, "arrow"), count(len(picture), "character"), mermaidArrows, mermaidCharacters)
 	}
-	_, err := io.WriteString(w, picture)
-	return err
+	w.WriteString(picture)
+	return nil
 }
 
 func (r *report) mermaid() string {

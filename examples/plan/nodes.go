@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strconv"
@@ -12,17 +13,17 @@ import (
 )
 
 // printNodes prints, for each flow, where its operations can run.
-func (s *shortener) printNodes(out *errorWriter, r *report) {
+func (s *shortener) printNodes(w io.Writer, r *report) {
 	for i := range r.flows {
 		if f := &r.flows[i]; f.forecast != nil && r.nodes > 0 && r.shown(f) {
-			s.printFlow(out, r, i)
+			s.printFlow(w, r, i)
 		}
 	}
 }
 
 // printFlow prints a column for each group of nodes, and a legend. If there are too many groups
 // for a line, or too many reasons for a legend, it prints the numbers of nodes instead.
-func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
+func (s *shortener) printFlow(w io.Writer, r *report, i int) {
 	f := &r.flows[i]
 	for _, words := range []bool{true, false} {
 		reasons := newLegend(words)
@@ -34,7 +35,7 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			o := &r.Operations[at]
 			row := []string{s.name(o.Ref)}
 			for g := range f.groups {
-				row = append(row, reasons.cell(f.forecast, o, &f.groups[g]))
+				row = append(row, reasons.cell(f.forecast, o, f.groups[g]))
 			}
 			rows = append(rows, row)
 		}
@@ -42,15 +43,14 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 		if len(rows) == 1 || len(reasons.order) > few || width(rows) > columns {
 			continue
 		}
-		out.printf("%s", aligned(rows))
+		fmt.Fprintf(w, "%s", aligned(rows))
 		var explained strings.Builder
-		legend := errorWriter{w: &explained}
 		for g, group := range f.groups {
 			labels := ""
 			if group.Labels.Len() > 0 && group.Count > 1 {
 				labels = " (" + printable(group.Labels.String()) + ")"
 			}
-			legend.paragraph("", fmt.Sprintf("%c: %s%s", 'A'+g, printable(some(group.Names)), shortened(labels)))
+			paragraph(&explained, "", fmt.Sprintf("%c: %s%s", 'A'+g, printable(some(group.Names)), shortened(labels)))
 		}
 		for _, reason := range reasons.order {
 			text := reason.text
@@ -60,7 +60,7 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 			if s.prefix != "" {
 				text = strings.ReplaceAll(text, s.namespace+"/"+s.prefix, "…")
 			}
-			legend.paragraph("", reasons.names[reason]+": "+printable(text))
+			paragraph(&explained, "", reasons.names[reason]+": "+printable(text))
 		}
 		yes := ""
 		if slices.ContainsFunc(rows[1:], func(row []string) bool { return slices.Contains(row[1:], "yes") }) {
@@ -68,17 +68,17 @@ func (s *shortener) printFlow(out *errorWriter, r *report, i int) {
 		}
 		switch {
 		case explained.String() != s.explained:
-			out.printf("%s%s\n", &explained, yes)
+			fmt.Fprintf(w, "%s%s\n", &explained, yes)
 		case yes != s.yes:
-			out.printf("with the same nodes and reasons as above\n%s\n", yes)
+			fmt.Fprintf(w, "with the same nodes and reasons as above\n%s\n", yes)
 		default:
-			out.printf("with the same nodes and reasons as above\n\n")
+			fmt.Fprintf(w, "with the same nodes and reasons as above\n\n")
 		}
 		s.explained, s.yes = explained.String(), yes
 		return
 	}
-	out.printf("%s", aligned(s.numbersOfNodes(r, i)))
-	out.printf("YES: how many nodes, in %s: %s\n\n", count(len(f.groups), "group"), f.meaningOfYes())
+	fmt.Fprintf(w, "%s", aligned(s.numbersOfNodes(r, i)))
+	fmt.Fprintf(w, "YES: how many nodes, in %s: %s\n\n", count(len(f.groups), "group"), f.meaningOfYes())
 }
 
 // meaningOfYes says what is true of a node that is feasible for an operation.

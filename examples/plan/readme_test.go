@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,16 +12,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The commands of the README's workflow and hook do what it says of them, where its folders are. Those
-// of its sh blocks are run by .ci/readme-commands.
+// The commands of the README's workflow, pipeline and hook do what it says of them, where its folders
+// are. Those of its sh blocks are run by .ci/readme-commands. In place of a clone there is a link.
 func TestReadmeInCI(t *testing.T) {
 	page, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(page), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d blocks of YAML, want the workflow and the hook", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks of YAML, want the workflow, the pipeline and the hook", len(blocks))
 	}
 	var workflow struct {
 		Jobs map[string]struct{ Steps []struct{ Run string } }
@@ -30,11 +31,15 @@ func TestReadmeInCI(t *testing.T) {
 			Hooks []struct{ Entry, Files string }
 		}
 	}
-	if err := yaml.Unmarshal([]byte(blocks[0][1]), &workflow); err != nil {
-		t.Fatal(err)
+	var pipeline map[string]struct {
+		Script      []string
+		AfterScript []string `yaml:"after_script"`
+		Artifacts   struct{ Reports struct{ Junit string } }
 	}
-	if err := yaml.Unmarshal([]byte(blocks[1][1]), &hooks); err != nil {
-		t.Fatal(err)
+	for i, into := range []any{&workflow, &pipeline, &hooks} {
+		if err := yaml.Unmarshal([]byte(blocks[i][1]), into); err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	dir := t.TempDir()
@@ -48,13 +53,21 @@ func TestReadmeInCI(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "flows"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	path := os.Getenv("PATH")
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := "#!/bin/sh\nif [ \"$*\" != 'clone --depth 1 https://github.com/fluid-cloudnative/slipstream .slipstream' ]; then exec " + git + " \"$@\"; fi\n"
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "bin"), 0o755), os.WriteFile(filepath.Join(dir, "bin/git"), []byte(link), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "bin") + ":" + os.Getenv("PATH")
 	// bash runs a command in the folder, and returns its exit status and its output.
 	bash := func(command string) (int, string) {
 		t.Helper()
 		c := exec.Command("bash", "-e", "-c", command)
 		c.Dir = dir
-		c.Env = append(os.Environ(), "PATH="+path, "RUNNER_TEMP="+dir+"/temp", "GITHUB_PATH="+dir+"/path", "GITHUB_STEP_SUMMARY="+dir+"/summary.md")
+		c.Env = append(os.Environ(), "PATH="+path, "RUNNER_TEMP="+dir+"/temp", "GITHUB_PATH="+dir+"/path", "GITHUB_STEP_SUMMARY="+dir+"/summary.md", "CI_PROJECT_DIR="+dir)
 		text, _ := c.CombinedOutput()
 		return c.ProcessState.ExitCode(), string(text)
 	}
@@ -95,6 +108,21 @@ func TestReadmeInCI(t *testing.T) {
 		}
 		if log, err := os.ReadFile(dir + "/plan.sarif"); err != nil || violation(compile("testdata/schemas/sarif-schema-2.1.0.json", false), string(log)) != nil {
 			t.Errorf("plan.sarif is %q, %v", log, err)
+		}
+		for _, job := range pipeline {
+			for i, command := range append(job.Script, job.AfterScript...) {
+				want := 0
+				if i == len(job.Script)-1 {
+					want = flow.status
+				}
+				if status, output := bash(command); status != want {
+					t.Errorf("%s: status %d, want %d: %s", command, status, want, output)
+				}
+			}
+			text, err := os.ReadFile(filepath.Join(dir, job.Artifacts.Reports.Junit))
+			if failed := strings.Contains(string(text), "<failure "); err != nil || !strings.Contains(string(text), "<testcase ") || failed != (flow.status != 0) {
+				t.Errorf("%s is %q, %v", job.Artifacts.Reports.Junit, text, err)
+			}
 		}
 		hook := hooks.Repos[0].Hooks[0]
 		if !regexp.MustCompile(hook.Files).MatchString("flows/flow.yaml") {

@@ -1,18 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
-	"github.com/fluid-cloudnative/slipstream/examples/plan/internal/source"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -25,7 +22,7 @@ type report struct {
 	Problems    []problem   `json:"problems"`
 	Flows       int         `json:"flows"`                 // the number of connected flows
 	Completable *bool       `json:"completable,omitempty"` // all flows, on the given nodes
-	Groups      []group     `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
+	Groups      []*group    `json:"groups,omitempty"`      // of nodes that a flow does not tell apart
 	Skipped     int         `json:"skipped"`               // the number of objects of other kinds
 	Notes       []string    `json:"notes,omitempty"`       // what is no problem, and may surprise
 
@@ -34,6 +31,9 @@ type report struct {
 	flows []flow
 	nodes int
 }
+
+// formatVersion is the version of the JSON form. A change that is no addition raises it.
+const formatVersion = 2
 
 // operation is one operation of the report.
 type operation struct {
@@ -49,7 +49,7 @@ type operation struct {
 	State       dataflow.State   `json:"state"`   // empty if it, or an operation that it waits for, has an error
 	On          *dataflow.Ref    `json:"on"`      // the operation that it waits for, or that blocks it
 	NotLookedAt []string         `json:"notLookedAt,omitempty"`
-	Conflict    string           `json:"conflict"` // why it can never follow its source
+	Conflict    string           `json:"conflict"` // why it can never start: it cannot run where it must
 	Affinity    *corev1.Affinity `json:"affinity,omitempty"`
 	Missing     []string         `json:"missing,omitempty"`
 	Lookahead   *corev1.Affinity `json:"lookahead"`          // its own affinity, narrowed by the specs of its followers
@@ -77,28 +77,12 @@ type group struct {
 	dataflow.Group
 }
 
-type problem struct {
-	Code      dataflow.Code     `json:"code"`
-	Severity  dataflow.Severity `json:"severity"`
-	Operation *dataflow.Ref     `json:"operation"` // null if it is about a document
-	Field     string            `json:"field"`
-	Message   string            `json:"message"`
-	Places    []place           `json:"places"` // several if the operation is repeated
-
-	flow int
-}
-
-type place struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-}
-
 // flow is a connected part of the input.
 type flow struct {
 	forecast   *dataflow.Forecast // nil without nodes, and if an error hides what an operation requires
 	faulty     bool               // it has a problem of severity Error, whether that is reported or ignored
-	groups     []group
+	strands    bool               // an operation can strand it
+	groups     []*group
 	first, end int // its operations
 }
 
@@ -116,13 +100,7 @@ type reporter struct {
 	open     map[dataflow.Ref]bool            // unresolved operations
 	found    []dataflow.Problem               // of operations
 	reported map[key]bool
-	groupIDs map[string]string
-}
-
-// key identifies the problems of one operation with one code.
-type key struct {
-	operation dataflow.Ref
-	code      dataflow.Code
+	groups   map[string]*group // by content
 }
 
 func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options) *report {
@@ -130,9 +108,9 @@ func newReport(in *input, seen map[dataflow.Ref]dataflow.Observation, o *options
 		in: in, seen: seen, options: o,
 		first: map[dataflow.Ref]int{}, repeated: map[dataflow.Ref][]int{}, faulty: map[dataflow.Ref]bool{},
 		misread: map[dataflow.Ref][]string{}, ancestry: map[string]map[dataflow.Ref]bool{}, open: map[dataflow.Ref]bool{},
-		reported: map[key]bool{}, groupIDs: map[string]string{},
+		reported: map[key]bool{}, groups: map[string]*group{},
 	}
-	r.Version, r.Host, r.Skipped, r.only = 2, o.host, in.skipped, in.only
+	r.Version, r.Host, r.Skipped, r.only = formatVersion, o.host, in.skipped, in.only
 	r.Notes = in.notes
 	r.title = firstOf(o.files).File
 	if n := len(o.files); n > 1 {
@@ -182,159 +160,6 @@ func (r *reporter) index() []dataflow.Operation {
 	return operations
 }
 
-// check reports what is wrong with the specs, with what happened, and on the host. It looks
-// at all operations at once: a reference may have been meant for another flow.
-func (r *reporter) check(operations []dataflow.Operation) {
-	all := r.accepted(operations)
-	onHost := all.HostProblems(dataflow.Host(r.options.host))
-	inherits := map[dataflow.Ref]bool{}
-	for _, p := range onHost {
-		inherits[p.Operation] = inherits[p.Operation] || p.Code == dataflow.CodeInheritsAnyway || p.Code == dataflow.CodeNodeNameConflict
-	}
-	for _, p := range dataflow.Check(operations...) {
-		if p.Code == dataflow.CodeRecurringSource && inherits[p.Operation] {
-			continue // the host runs the source once
-		}
-		r.report1(p)
-	}
-	if len(r.seen) > 0 {
-		for _, p := range all.LiveProblems(r.seen) {
-			static := map[dataflow.Code][]dataflow.Code{
-				dataflow.CodeGone:          {dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor},
-				dataflow.CodeBlocked:       {dataflow.CodeNotAnAncestor},
-				dataflow.CodeNotRecorded:   {dataflow.CodeNotExposed, dataflow.CodeDistributedSource, dataflow.CodeRecurringSource},
-				dataflow.CodeContradiction: {dataflow.CodeContradiction},
-			}[p.Code]
-			if !slices.ContainsFunc(static, func(code dataflow.Code) bool { return r.reported[key{p.Operation, code}] }) {
-				r.report1(p)
-			}
-		}
-	}
-	for _, p := range onHost {
-		r.report1(p)
-	}
-}
-
-// report1 reports a problem, unless it may be only a consequence of another one, or says that
-// an operation can never start that has started.
-func (r *reporter) report1(p dataflow.Problem) {
-	switch p.Code {
-	case dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor, dataflow.CodeContradiction, dataflow.CodeImpossible, dataflow.CodeNodeNameConflict:
-		if phase := r.seen[p.Operation].Phase; phase != "" && phase != dataflow.Pending {
-			return
-		}
-	}
-	if r.isConsequence(p) {
-		return
-	}
-	r.found = append(r.found, p)
-	r.reported[key{p.Operation, p.Code}] = true
-}
-
-// isConsequence reports whether a problem rests on something that was misread, or on the
-// absence of an operation that may be in an unreadable document.
-func (r *reporter) isConsequence(p dataflow.Problem) bool {
-	for _, b := range append(p.RestsOn, dataflow.Basis{Operation: p.Operation, Field: p.Field}) {
-		_, known := r.first[b.Operation]
-		switch {
-		case b.Field == "" && !known:
-			if r.in.mayExist(b.Operation) {
-				return true
-			}
-		case b.Ancestors:
-			if r.ancestryMisread(b.Operation, b.Field) {
-				return true
-			}
-		case b.Field != "" && r.isMisread(b.Operation, b.Field):
-			return true
-		}
-	}
-	return false
-}
-
-func (r *reporter) isMisread(ref dataflow.Ref, path string) bool {
-	return slices.ContainsFunc(r.misread[ref], func(misread string) bool { return within(misread, path) || within(path, misread) })
-}
-
-// within reports whether a field is at a path or below it.
-func within(field, path string) bool {
-	rest, ok := strings.CutPrefix(field, path)
-	return ok && (rest == "" || path == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// ancestryMisread reports whether the field was misread of the operation or of an ancestor.
-func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
-	known := r.ancestry[path]
-	if known == nil {
-		known = map[dataflow.Ref]bool{}
-		r.ancestry[path] = known
-	}
-	var chain []dataflow.Ref
-	misread := false
-	for at, ok := ref, true; ok; {
-		if result, visited := known[at]; visited {
-			misread = result
-			break
-		}
-		known[at] = false // until the end of the chain is known; a cycle has no end
-		chain = append(chain, at)
-		if misread = r.isMisread(at, path); misread {
-			break
-		}
-		i, there := r.first[at]
-		if !there {
-			misread = r.in.mayExist(at)
-			break
-		}
-		at, ok = r.in.operations[i].Predecessor()
-	}
-	for _, at := range chain {
-		known[at] = misread
-	}
-	return misread
-}
-
-const runAfter = "spec.runAfter"
-
-// accepted returns the flow of operations without their errors: repeated ones are left out,
-// cycles are cut, and operations with an error inherit nothing.
-func (r *reporter) accepted(operations []dataflow.Operation) *dataflow.Flow {
-	f, err := dataflow.New(operations...)
-	cut := map[dataflow.Ref]bool{}
-	for _, err := range dataflow.Faults(err) {
-		var of *dataflow.OperationError
-		var cycle *dataflow.CycleError
-		switch {
-		case errors.As(err, &of):
-			r.faulty[of.Operation] = true
-		case errors.As(err, &cycle):
-			cut[cycle.Operations[0]] = true
-			for _, ref := range cycle.Operations {
-				r.faulty[ref] = true
-			}
-		}
-	}
-	if err == nil && !slices.ContainsFunc(operations, func(op dataflow.Operation) bool { return r.faulty[op.Ref] }) {
-		return f
-	}
-	kept, taken := make([]dataflow.Operation, 0, len(operations)), map[dataflow.Ref]bool{}
-	for _, op := range operations {
-		switch {
-		case taken[op.Ref] || !slices.Contains(dataflow.Kinds(), op.Ref.Kind):
-			continue
-		case op.RunAfter == nil || !r.faulty[op.Ref]:
-		case cut[op.Ref]:
-			op.RunAfter = nil
-		default:
-			op.RunAfter = &dataflow.RunAfter{Ref: op.RunAfter.Ref}
-		}
-		taken[op.Ref] = true
-		kept = append(kept, op)
-	}
-	f, _ = dataflow.New(kept...)
-	return f
-}
-
 // flow reports on the operations of one flow.
 func (r *reporter) flow(number int, part []dataflow.Operation) {
 	f := r.accepted(part)
@@ -358,9 +183,10 @@ func (r *reporter) flow(number int, part []dataflow.Operation) {
 	fc := r.forecast(f, hasError)
 	flow := flow{forecast: fc, first: first, end: len(r.Operations)}
 	if fc != nil {
-		flow.groups = r.groups(fc)
+		flow.groups = r.groupsOf(fc)
 		for i := first; i < flow.end; i++ {
-			r.Operations[i].Forecast = describe(fc, r.Operations[i].Ref, flow.groups)
+			f := newForecast(fc, r.Operations[i].Ref, flow.groups)
+			r.Operations[i].Forecast, flow.strands = f, flow.strands || len(f.Strands) > 0
 		}
 	}
 	r.flows = append(r.flows, flow)
@@ -471,33 +297,34 @@ func (r *reporter) forecast(f *dataflow.Flow, hasError bool) *dataflow.Forecast 
 	return fc
 }
 
-// groups returns the groups of nodes of a flow. Equal groups of several flows are the same.
-func (r *reporter) groups(fc *dataflow.Forecast) []group {
-	var groups []group
+// groupsOf returns the groups of nodes of a flow. Equal groups of several flows are the same.
+func (r *reporter) groupsOf(fc *dataflow.Forecast) []*group {
+	var groups []*group
+	var content []byte
 	for _, g := range fc.Groups() {
-		content := fmt.Sprintf("%q %s", g.Names, g.Labels)
-		id, ok := r.groupIDs[content]
-		if !ok {
-			id = fmt.Sprintf("g%d", len(r.groupIDs))
-			r.groupIDs[content] = id
-			r.Groups = append(r.Groups, group{id, g})
+		content = append(content[:0], g.Labels.String()...)
+		for _, name := range g.Names {
+			content = append(append(content, 0), name...)
 		}
-		groups = append(groups, group{id, g})
+		known := r.groups[string(content)]
+		if known == nil {
+			known = &group{fmt.Sprintf("g%d", len(r.Groups)), g}
+			r.groups[string(content)] = known
+			r.Groups = append(r.Groups, known)
+		}
+		groups = append(groups, known)
 	}
 	return groups
 }
 
-// placesListed is how many places the report lists for a problem of a repeated operation.
-const placesListed = 20
-
 // listed is how many names of nodes the report lists for an operation.
 const listed = 100
 
-// describe reports where an operation can run.
-func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast {
+// newForecast reports where an operation can run.
+func newForecast(fc *dataflow.Forecast, ref dataflow.Ref, groups []*group) *forecast {
 	f := &forecast{Nodes: []string{}, Groups: []string{}, Strands: []dataflow.Strand{}, Reason: fc.Reason(ref)}
 	strands := false
-	var feasible []group
+	var feasible []*group
 	for _, g := range groups {
 		switch fc.Verdict(ref, g.Names[0]) {
 		case dataflow.VerdictFeasible:
@@ -518,112 +345,6 @@ func describe(fc *dataflow.Forecast, ref dataflow.Ref, groups []group) *forecast
 	}
 	f.Affinity, _ = fc.Affinity(ref)
 	return f
-}
-
-// place gives the problems their places, and sorts them: flow by flow, errors first.
-func (r *reporter) place() {
-	ignored := func(code dataflow.Code) bool { return slices.Contains(r.options.ignore, string(code)) }
-	var fields []source.Field // of all problems, in order
-	faulty := map[dataflow.Ref]bool{}
-	add := func(p dataflow.Problem, entries []int, at *source.Position) {
-		faulty[p.Operation] = faulty[p.Operation] || p.Severity == dataflow.SeverityError
-		if ignored(p.Code) {
-			return
-		}
-		reported := problem{Code: p.Code, Severity: p.Severity, Operation: &p.Operation, Field: p.Field, Message: p.Message, Places: []place{}}
-		if at != nil {
-			reported.Places = append(reported.Places, placeOf(*at))
-		} else {
-			entries = entries[:min(len(entries), placesListed)]
-			reported.Places = make([]place, len(entries))
-			for _, i := range entries {
-				fields = append(fields, source.Field{Object: r.in.operations[i].object, Path: p.Field})
-			}
-		}
-		r.Problems = append(r.Problems, reported)
-	}
-	type once struct {
-		key
-		field, message string
-	}
-	seen := map[once]bool{}
-	for _, p := range r.found {
-		if o := (once{key{p.Operation, p.Code}, p.Field, p.Message}); !seen[o] {
-			seen[o] = true
-			entries := r.repeated[p.Operation]
-			if i, ok := r.first[p.Operation]; ok && entries == nil {
-				entries = []int{i}
-			}
-			add(p, entries, nil)
-		}
-	}
-	for i := range r.in.operations {
-		for _, f := range r.in.operations[i].faults {
-			add(f.problem, []int{i}, f.at)
-		}
-	}
-	for i := range r.flows {
-		f := &r.flows[i]
-		f.faulty = slices.ContainsFunc(r.Operations[f.first:f.end], func(o operation) bool { return faulty[o.Ref] })
-		if f.faulty && r.Completable != nil {
-			*r.Completable = false
-		}
-	}
-	positions := source.Locate(fields...)
-	for i := range r.Problems {
-		for p := range r.Problems[i].Places {
-			if r.Problems[i].Places[p] == (place{}) {
-				r.Problems[i].Places[p], positions = placeOf(positions[0]), positions[1:]
-			}
-		}
-	}
-	for severity, faults := range map[dataflow.Severity][]*source.Fault{dataflow.SeverityError: r.in.faults, dataflow.SeverityWarning: r.in.warnings} {
-		for _, f := range faults {
-			path, message := "", f.Err.Error()
-			if field, text, ok := fieldOf(f.Err); ok {
-				path, message = field, text
-			}
-			if !ignored(codeUnreadable) {
-				r.Problems = append(r.Problems, problem{Code: codeUnreadable, Severity: severity, Field: path, Message: message, Places: []place{placeOf(f.Position)}})
-			}
-		}
-	}
-	r.sort()
-}
-
-// sort sorts the problems, and marks the operations that have one.
-func (r *reporter) sort() {
-	flows, worst := map[dataflow.Ref]int{}, map[dataflow.Ref]dataflow.Severity{}
-	for i := range r.Operations {
-		flows[r.Operations[i].Ref] = r.Operations[i].Flow
-	}
-	for i := range r.Problems {
-		p := &r.Problems[i]
-		if p.Operation != nil {
-			p.flow = flows[*p.Operation]
-			if worst[*p.Operation] != dataflow.SeverityError {
-				worst[*p.Operation] = p.Severity
-			}
-		}
-	}
-	for i := range r.Operations {
-		r.Operations[i].worst = worst[r.Operations[i].Ref]
-	}
-	slices.SortStableFunc(r.Problems, func(a, b problem) int {
-		return cmp.Or(cmp.Compare(a.flow, b.flow), cmp.Compare(a.Severity, b.Severity), // Error comes before Warning
-			slices.CompareFunc(a.Places, b.Places, place.compare), cmp.Compare(a.Code, b.Code))
-	})
-}
-
-func placeOf(p source.Position) place { return place{p.File, p.Line, p.Column} }
-
-// fieldOf returns the path and the message of a *field.Error.
-func fieldOf(err error) (path, message string, ok bool) {
-	var f *field.Error
-	if !errors.As(err, &f) {
-		return "", "", false
-	}
-	return f.Field, f.ErrorBody(), true
 }
 
 // completable reports whether all operations of the flow can complete, as far as is known.

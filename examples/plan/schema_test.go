@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -302,7 +304,8 @@ func reportOf(t *testing.T, args ...string) *report {
 func TestReportRoundTrips(t *testing.T) {
 	_, stdout, _ := plan("", "testdata/live.yaml", "--nodes", fixtures+"nodes.yaml", "-o", "json")
 	var again bytes.Buffer
-	if err := printJSON(&again, reportOf(t, "testdata/live.yaml", "--nodes", fixtures+"nodes.yaml")); err != nil {
+	w := bufio.NewWriter(&again)
+	if err := errors.Join(printJSON(w, reportOf(t, "testdata/live.yaml", "--nodes", fixtures+"nodes.yaml")), w.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(stdout, again.String()); diff != "" {

@@ -13,32 +13,26 @@ import (
 
 // printTable prints the report for people: a line for each operation, where the operations can
 // run, and the problems.
-func printTable(w io.Writer, r *report, colour, quiet bool) error {
-	out := errorWriter{w: w}
+func printTable(w io.Writer, r *report, colour, quiet bool) {
 	if !quiet {
 		s := newShortener(r)
-		s.printOperations(&out, r)
-		s.printNodes(&out, r)
+		s.printOperations(w, r)
+		s.printNodes(w, r)
 	}
 	for i := range r.Problems {
 		p := &r.Problems[i]
-		places := make([]string, len(p.Places))
-		for i, at := range p.Places {
-			places[i] = printable(at.String())
-		}
-		out.printf("%s %s  %s\n", coloured(p.Severity, colour), p.Code, shortened(strings.Join(places, ", ")))
+		fmt.Fprintf(w, "%s %s  %s\n", coloured(p.Severity, colour), p.Code, p.places())
 		if subject := p.subject(); subject != "" {
-			out.paragraph("    ", printable(subject))
+			paragraph(w, "    ", printable(subject))
 		}
-		out.paragraph("    ", printable(p.Message))
-		out.printf("\n")
+		paragraph(w, "    ", printable(p.Message))
+		fmt.Fprintf(w, "\n")
 	}
 	if !quiet {
 		for _, line := range slices.Concat(r.Notes, strings.Split(r.summary(), "\n")) {
-			out.paragraph("", line)
+			paragraph(w, "", line)
 		}
 	}
-	return out.err
 }
 
 // summary is one sentence about the report.
@@ -54,12 +48,12 @@ func (r *report) summary() string {
 	}
 	stranding, failing, unknown := 0, 0, 0
 	for i := range r.flows {
-		switch fc := r.flows[i].forecast; {
-		case fc == nil:
+		switch f := &r.flows[i]; {
+		case f.forecast == nil:
 			unknown++
-		case !r.flows[i].completable():
+		case !f.completable():
 			failing++
-		case slices.ContainsFunc(fc.Problems(), func(p dataflow.Problem) bool { return p.Code == dataflow.CodeStranding }):
+		case f.strands:
 			stranding++
 		}
 	}
@@ -82,7 +76,7 @@ func (r *report) shown(f *flow) bool {
 	return len(r.flows) <= few || slices.ContainsFunc(r.Operations[f.first:f.end], func(o operation) bool { return o.worst != "" })
 }
 
-func (s *shortener) printOperations(out *errorWriter, r *report) {
+func (s *shortener) printOperations(w io.Writer, r *report) {
 	var shown []*operation
 	hidden, unresolved := 0, false
 	for i := range r.flows {
@@ -97,22 +91,22 @@ func (s *shortener) printOperations(out *errorWriter, r *report) {
 		}
 	}
 	if len(shown) > 0 {
-		out.printf("%s\n", s.table(shown))
+		fmt.Fprintf(w, "%s\n", s.table(shown))
 		if s.prefix != "" {
-			out.paragraph("", fmt.Sprintf("…: the names start with %s", s.prefix))
-			out.printf("\n")
+			paragraph(w, "", fmt.Sprintf("…: the names start with %s", s.prefix))
+			fmt.Fprintf(w, "\n")
 		}
 	}
 	if hidden > 0 {
-		out.printf("%s without problems not shown\n\n", count(hidden, "flow"))
+		fmt.Fprintf(w, "%s without problems not shown\n\n", count(hidden, "flow"))
 	}
 	if unresolved {
-		out.printf("unresolved: it, or an operation before it, has an error or was not read\n\n")
+		fmt.Fprintf(w, "unresolved: it, or an operation before it, has an error or was not read\n\n")
 	}
 	for i := range r.Operations {
 		if o := &r.Operations[i]; len(o.NotLookedAt) > 0 {
-			out.paragraph("", fmt.Sprintf("%s: not looked at: %s", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", "))))
-			out.printf("\n")
+			paragraph(w, "", fmt.Sprintf("%s: not looked at: %s", s.operation(o.Ref), printable(strings.Join(o.NotLookedAt, ", "))))
+			fmt.Fprintf(w, "\n")
 		}
 	}
 }

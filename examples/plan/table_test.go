@@ -134,6 +134,20 @@ func TestFlowWithAnErrorCannotComplete(t *testing.T) {
 	}
 }
 
+// A flow that can be stranded is said to be, also if the problem is not reported.
+func TestIgnoredStranding(t *testing.T) {
+	args := []string{fixtures + "stranding.yaml", fixtures + "demo1-location.yaml", "--nodes", fixtures + "nodes.yaml", "--ignore", "Stranding,InheritsNothing"}
+	for _, c := range []struct{ format, want string }{
+		{"table", "On 8 nodes, 1 of 2 flows can be stranded\n"},
+		{"html", ": All can complete, but a wrong placement would strand 1 of 2 flows</title>"},
+		{"html", `<span class="badge warning">can be stranded</span>`},
+	} {
+		if status, stdout, _ := plan("", append(args, "-o", c.format)...); status != sound || !strings.Contains(stdout, c.want) {
+			t.Errorf("%s: status %d; %q is not in\n%s", c.format, status, c.want, stdout)
+		}
+	}
+}
+
 // A picture names how many inputs it is of, and the namespaces if there are several.
 func TestPictureNamesItsInput(t *testing.T) {
 	stranding := fixtures + "stranding.yaml"
@@ -150,6 +164,25 @@ func TestPictureNamesItsInput(t *testing.T) {
 			if !strings.Contains(stdout, want) {
 				t.Errorf("%s: %q is not in\n%s", c.args, want, stdout)
 			}
+		}
+	}
+}
+
+// A cell names an operation of another namespace with its namespace.
+func TestCellsNameTheNamespace(t *testing.T) {
+	const gpu = "nodeSelector: {node.kubernetes.io/instance-type: GPU}"
+	train := func(namespace, spec string) string {
+		return load("default", "train", "runAfter: {kind: DataLoad, name: fetch, namespace: "+namespace+", affinityStrategy: {policy: Require}}"+spec)
+	}
+	for _, c := range []struct{ manifests, want string }{
+		{load("team-b", "fetch", gpu) + train("team-b", ""), ">← team-b/fetch<"},
+		{load("default", "fetch", gpu) + train("default", ""), ">← fetch<"},
+		{load("team-b", "fetch", "") + train("team-b", ", "+gpu), ">⚠\u00a0blocks default/train<"},
+		{load("default", "fetch", "") + train("default", ", "+gpu), ">⚠\u00a0blocks train<"},
+	} {
+		_, stdout, _ := plan(c.manifests, "-", "--nodes", fixtures+"nodes.yaml", "-o", "html")
+		if !strings.Contains(stdout, c.want) {
+			t.Errorf("%q is not in\n%s", c.want, stdout)
 		}
 	}
 }

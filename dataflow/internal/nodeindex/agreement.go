@@ -336,7 +336,7 @@ func larger(a, b int32) int32 { return max(a, b) }
 func (a *Agreement) marks(s Set) []int32 {
 	marks := make([]int32, len(a.classes))
 	for class, nodes := range a.classes {
-		if nodes.intersects(s) {
+		if nodes.Intersects(s) {
 			marks[class] = 1
 		}
 	}

@@ -5,6 +5,7 @@ package nodeindex
 import (
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,7 @@ type Index struct {
 	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
 
+	byName     func() []int32
 	keys       func() map[string]bool // the keys of all labels
 	labels     Memo[*valueIndex]      // by key
 	unlabelled *valueIndex            // of a key that no node has
@@ -46,7 +48,7 @@ func New(nodes []corev1.Node) (*Index, field.ErrorList) {
 	x.names = x.newValueIndex(func(n *corev1.Node) (string, bool) { return n.Name, true })
 	x.unlabelled = x.newValueIndex(func(*corev1.Node) (string, bool) { return "", false })
 	x.profiles = x.newProfiles()
-	x.keys = sync.OnceValue(x.labelKeys)
+	x.keys, x.byName = sync.OnceValue(x.labelKeys), sync.OnceValue(x.sort)
 	return x, x.nameFaults()
 }
 
@@ -58,6 +60,10 @@ func (x *Index) labelKeys() map[string]bool {
 		}
 	}
 	return keys
+}
+
+func (x *Index) sort() []int32 {
+	return slices.SortedFunc(slices.Values(x.list), func(a, b int32) int { return strings.Compare(x.nodes[a].Name, x.nodes[b].Name) })
 }
 
 func (x *Index) nameFaults() field.ErrorList {
@@ -77,6 +83,14 @@ func (x *Index) nameFaults() field.ErrorList {
 
 // All returns the set of all nodes.
 func (x *Index) All() Set { return x.all }
+
+// ByName returns the nodes in the order of their names. The list must not be written to.
+func (x *Index) ByName() []int32 { return x.byName() }
+
+// Values returns a number for the value of a label of each node: equal values have the same number,
+// which is at least 0 and below the number of nodes. A node without the label has -1. The list must
+// not be written to.
+func (x *Index) Values(key string) []int32 { return x.label(key).of }
 
 // None returns the empty set.
 func (x *Index) None() Set { return newSet(len(x.nodes)) }

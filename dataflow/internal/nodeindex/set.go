@@ -198,7 +198,8 @@ func (s SparseSet) Len() int {
 	return n
 }
 
-func (s SparseSet) intersects(t Set) bool {
+// Intersects reports whether some node is in both s and t.
+func (s SparseSet) Intersects(t Set) bool {
 	return slices.ContainsFunc(s, func(c chunk) bool { return t[c.word]&c.bits != 0 })
 }
 

@@ -12,6 +12,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // decoder makes the value of a document of its nodes, by the rules of kubectl's decoder.
@@ -56,7 +58,7 @@ func (d *decoder) fault(n *yaml.Node, p *path, kind field.ErrorType, value, deta
 		return
 	}
 	if d.faults++; d.faults <= MaxFaults {
-		err := &field.Error{Type: kind, Field: clip(p.field().String(), 1<<10), BadValue: clip(value, 64), Detail: detail}
+		err := &field.Error{Type: kind, Field: message.Cut(p.field().String(), 1<<10), BadValue: message.Cut(value, 64), Detail: detail}
 		d.found = append(d.found, &Fault{d.place(n.Line, n.Column), false, err})
 	}
 }
@@ -182,7 +184,7 @@ func resolve(n *yaml.Node) (value any, err error) {
 	case n.Tag == "!!str":
 		return n.Value, nil
 	case n.Decode(&value) != nil:
-		return nil, errors.New("must be a value of its tag, " + strconv.Quote(clip(n.Tag, 64)))
+		return nil, errors.New("must be a value of its tag, " + strconv.Quote(message.Cut(n.Tag, 64)))
 	case n.Tag == "!!timestamp":
 		return n.Value, nil
 	case n.Tag == "!!binary": // which need not be UTF-8

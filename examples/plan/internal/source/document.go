@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	kubeyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kubejson "sigs.k8s.io/json"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // document is one document of YAML, or one object in JSON.
@@ -231,39 +233,39 @@ func (d *document) checkCost() error {
 var fromZero = regexp.MustCompile(`^did not find expected (<|node content|'-' indicator|key|',' or)|^found (undefined tag handle|duplicate %|incompatible YAML)`)
 
 // parserError returns the line of an error of a YAML parser, or 0, and its message.
-func parserError(err error) (line int, message string) {
-	_, message, _ = strings.Cut(err.Error(), "yaml: ")
-	if _, err := fmt.Sscanf(message, "line %d: ", &line); err == nil {
-		_, message, _ = strings.Cut(message, ": ")
+func parserError(err error) (line int, reason string) {
+	_, reason, _ = strings.Cut(err.Error(), "yaml: ")
+	if _, err := fmt.Sscanf(reason, "line %d: ", &line); err == nil {
+		_, reason, _ = strings.Cut(reason, ": ")
 	}
-	if fromZero.MatchString(message) {
+	if fromZero.MatchString(reason) {
 		line++
 	}
-	return line, clip(message, 256)
+	return line, message.Cut(reason, 256)
 }
 
 // explain returns the line in which the text cannot be parsed, and why. kubectl's parser knows the
 // line better than the one that this package uses. It may also read an object and ignore the rest.
 func (d *document) explain(err error) (value any, line int, why error) {
-	line, message := parserError(err)
+	line, reason := parserError(err)
 	if math.Pow(1.45, float64(bytes.Count(d.text, []byte("*"))))*float64(len(d.text)) < 64<<20 { // else aliases may make too much of it
 		if err := kubeyaml.Unmarshal(d.text, &value); err == nil {
 			return value, line, ignored
 		} else {
-			line, message = parserError(err)
+			line, reason = parserError(err)
 		}
 	}
 	lineAt := func(offset int) int { return 1 + bytes.Count(d.text[:max(0, offset)], []byte("\n")) }
-	if anchor, ok := strings.CutPrefix(message, "unknown anchor '"); ok {
+	if anchor, ok := strings.CutPrefix(reason, "unknown anchor '"); ok {
 		if at := regexp.MustCompile(`[\s\[{,]\*` + regexp.QuoteMeta(strings.TrimSuffix(anchor, "' referenced"))).FindIndex(d.text); at != nil {
 			line = lineAt(at[1])
 		}
 	}
 	switch {
-	case strings.HasPrefix(message, "control characters"):
+	case strings.HasPrefix(reason, "control characters"):
 		line = lineAt(bytes.IndexFunc(d.text, func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r\u0085", r) }))
 	case bytes.Contains(d.text, []byte("{{")):
-		message += "; if it is a template, render it first"
+		reason += "; if it is a template, render it first"
 	}
-	return nil, line, &DocumentError{message}
+	return nil, line, &DocumentError{reason}
 }

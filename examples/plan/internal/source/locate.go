@@ -9,18 +9,26 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Position is a place in a source.
 type Position struct {
-	File         string
-	Line, Column int // from 1, in characters, as YAML counts them; 0 is the whole line, or the whole source
+	File   string `json:"file"`
+	Line   int    `json:"line"`   // from 1; 0 is the whole source
+	Column int    `json:"column"` // from 1, in characters, as YAML counts them; 0 is the whole line
 }
 
 // String returns file:line:column, without what is 0 at the end.
 func (p Position) String() string {
 	s := fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 	return strings.TrimSuffix(strings.TrimSuffix(s, ":0"), ":0")
+}
+
+// Compare orders positions by file, line and column.
+func (p Position) Compare(q Position) int {
+	return cmp.Or(strings.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
 // Fault is something that cannot be read, or that kubectl refuses or ignores.
@@ -31,7 +39,7 @@ type Fault struct {
 }
 
 // Error starts with the position. It is no longer than 4 KiB.
-func (f *Fault) Error() string { return clip(f.Position.String()+": "+f.Err.Error(), 4<<10) }
+func (f *Fault) Error() string { return message.Cut(f.Position.String()+": "+f.Err.Error(), 4<<10) }
 
 // Unwrap returns Err.
 func (f *Fault) Unwrap() error { return f.Err }
@@ -49,14 +57,6 @@ type LimitError struct {
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d %s; divide it into documents, with --- between them", e.Most, e.What)
-}
-
-// clip shortens a text to so many bytes.
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most-len("…")], "") + "…"
-	}
-	return s
 }
 
 // Field is a field of an object. The path is that of a *field.Error, or "" for the object itself.
