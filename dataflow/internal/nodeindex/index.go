@@ -220,6 +220,22 @@ func (x *valueIndex) identifies(node int32) bool {
 	return x.complete && len(x.nodes[x.of[node]]) == 1
 }
 
+// has reports whether a node has a value.
+func (x *valueIndex) has(node int32) bool { return x.of[node] != absent }
+
+// split returns the nodes without a value, and by value those with one.
+func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]int32) {
+	having = map[int32][]int32{}
+	for _, node := range nodes {
+		if value := x.of[node]; value != absent {
+			having[value] = append(having[value], node)
+		} else {
+			lacking = append(lacking, node)
+		}
+	}
+	return lacking, having
+}
+
 // partition returns, for each number, the nodes with that number. The i-th number is that of
 // nodes[i], or absent. New numbers occur in ascending order.
 func partition(nodes, numbers []int32) [][]int32 {

@@ -508,11 +508,11 @@ func TestLawG1Growth(t *testing.T) {
 			}
 			return agreement(all, []string{"host", "rack"})
 		},
-		"nodes with 14 labels, present or not": func(n int) func() {
-			return agreement(random(n, 14, func(i, key int) string { return "" }))
+		"nodes with 8 labels, present or not": func(n int) func() {
+			return agreement(random(n, 8, func(i, key int) string { return "" }))
 		},
-		"nodes with 14 labels and a hostname, present or not": func(n int) func() {
-			return agreement(random(n, 14, func(i, key int) string {
+		"nodes with 8 labels and a hostname, present or not": func(n int) func() {
+			return agreement(random(n, 8, func(i, key int) string {
 				if key == 7 {
 					return fmt.Sprint(i)
 				}

@@ -17,13 +17,6 @@ func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
 func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
 
-// keep removes from s what is not in t.
-func (s Set) keep(t Set) {
-	for i := range s {
-		s[i] &= t[i]
-	}
-}
-
 // Has reports whether node i is in s.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
 
