@@ -19,7 +19,7 @@ type pod struct {
 	nodeName    string
 	selector    nodeselector.Term
 	terms       []nodeselector.Term // ORed; one empty term if there is no required node affinity
-	tolerations *nodeindex.Tolerations
+	tolerations nodeindex.Tolerations
 	demands     []nodeindex.Demand
 }
 
@@ -62,19 +62,21 @@ func (f *filtered) admitted() nodeindex.Set {
 type filter struct {
 	verdict Verdict
 	pass    nodeindex.Set
-	summary func(node int) string // why a node does not pass, the same for all nodes like it
-	reason  func(node int) string // the same with the values of this node; nil: as summary
-	label   func(node int) string // the same in a few words, for a cell of a table
-	field   string                // what to change: the field below the pod spec
-	fix     string                // and how, or how to change the node
+	refuse  func(node int) refusal
+	field   string // what to change: the field below the pod spec
+	fix     string // and how, or how to change the node
 }
 
-// why returns why a node does not pass.
-func (f *filter) why(node int) string {
-	if f.reason != nil {
-		return f.reason(node)
-	}
-	return f.summary(node)
+// refusal says why a node does not pass a filter.
+type refusal struct {
+	summary string // the same for all nodes like it
+	reason  string // the same with the values of this node
+	label   string // the same in a few words, for a cell of a table
+}
+
+// constant returns the refusal of every node.
+func constant(text, label string) func(node int) refusal {
+	return func(int) refusal { return refusal{text, text, label} }
 }
 
 // filters returns what a node must pass to admit an operation by itself: the filters of the
@@ -85,14 +87,17 @@ func (fc *Forecast) filters(i int32) []filter {
 	if fc.operation(i).hasPodSpec() {
 		tolerations = ".tolerations"
 	}
+	by := func(refuse func(*admission, int) refusal) func(int) refusal {
+		return func(node int) refusal { return refuse(a, node) }
+	}
 	return []filter{
-		{VerdictCordon, a.uncordoned, constant("cordoned"), nil, constant("cordon"), "", "uncordon"},
-		{VerdictNodeName, a.named, constant(fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName))), nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
-		{VerdictTaint, a.tolerated, fc.untolerated(a), nil, fc.taintKey(a), tolerations, "remove the taint of"},
-		{VerdictSelector, a.selected, constant("not matched by its node selector"), fc.unselected(a), constant(""), ".nodeSelector", "change its node selector, or the labels of"},
-		{VerdictAffinity, a.matching, constant("not matched by its affinity"), fc.unmatched(a), constant(""), ".affinity", "change its affinity, or the labels of"},
-		{VerdictResources, a.fitting, fc.shortResources(a), fc.shortages(a), fc.shortAmount(a), "", "request less, or free resources of"},
-		{VerdictCaller, a.admitted, constant("not admitted by the caller"), nil, constant("caller"), "", ""},
+		{VerdictCordon, a.uncordoned, constant("cordoned", "cordon"), "", "uncordon"},
+		{VerdictNodeName, a.named, constant(fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName)), "nodeName"), ".nodeName", "set its nodeName to"},
+		{VerdictTaint, a.tolerated, by(fc.untolerated), tolerations, "remove the taint of"},
+		{VerdictSelector, a.selected, by(fc.unselected), ".nodeSelector", "change its node selector, or the labels of"},
+		{VerdictAffinity, a.matching, by(fc.unmatched), ".affinity", "change its affinity, or the labels of"},
+		{VerdictResources, a.fitting, by(fc.short), "", "request less, or free resources of"},
+		{VerdictCaller, a.admitted, constant("not admitted by the caller", "caller"), "", ""},
 	}
 }
 
@@ -101,59 +106,64 @@ func (fc *Forecast) filters(i int32) []filter {
 func (fc *Forecast) inheritedFilter(i int32) filter {
 	inherited := &fc.admission[i].inherited
 	source := inherited.source.String()
+	text, fix := fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source), "run "+source+" again, or label a node"
 	if inherited.gone != "" {
-		text := fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone))
-		return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again"}
+		text = fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone))
+		fix = "run " + source + " again"
 	}
-	text := fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
-	return filter{VerdictSource, inherited.nodes, constant(text), nil, constant("← " + message.Printable(inherited.source.Name)), strategyField, "run " + source + " again, or label a node"}
+	return filter{VerdictSource, inherited.nodes, constant(text, "← "+message.Printable(inherited.source.Name)), strategyField, fix}
 }
 
-// constant returns a text that is the same for every node.
-func constant(text string) func(node int) string { return func(int) string { return text } }
-
 // untoleratedTaint returns the first taint of a node that keeps an operation away.
-func (fc *Forecast) untoleratedTaint(a *admission, node int) (corev1.Taint, bool) {
+func (fc *Forecast) untoleratedTaint(a *admission, node int) corev1.Taint {
 	effects := []corev1.TaintEffect{corev1.TaintEffectNoExecute}
 	if a.nodeName == "" {
 		effects = append(effects, corev1.TaintEffectNoSchedule)
 	}
-	return a.tolerations.Untolerated(&fc.nodes.list[node], effects...)
+	taint, _ := a.tolerations.Untolerated(&fc.nodes.list[node], effects...)
+	return taint
 }
 
-func (fc *Forecast) untolerated(a *admission) func(int) string {
-	return func(node int) string {
-		taint, _ := fc.untoleratedTaint(a, node)
-		value := ""
-		if taint.Value != "" {
-			value = "=" + taint.Value
-		}
-		return fmt.Sprintf("taint %s not tolerated", message.Printable(fmt.Sprintf("%s%s:%s", taint.Key, value, taint.Effect)))
+func (fc *Forecast) untolerated(a *admission, node int) refusal {
+	taint := fc.untoleratedTaint(a, node)
+	value := ""
+	if taint.Value != "" {
+		value = "=" + taint.Value
 	}
+	text := fmt.Sprintf("taint %s not tolerated", message.Printable(fmt.Sprintf("%s%s:%s", taint.Key, value, taint.Effect)))
+	return refusal{text, text, "taint " + message.Printable(taint.Key)}
 }
 
-func (fc *Forecast) taintKey(a *admission) func(int) string {
-	return func(node int) string {
-		taint, _ := fc.untoleratedTaint(a, node)
-		return "taint " + message.Printable(taint.Key)
+func (fc *Forecast) unselected(a *admission, node int) refusal {
+	return refusal{"not matched by its node selector", "nodeSelector requires " + fc.mismatch(a.selector, node), ""}
+}
+
+func (fc *Forecast) unmatched(a *admission, node int) refusal {
+	reason := "its affinity has only empty terms, which match no node"
+	if len(a.terms) > 0 {
+		reason = "affinity requires " + fc.mismatch(a.terms[0], node)
 	}
-}
-
-func (fc *Forecast) unselected(a *admission) func(int) string {
-	return func(node int) string { return "nodeSelector requires " + fc.mismatch(a.selector, node) }
-}
-
-func (fc *Forecast) unmatched(a *admission) func(int) string {
-	return func(node int) string {
-		if len(a.terms) == 0 {
-			return "its affinity has only empty terms, which match no node"
-		}
-		text := "affinity requires " + fc.mismatch(a.terms[0], node)
-		if len(a.terms) > 1 {
-			text += fmt.Sprintf(" (term 0 of %d; the others do not match either)", len(a.terms))
-		}
-		return text
+	if len(a.terms) > 1 {
+		reason += fmt.Sprintf(" (term 0 of %d; the others do not match either)", len(a.terms))
 	}
+	return refusal{"not matched by its affinity", reason, ""}
+}
+
+// short says of which resources a node has too little: in the reason every one, as
+// kube-scheduler does, and in the label the first.
+func (fc *Forecast) short(a *admission, node int) refusal {
+	short := fc.nodes.capacity.Shortages(node, a.demands)
+	var amounts []string
+	for _, s := range short[:min(len(short), listedNames+1)] {
+		amounts = append(amounts, s.Requested.String()+" "+message.Printable(string(s.Resource)))
+	}
+	reason := message.List(len(short), func(i int) string {
+		s := &short[i]
+		return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
+	}, "; ", message.Limit)
+	first := &short[0]
+	label := fmt.Sprintf("%s %s of %s", message.Printable(string(first.Resource)), first.Free.String(), first.Requested.String())
+	return refusal{fmt.Sprintf("with less than %s free", listNames(amounts, len(short))), reason, label}
 }
 
 // mismatch returns the first requirement of a term that a node does not match, and the
@@ -211,31 +221,24 @@ func (fc *Forecast) refusals(i int32) string {
 	if all.Empty() {
 		return "there are no nodes"
 	}
-	type refusal struct {
-		text  string
-		count int
-	}
-	var refusals []*refusal
-	nodes := all
+	var texts []string
+	count, nodes := map[string]int{}, all
 	for _, f := range append([]filter{fc.inheritedFilter(i)}, fc.filters(i)...) {
-		byText := map[string]*refusal{}
 		for node := range nodes.Difference(f.pass).All() {
-			text := f.summary(node)
-			if byText[text] == nil {
-				byText[text] = &refusal{text: text}
-				refusals = append(refusals, byText[text])
+			text := f.refuse(node).summary
+			if count[text]++; count[text] == 1 {
+				texts = append(texts, text)
 			}
-			byText[text].count++
 		}
 		nodes = nodes.Intersection(f.pass)
 	}
-	slices.SortStableFunc(refusals, func(a, b *refusal) int { return b.count - a.count })
+	slices.SortStableFunc(texts, func(a, b string) int { return count[b] - count[a] })
 	const listed = 5
 	var parts []string
-	for _, r := range refusals[:min(len(refusals), listed)] {
-		parts = append(parts, fmt.Sprintf("%d %s", r.count, r.text))
+	for _, text := range texts[:min(len(texts), listed)] {
+		parts = append(parts, fmt.Sprintf("%d %s", count[text], text))
 	}
-	if more := len(refusals) - listed; more > 0 {
+	if more := len(texts) - listed; more > 0 {
 		parts = append(parts, fmt.Sprintf("%d more reasons", more))
 	}
 	return fmt.Sprintf("of %s: %s", nodeCount(all.Len()), strings.Join(parts, "; "))

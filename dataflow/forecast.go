@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"iter"
 	"slices"
 	"sync"
 
@@ -41,7 +42,6 @@ type ForecastOptions struct {
 type NodeIndex struct {
 	list     []corev1.Node
 	index    *nodeindex.Index
-	labels   *nodeindex.Labels
 	capacity *nodeindex.Capacity
 
 	tested                                     nodeindex.Memo[tested] // by identity
@@ -63,7 +63,7 @@ func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*Node
 	if len(faults) > 0 {
 		return nil, fielderror.Join(faults)
 	}
-	return &NodeIndex{list: nodes, index: index, labels: index.Labels(), capacity: nodeindex.NewCapacity(nodes, used)}, nil
+	return &NodeIndex{list: nodes, index: index, capacity: nodeindex.NewCapacity(nodes, used)}, nil
 }
 
 // Forecast says where operations can run such that the whole flow can complete. It is
@@ -150,7 +150,7 @@ func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) 
 		fc.constraints[i] = constraint{c, index.Agreement(c.keys)}
 		fc.followers[c.source] = append(fc.followers[c.source], int32(i))
 		for _, key := range c.keys {
-			if fc.nodes.labels.Len() > 0 && !index.HasLabel(key) {
+			if len(fc.nodes.list) > 0 && !index.HasLabel(key) {
 				fc.unlabelled[int32(i)] = append(fc.unlabelled[int32(i)], key)
 			}
 		}
@@ -256,13 +256,13 @@ func (fc *Forecast) Nodes(ref Ref) []string {
 	if i == none || !fc.Completable() {
 		return nil
 	}
-	return fc.names(fc.feasible[i])
+	return fc.names(fc.feasible[i].All())
 }
 
-func (fc *Forecast) names(nodes nodeindex.Set) []string {
+func (fc *Forecast) names(nodes iter.Seq[int]) []string {
 	var names []string
-	for node := range nodes.All() {
-		names = append(names, fc.nodes.labels.Name(node))
+	for node := range nodes {
+		names = append(names, fc.nodes.list[node].Name)
 	}
 	slices.Sort(names)
 	return names

@@ -65,7 +65,7 @@ func (fc *Forecast) tellApart(i int32, p *partition, seen map[any]bool) {
 		p.refine(func(node int) string {
 			for _, f := range filters {
 				if !f.pass.Has(node) {
-					return f.summary(node)
+					return f.refuse(node).summary
 				}
 			}
 			return ""

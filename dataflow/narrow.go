@@ -18,8 +18,8 @@ import (
 // hostnames, else their names. For an operation that is running or completed it is the own
 // affinity. It shares no memory with anything else.
 //
-// The first call that narrows indexes all labels of all nodes. Each call costs a step for
-// every label of every node that admits the operation.
+// The first call that narrows indexes the labels of all nodes. Each call costs a step for
+// every node that admits the operation and every label key of a feasible one.
 //
 // The error is an [*UnknownOperationError] if the flow has no such operation, and a
 // [*StrandedError] if the flow is not completable.
@@ -59,7 +59,7 @@ func (fc *Forecast) affinity(i int32) *corev1.Affinity {
 	if fc.admission[i].settled || feasible.Equal(admitted) {
 		return own.DeepCopy()
 	}
-	if key, values, ok := fc.nodes.labels.Separating(feasible, admitted); ok {
+	if key, values, ok := fc.nodes.index.Separating(feasible, admitted); ok {
 		separating := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
 			{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values},
 		}}}
@@ -77,7 +77,7 @@ func (fc *Forecast) narrowedByName(own *corev1.Affinity, nodes nodeindex.Set) *c
 	}
 	names := make([][]corev1.NodeSelectorTerm, len(terms))
 	for node := range nodes.All() {
-		name, labels := fc.nodes.labels.Name(node), fc.nodes.labels.Node(node)
+		name, labels := fc.nodes.list[node].Name, fc.nodes.list[node].Labels
 		for t := range terms {
 			if terms[t].Matches(name, labels) {
 				names[t] = append(names[t], corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{

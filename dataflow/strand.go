@@ -33,7 +33,7 @@ func (fc *Forecast) Strands(ref Ref) []Strand {
 	var strands []Strand
 	for _, d := range fc.stranding(i) {
 		for node := range d.nodes.All() {
-			strands = append(strands, Strand{fc.nodes.labels.Name(node), fc.ref(d.blocks)})
+			strands = append(strands, Strand{fc.nodes.list[node].Name, fc.ref(d.blocks)})
 		}
 	}
 	slices.SortFunc(strands, func(a, b Strand) int { return cmp.Compare(a.Node, b.Node) })
@@ -172,7 +172,7 @@ func (s *strandSolver) newRanks(nodes nodeindex.Set) []int32 {
 	if last := len(s.free) - 1; last >= 0 {
 		ranks, s.free = s.free[last], s.free[:last]
 	} else {
-		ranks = make([]int32, s.fc.nodes.labels.Len())
+		ranks = make([]int32, len(s.fc.nodes.list))
 	}
 	for node := range nodes.All() {
 		ranks[node] = math.MaxInt32

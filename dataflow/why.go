@@ -72,13 +72,14 @@ func (fc *Forecast) judge(ref Ref, node string) (verdict Verdict, reason, label 
 	case a.settled && !a.possible.Has(n):
 		where := "on a node that is not known, or not among the nodes"
 		if !a.possible.Empty() {
-			where = "on " + fc.listNodes(a.possible)
+			where = "on " + fc.listNodes(a.possible.All())
 		}
 		return VerdictStarted, "it has already run, " + where, "ran elsewhere"
 	}
 	if !a.settled && !a.possible.Has(n) {
 		f := fc.refusing(i, n)
-		return f.verdict, f.why(n), f.label(n)
+		refusal := f.refuse(n)
+		return f.verdict, refusal.reason, refusal.label
 	}
 	switch c := fc.constraints[i]; {
 	case !fc.Completable():

@@ -36,7 +36,7 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 		}
 	}
 	a, rest := &Agreement{isolated: x.None()}, []int32(nil)
-	for _, node := range x.list {
+	for node := range int32(len(x.nodes)) {
 		if slices.ContainsFunc(columns, func(c *valueIndex) bool { return c.identifies(node) }) {
 			a.isolated.add(node)
 		} else {

@@ -20,10 +20,8 @@ import (
 // agreements.
 type Index struct {
 	nodes    []corev1.Node
-	list     []int32 // the positions of all nodes
 	all      Set
 	names    *valueIndex
-	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
 
 	keys       func() map[string]bool // the keys of all labels
@@ -35,9 +33,8 @@ type Index struct {
 // New returns the index of nodes, which must not change afterwards. A node without a name, and
 // one with the name of a node before it, is a fault, with a path that starts at nodes.
 func New(nodes []corev1.Node) (*Index, field.ErrorList) {
-	x := &Index{nodes: nodes, list: make([]int32, len(nodes)), all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
+	x := &Index{nodes: nodes, all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
 	for i := range nodes {
-		x.list[i] = int32(i)
 		x.all.add(int32(i))
 		if nodes[i].Spec.Unschedulable || slices.ContainsFunc(nodes[i].Spec.Taints, isCordon) {
 			x.cordoned.add(int32(i))
@@ -45,7 +42,6 @@ func New(nodes []corev1.Node) (*Index, field.ErrorList) {
 	}
 	x.names = x.newValueIndex(func(n *corev1.Node) (string, bool) { return n.Name, true })
 	x.unlabelled = x.newValueIndex(func(*corev1.Node) (string, bool) { return "", false })
-	x.profiles = x.newProfiles()
 	x.keys = sync.OnceValue(x.labelKeys)
 	return x, x.nameFaults()
 }
@@ -207,11 +203,10 @@ func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)
 		if !ok {
 			number = int32(len(index.values))
 			index.number[value] = number
-			index.values = append(index.values, value)
+			index.values, index.nodes = append(index.values, value), append(index.nodes, nil)
 		}
-		index.of[i] = number
+		index.of[i], index.nodes[number] = number, append(index.nodes[number], int32(i))
 	}
-	index.nodes = partition(x.list, index.of)
 	return index
 }
 
@@ -234,33 +229,6 @@ func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]i
 		}
 	}
 	return lacking, having
-}
-
-// partition returns, for each number, the nodes with that number. The i-th number is that of
-// nodes[i], or absent. New numbers occur in ascending order.
-func partition(nodes, numbers []int32) [][]int32 {
-	var size []int
-	total := 0
-	for _, number := range numbers {
-		switch {
-		case number == absent:
-			continue
-		case int(number) == len(size):
-			size = append(size, 0)
-		}
-		size[number]++
-		total++
-	}
-	memory, parts := make([]int32, total), make([][]int32, len(size))
-	for number, n := range size {
-		parts[number], memory = memory[:0:n], memory[n:]
-	}
-	for i, number := range numbers {
-		if number != absent {
-			parts[number] = append(parts[number], nodes[i])
-		}
-	}
-	return parts
 }
 
 // with returns the nodes that have the value.

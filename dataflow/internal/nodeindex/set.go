@@ -45,6 +45,14 @@ func (s Set) All() iter.Seq[int] {
 	}
 }
 
+// First returns the first node of s, or -1 if it is empty.
+func (s Set) First() int {
+	for i := range s.All() {
+		return i
+	}
+	return -1
+}
+
 // each yields the nodes of the i-th word of a set. It is false if yield is.
 func each(i int, word uint64, yield func(int) bool) bool {
 	for ; word != 0; word &= word - 1 {
