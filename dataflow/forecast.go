@@ -73,6 +73,7 @@ func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*Node
 type Forecast struct {
 	flow        *Flow
 	nodes       *NodeIndex
+	order       []int32 // each operation after its source
 	constraints []constraint
 	followers   [][]int32 // for each operation, those with a constraint on it
 	admission   []admission
@@ -129,12 +130,12 @@ func (f *Flow) Forecast(nodes *NodeIndex, options ForecastOptions) (*Forecast, e
 		return nil, err
 	}
 
-	fc := &Forecast{flow: f, nodes: nodes, admission: admissions, unlabelled: map[int32][]string{}}
+	fc := &Forecast{flow: f, nodes: nodes, order: order, admission: admissions, unlabelled: map[int32][]string{}}
 	fc.constrain(colocations, nodes.index)
-	fc.bottomUp(order)
+	fc.bottomUp()
 	fc.impossible = fc.failing()
 	if fc.Completable() {
-		fc.topDown(order)
+		fc.topDown()
 	}
 	return fc, nil
 }
@@ -159,12 +160,12 @@ func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) 
 
 // bottomUp computes, from the leaves to the roots, the nodes from which each operation and
 // its whole subtree can be placed: each follower on some node that agrees.
-func (fc *Forecast) bottomUp(order []int32) {
-	fc.completing = make([]nodeindex.Set, len(order))
+func (fc *Forecast) bottomUp() {
+	fc.completing = make([]nodeindex.Set, len(fc.order))
 	for i := range fc.completing {
 		fc.completing[i] = fc.admission[i].possible
 	}
-	for _, i := range slices.Backward(order) {
+	for _, i := range slices.Backward(fc.order) {
 		if source := fc.constraints[i].source; source != none {
 			fc.completing[source] = fc.completing[source].Intersection(fc.sourceNodes(i))
 		}
@@ -173,9 +174,9 @@ func (fc *Forecast) bottomUp(order []int32) {
 
 // topDown keeps, from the roots to the leaves, the nodes that agree with a feasible node of
 // the source.
-func (fc *Forecast) topDown(order []int32) {
-	fc.feasible = make([]nodeindex.Set, len(order))
-	for _, i := range order {
+func (fc *Forecast) topDown() {
+	fc.feasible = make([]nodeindex.Set, len(fc.order))
+	for _, i := range fc.order {
 		fc.feasible[i] = fc.completing[i].Intersection(fc.reachable(i))
 	}
 }
