@@ -58,9 +58,13 @@ type stuckBy struct {
 // such that every prerequisite of each is complete, can still complete by itself, or is in
 // the set.
 func (f *Flow) stuck(seen map[Ref]Observation) map[int32]stuckBy {
-	stuck := map[int32]stuckBy{}
-	waiting := make([][]int32, len(f.operations)) // for each operation: those with it as an unstarted prerequisite
-	left := make([]int32, len(f.operations))      // the number of such prerequisites
+	stuck, waiting := map[int32]stuckBy{}, f.waiting(seen)
+	left := make([]int32, len(f.operations)) // the number of operations that each waits for
+	for _, all := range waiting {
+		for _, i := range all {
+			left[i]++
+		}
+	}
 	var free, blocked []int32
 	for i := range f.operations {
 		if seen[f.operations[i].Ref].Phase.started() {
@@ -70,14 +74,7 @@ func (f *Flow) stuck(seen map[Ref]Observation) map[int32]stuckBy {
 		if ok {
 			stuck[int32(i)] = reason
 			blocked = append(blocked, int32(i))
-		}
-		for _, ref := range f.operations[i].prerequisites() {
-			if p := f.find(ref); p != none && !seen[ref].Phase.started() {
-				waiting[p] = append(waiting[p], int32(i))
-				left[i]++
-			}
-		}
-		if !ok && left[i] == 0 {
+		} else if left[i] == 0 {
 			free = append(free, int32(i))
 		}
 	}
