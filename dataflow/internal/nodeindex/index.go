@@ -58,14 +58,13 @@ func (x *Index) labelKeys() map[string]bool {
 
 func (x *Index) nameFaults() field.ErrorList {
 	var faults field.ErrorList
-	path := func(node int32) *field.Path { return field.NewPath("nodes").Index(int(node)).Child("metadata", "name") }
-	for number, name := range x.names.values {
-		for at, node := range x.names.nodes[number] {
-			if name == "" {
-				faults = append(faults, field.Required(path(node), "every node needs a name"))
-			} else if at > 0 {
-				faults = append(faults, field.Duplicate(path(node), message.Excerpt(name)))
-			}
+	path := func(i int) *field.Path { return field.NewPath("nodes").Index(i).Child("metadata", "name") }
+	for i, number := range x.names.of {
+		switch name := x.names.values[number]; {
+		case name == "":
+			faults = append(faults, field.Required(path(i), "every node needs a name"))
+		case x.names.first[number] != int32(i):
+			faults = append(faults, field.Duplicate(path(i), message.Excerpt(name)))
 		}
 	}
 	return faults
@@ -79,7 +78,7 @@ func (x *Index) None() Set { return newSet(len(x.nodes)) }
 
 // Find returns the position of the node with the given name. ok is false if there is none.
 func (x *Index) Find(name string) (i int, ok bool) {
-	for _, i := range x.names.with(name) {
+	for i := range x.names.with(name) {
 		return int(i), true
 	}
 	return 0, false
@@ -123,8 +122,8 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 		index = x.label(r.Key())
 	}
 	meeting := x.None()
-	addAll := func(nodes []int32) {
-		for _, node := range nodes {
+	addAll := func(nodes iter.Seq[int32]) {
+		for node := range nodes {
 			meeting.add(node)
 		}
 	}
@@ -139,22 +138,22 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 	}
 	if !r.IsField() && r.Matches("", false) {
 		for node, value := range index.of {
-			if value == absent {
+			if value == none {
 				meeting.add(int32(node))
 			}
 		}
 	}
 	for number, value := range index.values {
 		if r.Matches(value, true) {
-			addAll(index.nodes[number])
+			addAll(index.nodes(int32(number)))
 		}
 	}
 	return meeting
 }
 
-func (x *Index) setOf(nodes []int32) Set {
+func (x *Index) setOf(nodes iter.Seq[int32]) Set {
 	set := x.None()
-	for _, node := range nodes {
+	for node := range nodes {
 		set.add(node)
 	}
 	return set
@@ -183,46 +182,49 @@ func (x *Index) label(key string) *valueIndex {
 type valueIndex struct {
 	values []string         // each once
 	number map[string]int32 // for each value, its index in values
-	of     []int32          // for each node, the index of its value, or absent
-	nodes  [][]int32        // for each value, the nodes that have it
+	of     []int32          // for each node, the index of its value, or none
+	first  []int32          // for each value, the first node that has it
+	next   []int32          // for each node, the next one that has its value, or none
 
 	complete bool // all nodes have a value
 }
 
-const absent int32 = -1
+// none is the index of no value and of no node.
+const none int32 = -1
 
 func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
-	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes)), complete: true}
-	for i := range x.nodes {
+	n := len(x.nodes)
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, n), next: make([]int32, n), complete: true}
+	for i := n - 1; i >= 0; i-- {
 		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			index.of[i], index.complete = absent, false
+			index.of[i], index.complete = none, false
 			continue
 		}
 		number, ok := index.number[value]
 		if !ok {
 			number = int32(len(index.values))
 			index.number[value] = number
-			index.values, index.nodes = append(index.values, value), append(index.nodes, nil)
+			index.values, index.first = append(index.values, value), append(index.first, none)
 		}
-		index.of[i], index.nodes[number] = number, append(index.nodes[number], int32(i))
+		index.of[i], index.next[i], index.first[number] = number, index.first[number], int32(i)
 	}
 	return index
 }
 
 // identifies reports whether a value tells a node from all others, which all have another one.
 func (x *valueIndex) identifies(node int32) bool {
-	return x.complete && len(x.nodes[x.of[node]]) == 1
+	return x.complete && x.first[x.of[node]] == node && x.next[node] == none
 }
 
 // has reports whether a node has a value.
-func (x *valueIndex) has(node int32) bool { return x.of[node] != absent }
+func (x *valueIndex) has(node int32) bool { return x.of[node] != none }
 
 // split returns the nodes without a value, and by value those with one.
 func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]int32) {
 	having = map[int32][]int32{}
 	for _, node := range nodes {
-		if value := x.of[node]; value != absent {
+		if value := x.of[node]; value != none {
 			having[value] = append(having[value], node)
 		} else {
 			lacking = append(lacking, node)
@@ -231,10 +233,19 @@ func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]i
 	return lacking, having
 }
 
-// with returns the nodes that have the value.
-func (x *valueIndex) with(value string) []int32 {
-	if number, ok := x.number[value]; ok {
-		return x.nodes[number]
+// with ranges over the nodes that have the value.
+func (x *valueIndex) with(value string) iter.Seq[int32] {
+	number, ok := x.number[value]
+	if !ok {
+		return func(func(int32) bool) {}
 	}
-	return nil
+	return x.nodes(number)
+}
+
+// nodes ranges over the nodes that have the value with the given index.
+func (x *valueIndex) nodes(value int32) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		for node := x.first[value]; node != none && yield(node); node = x.next[node] {
+		}
+	}
 }

@@ -53,7 +53,7 @@ func (x *valueIndex) separating(wanted, unwanted Set) (values []string, ok bool)
 	isWanted := make([]bool, len(x.values))
 	for node := range wanted.All() {
 		number := x.of[node]
-		if number == absent || !labelsyntax.IsValue(x.values[number]) {
+		if number == none || !labelsyntax.IsValue(x.values[number]) {
 			return nil, false
 		}
 		if !isWanted[number] {
@@ -62,7 +62,7 @@ func (x *valueIndex) separating(wanted, unwanted Set) (values []string, ok bool)
 		}
 	}
 	for node := range unwanted.All() {
-		if number := x.of[node]; number != absent && isWanted[number] {
+		if number := x.of[node]; number != none && isWanted[number] {
 			return nil, false
 		}
 	}
