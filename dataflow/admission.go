@@ -1,7 +1,6 @@
 package dataflow
 
 import (
-	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -41,12 +40,10 @@ type inheritance struct {
 func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admission, []error) {
 	admissions := make([]admission, len(f.operations))
 	var faults []error
-	var identity []byte
 	for i := range f.operations {
 		op, a, o := &f.operations[i], &admissions[i], options.Seen[f.operations[i].Ref]
 		tolerations := options.tolerations(op)
-		identity = appendRequests(appendTolerations(appendAffinity(appendSelector(appendText(identity[:0], op.NodeName), op), op), tolerations), op)
-		tested := nodes.tested.Get(identity, func() tested { return nodes.test(op, tolerations) })
+		tested := nodes.tested.Get(identity(op, tolerations), func() tested { return nodes.test(op, tolerations) })
 		for _, fault := range tested.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
@@ -100,11 +97,8 @@ func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observa
 	if labels.Len() == 0 {
 		return nothing
 	}
-	var identity []byte
-	for key, value := range labels.All() {
-		identity = appendText(identity, key, value)
-	}
-	having := nodes.inherited.Get(identity, func() nodeindex.Set { return nodes.index.Labelled(labels.All()) })
+	like := identity(&Operation{NodeSelector: maps.Collect(labels.All())}, nil)
+	having := nodes.inherited.Get(like, func() nodeindex.Set { return nodes.index.Labelled(labels.All()) })
 	return inheritance{source: source, labels: labels, nodes: having}
 }
 
@@ -123,7 +117,7 @@ func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested 
 		return tested{admitted: n.index.None(), faults: faults}
 	}
 	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), nodeindex.Demands(op.Requests, op.NodeName != "")}
-	f := n.filter(p, appendSelector(nil, op), appendTolerations(nil, tolerations))
+	f := n.filter(p, identity(&Operation{NodeSelector: op.NodeSelector}, nil), identity(&Operation{}, tolerations))
 	return tested{filtered: f, admitted: f.admitted()}
 }
 
@@ -166,55 +160,12 @@ func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes no
 	return nodes.Filter(func(i int) bool { return admit(op, &all[i]) })
 }
 
-// Operations with the same constraints have the same identity: each string is preceded by
-// its length, and each list by its own.
-
-func appendSelector(b []byte, op *Operation) []byte {
-	b = binary.AppendUvarint(b, uint64(len(op.NodeSelector)))
-	for _, key := range slices.Sorted(maps.Keys(op.NodeSelector)) {
-		b = appendText(b, key, op.NodeSelector[key])
+// identity returns the same bytes for operations with the same constraints, and only for these.
+func identity(op *Operation, tolerations []corev1.Toleration) []byte {
+	spec := corev1.PodSpec{NodeName: op.NodeName, NodeSelector: op.NodeSelector, Tolerations: tolerations, Overhead: op.Requests}
+	if required := nodeselector.Required(op.Affinity); required != nil {
+		spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
 	}
-	return b
-}
-
-func appendAffinity(b []byte, op *Operation) []byte {
-	required := nodeselector.Required(op.Affinity)
-	if required == nil {
-		return append(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(1+len(required.NodeSelectorTerms)))
-	for _, t := range required.NodeSelectorTerms {
-		for _, list := range [][]corev1.NodeSelectorRequirement{t.MatchExpressions, t.MatchFields} {
-			b = binary.AppendUvarint(b, uint64(len(list)))
-			for _, r := range list {
-				b = appendText(b, r.Key, string(r.Operator))
-				b = binary.AppendUvarint(b, uint64(len(r.Values)))
-				b = appendText(b, r.Values...)
-			}
-		}
-	}
-	return b
-}
-
-func appendTolerations(b []byte, tolerations []corev1.Toleration) []byte {
-	b = binary.AppendUvarint(b, uint64(len(tolerations)))
-	for _, t := range tolerations {
-		b = appendText(b, t.Key, string(t.Operator), t.Value, string(t.Effect))
-	}
-	return b
-}
-
-func appendRequests(b []byte, op *Operation) []byte {
-	for _, name := range slices.Sorted(maps.Keys(op.Requests)) {
-		q := op.Requests[name]
-		b = appendText(b, string(name), q.String())
-	}
-	return b
-}
-
-func appendText(b []byte, texts ...string) []byte {
-	for _, text := range texts {
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
-	}
-	return b
+	bytes, _ := spec.Marshal() // in the order of fields and keys; it has no errors
+	return bytes
 }
