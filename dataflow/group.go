@@ -29,13 +29,13 @@ func (fc *Forecast) Groups() []Group {
 	if fc == nil || fc.nodes == nil || len(fc.nodes.list) == 0 {
 		return nil
 	}
-	p := partition{class: make([]int32, len(fc.nodes.list))}
-	p.refine(func(node int) string { return fc.nodes.list[node].Labels[topology.Zone] })
+	p := &partition{class: make([]int32, len(fc.nodes.list))}
+	refine(p, func(node int) string { return fc.nodes.list[node].Labels[topology.Zone] })
 	seen := map[any]bool{}
 	for i := range int32(len(fc.admission)) {
-		fc.tellApart(i, &p, seen)
+		fc.tellApart(i, p, seen)
 	}
-	return fc.groups(&p)
+	return fc.groups(p)
 }
 
 // tellApart refines a partition of the nodes by what they are to an operation. seen holds
@@ -45,7 +45,7 @@ func (fc *Forecast) tellApart(i int32, p *partition, seen map[any]bool) {
 	by := func(set nodeindex.Set) {
 		if !seen[&set[0]] {
 			seen[&set[0]] = true
-			p.refine(func(node int) string { return membership(set.Has(node)) })
+			refine(p, set.Has)
 		}
 	}
 	switch {
@@ -62,7 +62,7 @@ func (fc *Forecast) tellApart(i int32, p *partition, seen map[any]bool) {
 	}
 	if !seen[same] {
 		seen[same] = true
-		p.refine(func(node int) string {
+		refine(p, func(node int) string {
 			for _, f := range filters {
 				if !f.pass.Has(node) {
 					return f.refuse(node).summary
@@ -75,16 +75,9 @@ func (fc *Forecast) tellApart(i int32, p *partition, seen map[any]bool) {
 	if fc.Completable() {
 		by(fc.feasible[i])
 		for _, s := range fc.stranding(i) {
-			p.refine(func(node int) string { return membership(s.nodes.Has(int32(node))) })
+			refine(p, s.nodes.Has)
 		}
 	}
-}
-
-func membership(in bool) string {
-	if in {
-		return "in"
-	}
-	return ""
 }
 
 // groups returns the classes of a partition as groups.
@@ -148,10 +141,10 @@ type partition struct {
 }
 
 // refine splits every class by a property of its nodes.
-func (p *partition) refine(property func(node int) string) {
+func refine[P comparable](p *partition, property func(node int) P) {
 	type part struct {
 		class    int32
-		property string
+		property P
 	}
 	parts := map[part]int32{}
 	for node, class := range p.class {

@@ -1,8 +1,9 @@
 package dataflow
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
@@ -60,10 +61,8 @@ func (fc *Forecast) affinity(i int32) *corev1.Affinity {
 		return own.DeepCopy()
 	}
 	if key, values, ok := fc.nodes.index.Separating(feasible, admitted); ok {
-		separating := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
-			{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values},
-		}}}
-		return nodeselector.Narrow(own, func(int) []corev1.NodeSelectorTerm { return separating })
+		separating := nodeselector.AnyOf([]nodeselector.Term{nodeselector.Label(key, values...)}, nil)
+		return nodeselector.Narrow(own, nil, func(int) nodeselector.Alternatives { return separating })
 	}
 	return fc.narrowedByName(own, feasible)
 }
@@ -75,17 +74,11 @@ func (fc *Forecast) narrowedByName(own *corev1.Affinity, nodes nodeindex.Set) *c
 	if required := nodeselector.Required(own); required != nil {
 		terms, _ = nodeselector.ParseTerms(required.NodeSelectorTerms, "")
 	}
-	names := make([][]corev1.NodeSelectorTerm, len(terms))
-	for node := range nodes.All() {
-		name, labels := fc.nodes.list[node].Name, fc.nodes.list[node].Labels
-		for t := range terms {
-			if terms[t].Matches(name, labels) {
-				names[t] = append(names[t], corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
-					{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}},
-				}})
-				break
-			}
-		}
+	names := make([][]nodeselector.Term, len(terms))
+	for i := range nodes.All() {
+		node := &fc.nodes.list[i]
+		at := slices.IndexFunc(terms, func(t nodeselector.Term) bool { return t.Matches(node.Name, node.Labels) })
+		names[at] = append(names[at], nodeselector.Name(node.Name))
 	}
-	return nodeselector.Narrow(own, func(i int) []corev1.NodeSelectorTerm { return names[i] })
+	return nodeselector.Narrow(own, nil, func(i int) nodeselector.Alternatives { return nodeselector.AnyOf(names[i], nil) })
 }

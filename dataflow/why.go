@@ -89,7 +89,7 @@ func (fc *Forecast) judge(ref Ref, node string) (verdict Verdict, reason, label 
 		return VerdictSource, fmt.Sprintf("it must run where %s does by %s, and that cannot run there", fc.ref(c.source), strings.Join(c.keys, ", ")), "← " + message.Printable(fc.ref(c.source).Name)
 	}
 	for _, s := range fc.stranding(i) {
-		if s.nodes.Has(int32(n)) {
+		if s.nodes.Has(n) {
 			return VerdictStrands, fmt.Sprintf("it would leave no node for %s", fc.ref(s.blocks)), "blocks " + message.Printable(fc.ref(s.blocks).Name)
 		}
 	}

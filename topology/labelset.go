@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,11 +112,7 @@ func (s LabelSet) String() string {
 // MarshalJSON returns the labels as an object, {"key":"value"}, sorted by key. The empty set is
 // {}. As everywhere in JSON, bytes that are not UTF-8 are replaced; no node has such labels.
 func (s LabelSet) MarshalJSON() ([]byte, error) {
-	labels := make(map[string]string, s.Len())
-	for key, value := range s.All() {
-		labels[key] = value
-	}
-	return json.Marshal(labels) // sorts the keys
+	return json.Marshal(maps.Collect(s.All())) // sorts the keys
 }
 
 // UnmarshalJSON reads the form of MarshalJSON. null and {} give the empty set. An empty key, a

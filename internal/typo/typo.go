@@ -106,17 +106,22 @@ func (d *Dictionary) Hint(word string) string {
 }
 
 // Nearest returns the candidate that resembles word most, as a [Dictionary] does.
-func Nearest(word string, candidates ...string) (nearest string, ok bool) {
-	return NewDictionary(candidates).Nearest(word)
+func Nearest[S ~string](word S, candidates ...S) (nearest S, ok bool) {
+	found, ok := dictionaryOf(candidates).Nearest(string(word))
+	return S(found), ok
 }
 
 // Hint returns the hint of the [Dictionary] of the candidates.
 func Hint[S ~string](word S, candidates ...S) string {
+	return dictionaryOf(candidates).Hint(string(word))
+}
+
+func dictionaryOf[S ~string](candidates []S) *Dictionary {
 	words := make([]string, len(candidates))
 	for i := range candidates {
 		words[i] = string(candidates[i])
 	}
-	return NewDictionary(words).Hint(string(word))
+	return NewDictionary(words)
 }
 
 // distance returns the number of bytes to insert, delete or replace, or of neighbours to swap,

@@ -430,8 +430,8 @@ func TestSparseSet(t *testing.T) {
 			t.Fatalf("%v holds %v", list, got)
 		}
 		for node := range int32(301) {
-			if s.Has(node) != slices.Contains(list, node) {
-				t.Fatalf("%v has %d: %v", list, node, s.Has(node))
+			if s.Has(int(node)) != slices.Contains(list, node) {
+				t.Fatalf("%v has %d: %v", list, node, s.Has(int(node)))
 			}
 		}
 		for node := range s.All() {

@@ -185,8 +185,8 @@ func (s SparseSet) intersection(t Set) SparseSet {
 }
 
 // Has reports whether a node is in s.
-func (s SparseSet) Has(node int32) bool {
-	at, ok := slices.BinarySearchFunc(s, node/64, func(c chunk, word int32) int { return cmp.Compare(c.word, word) })
+func (s SparseSet) Has(node int) bool {
+	at, ok := slices.BinarySearchFunc(s, int32(node/64), func(c chunk, word int32) int { return cmp.Compare(c.word, word) })
 	return ok && s[at].bits&(1<<(node%64)) != 0
 }
 
