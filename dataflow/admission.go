@@ -16,8 +16,7 @@ import (
 // admission holds the nodes on which an operation can run, without regard to the other
 // operations that still have to be placed.
 type admission struct {
-	filtered
-	admitted nodeindex.Set // nodes that pass every filter and the caller's test
+	tested // admitted has only nodes that pass the caller's test too
 
 	// possible are the admitted nodes with the inherited labels. If the operation is
 	// settled, it is the node where it ran, if that is known and still exists.
@@ -43,19 +42,20 @@ func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admissio
 	for i := range f.operations {
 		op, a, o := &f.operations[i], &admissions[i], options.Seen[f.operations[i].Ref]
 		tolerations := options.tolerations(op)
-		tested := nodes.tested.Get(identity(op, tolerations), func() tested { return nodes.test(op, tolerations) })
-		for _, fault := range tested.faults {
+		a.tested = nodes.tested.Get(identity(op, tolerations), func() tested { return nodes.test(op, tolerations) })
+		for _, fault := range a.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
-		a.filtered, a.admitted, a.failed, a.settled = tested.filtered, tested.admitted, o.Phase == Failed, o.settled()
+		a.failed, a.settled = o.Phase == Failed, o.settled()
 		switch {
 		case a.settled:
 			a.possible = nodes.index.Named(o.Node)
 		case a.failed:
 			a.possible = nodes.index.None()
 		default:
-			if options.Admit != nil && len(tested.faults) == 0 {
-				a.admitted = admittedBy(options.Admit, op.clone(), a.admitted, nodes.list)
+			if options.Admit != nil {
+				clone := op.clone()
+				a.admitted = a.admitted.Filter(func(i int) bool { return options.Admit(clone, &nodes.list[i]) })
 			}
 			a.inherited = f.inheritance(op, nodes, options.Seen)
 			a.possible = a.admitted.Intersection(a.inherited.nodes)
@@ -102,25 +102,6 @@ func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observa
 	return inheritance{source: source, labels: labels, nodes: having}
 }
 
-// tested is the result of the filters for all operations with the same constraints, or the
-// faults of these.
-type tested struct {
-	filtered
-	admitted nodeindex.Set
-	faults   field.ErrorList
-}
-
-// test applies the filters to an operation.
-func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested {
-	selector, terms, faults := constraints(op)
-	if len(faults) > 0 {
-		return tested{admitted: n.index.None(), faults: faults}
-	}
-	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), nodeindex.Demands(op.Requests, op.NodeName != "")}
-	f := n.filter(p, identity(&Operation{NodeSelector: op.NodeSelector}, nil), identity(&Operation{}, tolerations))
-	return tested{filtered: f, admitted: f.admitted()}
-}
-
 // tolerations returns those of an operation, and those that the admission plugin
 // ExtendedResourceToleration adds: one for each extended resource that is requested.
 func (o ForecastOptions) tolerations(op *Operation) []corev1.Toleration {
@@ -154,10 +135,6 @@ func (f *Flow) malformed(op *Operation, fault *field.Error) error {
 	at := *fault
 	at.Field = op.podSpec() + "." + at.Field
 	return &OperationError{op.Ref, int(f.given[op.Ref]), &at}
-}
-
-func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes nodeindex.Set, all []corev1.Node) nodeindex.Set {
-	return nodes.Filter(func(i int) bool { return admit(op, &all[i]) })
 }
 
 // identity returns the same bytes for operations with the same constraints, and only for these.

@@ -26,10 +26,7 @@ func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	if !ok || op.RunAfter.Strategy.Policy != affinity.Require {
 		return colocation{source: none}
 	}
-	source := f.predecessor[i]
-	if op.RunAfter.DependOn != nil {
-		source = f.find(ref)
-	}
+	source := f.sourceOf(i, ref)
 	if source == none {
 		return colocation{source: none}
 	}
@@ -38,6 +35,14 @@ func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 		return colocation{source: none}
 	}
 	return colocation{source, keys}
+}
+
+// sourceOf returns the index of an operation's source, or none.
+func (f *Flow) sourceOf(i int32, source Ref) int32 {
+	if p := f.predecessor[i]; p != none && f.operations[i].RunAfter.DependOn == nil {
+		return p
+	}
+	return f.find(source)
 }
 
 // exposures holds the label keys that operations expose. The keys of an operation with

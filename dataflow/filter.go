@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
@@ -13,49 +14,47 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// pod is what the filters of kube-scheduler, or for a pod with a node name the admission of
-// the kubelet, look at.
-type pod struct {
+// tested is the result of the filters of kube-scheduler, or for a pod with a node name of the
+// admission of the kubelet (law L9), for all operations with the same constraints.
+type tested struct {
 	nodeName    string
 	selector    nodeselector.Term
 	terms       []nodeselector.Term // ORed; one empty term if there is no required node affinity
 	tolerations nodeindex.Tolerations
 	demands     []nodeindex.Demand
+
+	// The nodes that pass each filter, and those that pass all of them.
+	uncordoned, named, tolerated, selected, matching, fitting, admitted nodeindex.Set
+
+	faults field.ErrorList // of the constraints; then no node passes
 }
 
-// filtered holds the nodes that pass each filter for a pod (law L9).
-type filtered struct {
-	pod
-	uncordoned, named, tolerated, selected, matching, fitting nodeindex.Set
-}
-
-// filter applies the filters to a pod.
-func (n *NodeIndex) filter(p pod, selectorIdentity, tolerationsIdentity []byte) filtered {
-	all := n.index.All()
-	f := filtered{pod: p, uncordoned: all, named: all}
-	f.selected = n.selected.Get(selectorIdentity, func() nodeindex.Set { return n.index.Matching([]nodeselector.Term{p.selector}) })
-	f.matching = n.index.Matching(p.terms) // not kept: pods with the same terms mostly are the same in all else
-	if p.nodeName != "" {
-		f.named = n.index.Named(p.nodeName)
-		f.tolerated = f.named.Filter(func(i int) bool {
-			_, untolerated := p.tolerations.Untolerated(&n.list[i], corev1.TaintEffectNoExecute)
+// test applies the filters to an operation.
+func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested {
+	selector, terms, faults := constraints(op)
+	if len(faults) > 0 {
+		return tested{admitted: n.index.None(), faults: faults}
+	}
+	t := tested{
+		nodeName: op.NodeName, selector: selector, terms: terms,
+		tolerations: nodeindex.NewTolerations(tolerations), demands: nodeindex.Demands(op.Requests, op.NodeName != ""),
+	}
+	if t.nodeName != "" {
+		t.uncordoned, t.named = n.index.All(), n.index.Named(t.nodeName)
+		t.tolerated = t.named.Filter(func(i int) bool {
+			_, untolerated := t.tolerations.Untolerated(&n.list[i], corev1.TaintEffectNoExecute)
 			return !untolerated
 		})
 	} else {
-		f.tolerated = n.tolerated.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Tolerated(p.tolerations) })
-		f.uncordoned = n.uncordoned.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Uncordoned(p.tolerations) })
+		t.uncordoned, t.named = n.index.Uncordoned(t.tolerations), n.index.All()
+		t.tolerated = n.tolerated.Get(identity(&Operation{}, tolerations), func() nodeindex.Set { return n.index.Tolerated(t.tolerations) })
 	}
-	f.fitting = n.capacity.Fitting(p.demands)
-	return f
-}
-
-// admitted returns the nodes that pass every filter.
-func (f *filtered) admitted() nodeindex.Set {
-	admitted := f.uncordoned
-	for _, pass := range []nodeindex.Set{f.named, f.tolerated, f.selected, f.matching, f.fitting} {
-		admitted = admitted.Intersection(pass)
+	t.selected, t.matching, t.fitting = n.index.Matching([]nodeselector.Term{selector}), n.index.Matching(terms), n.capacity.Fitting(t.demands)
+	t.admitted = t.uncordoned
+	for _, pass := range []nodeindex.Set{t.named, t.tolerated, t.selected, t.matching, t.fitting} {
+		t.admitted = t.admitted.Intersection(pass)
 	}
-	return admitted
+	return t
 }
 
 // filter is one test that a node must pass before an operation can run on it.

@@ -44,8 +44,8 @@ type NodeIndex struct {
 	index    *nodeindex.Index
 	capacity *nodeindex.Capacity
 
-	tested                                     nodeindex.Memo[tested] // by identity
-	selected, tolerated, uncordoned, inherited nodeindex.Memo[nodeindex.Set]
+	tested               nodeindex.Memo[tested] // by identity
+	tolerated, inherited nodeindex.Memo[nodeindex.Set]
 }
 
 // IndexNodes returns the index of nodes for [Flow.Forecast]. used holds, by the name of a

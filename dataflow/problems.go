@@ -264,10 +264,7 @@ func (c *checker) checkSource() {
 		c.reportNotAncestor(ref)
 		return
 	}
-	i := c.flow.predecessor[c.i]
-	if c.op.RunAfter.DependOn != nil || i == none {
-		i = c.flow.find(ref)
-	}
+	i := c.flow.sourceOf(c.i, ref)
 	if i == none {
 		return // reported as the unknown predecessor of this operation or of its root
 	}
