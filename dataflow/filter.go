@@ -182,37 +182,6 @@ func (fc *Forecast) mismatch(t nodeselector.Term, node int) string {
 	}
 }
 
-// shortResources returns what a node has too little of.
-func (fc *Forecast) shortResources(a *admission) func(int) string {
-	return func(node int) string {
-		short := fc.nodes.capacity.Shortages(node, a.demands)
-		var amounts []string
-		for _, s := range short[:min(len(short), listedNames+1)] {
-			amounts = append(amounts, s.Requested.String()+" "+message.Printable(string(s.Resource)))
-		}
-		return fmt.Sprintf("with less than %s free", listNames(amounts, len(short)))
-	}
-}
-
-// shortAmount returns the first resource of which a node has too little.
-func (fc *Forecast) shortAmount(a *admission) func(int) string {
-	return func(node int) string {
-		s := fc.nodes.capacity.Shortages(node, a.demands)[0]
-		return fmt.Sprintf("%s %s of %s", message.Printable(string(s.Resource)), s.Free.String(), s.Requested.String())
-	}
-}
-
-// shortages returns every resource of which a node has too little, as kube-scheduler does.
-func (fc *Forecast) shortages(a *admission) func(int) string {
-	return func(node int) string {
-		short := fc.nodes.capacity.Shortages(node, a.demands)
-		return message.List(len(short), func(i int) string {
-			s := &short[i]
-			return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
-		}, "; ", message.Limit)
-	}
-}
-
 // refusals says why no node admits an operation: it counts nodes by the first filter that
 // each of them fails, as the scheduler's own message does.
 func (fc *Forecast) refusals(i int32) string {

@@ -97,7 +97,9 @@ func (x *Index) Named(name string) Set {
 func (x *Index) Labelled(labels iter.Seq2[string, string]) Set {
 	labelled := x.all
 	for key, value := range labels {
-		labelled = labelled.Intersection(x.setOf(x.label(key).with(value)))
+		having := x.None()
+		having.addAll(x.label(key).with(value))
+		labelled = labelled.Intersection(having)
 	}
 	return labelled
 }
@@ -122,14 +124,9 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 		index = x.label(r.Key())
 	}
 	meeting := x.None()
-	addAll := func(nodes iter.Seq[int32]) {
-		for node := range nodes {
-			meeting.add(node)
-		}
-	}
 	if values, excluded, ok := r.Listed(); ok {
 		for _, value := range values {
-			addAll(index.with(value))
+			meeting.addAll(index.with(value))
 		}
 		if excluded {
 			return x.all.Difference(meeting)
@@ -137,26 +134,14 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 		return meeting
 	}
 	if !r.IsField() && r.Matches("", false) {
-		for node, value := range index.of {
-			if value == none {
-				meeting.add(int32(node))
-			}
-		}
+		meeting.addAll(index.nodes(index.lacking))
 	}
 	for number, value := range index.values {
 		if r.Matches(value, true) {
-			addAll(index.nodes(int32(number)))
+			meeting.addAll(index.nodes(index.first[number]))
 		}
 	}
 	return meeting
-}
-
-func (x *Index) setOf(nodes iter.Seq[int32]) Set {
-	set := x.None()
-	for node := range nodes {
-		set.add(node)
-	}
-	return set
 }
 
 // HasLabel reports whether some node has a label with the key.
@@ -180,13 +165,12 @@ func (x *Index) label(key string) *valueIndex {
 
 // valueIndex maps the values of one label, or the names of nodes, to nodes.
 type valueIndex struct {
-	values []string         // each once
-	number map[string]int32 // for each value, its index in values
-	of     []int32          // for each node, the index of its value, or none
-	first  []int32          // for each value, the first node that has it
-	next   []int32          // for each node, the next one that has its value, or none
-
-	complete bool // all nodes have a value
+	values  []string         // each once
+	number  map[string]int32 // for each value, its index in values
+	of      []int32          // for each node, the index of its value, or none
+	first   []int32          // for each value, the first node that has it
+	lacking int32            // the first node without a value, or none
+	next    []int32          // for each node, the next one with the same value or also without, or none
 }
 
 // none is the index of no value and of no node.
@@ -194,11 +178,11 @@ const none int32 = -1
 
 func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
 	n := len(x.nodes)
-	index := &valueIndex{number: map[string]int32{}, of: make([]int32, n), next: make([]int32, n), complete: true}
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, n), next: make([]int32, n), lacking: none}
 	for i := n - 1; i >= 0; i-- {
 		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			index.of[i], index.complete = none, false
+			index.of[i], index.next[i], index.lacking = none, index.lacking, int32(i)
 			continue
 		}
 		number, ok := index.number[value]
@@ -214,7 +198,7 @@ func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)
 
 // identifies reports whether a value tells a node from all others, which all have another one.
 func (x *valueIndex) identifies(node int32) bool {
-	return x.complete && x.first[x.of[node]] == node && x.next[node] == none
+	return x.lacking == none && x.first[x.of[node]] == node && x.next[node] == none
 }
 
 // has reports whether a node has a value.
@@ -237,15 +221,15 @@ func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]i
 func (x *valueIndex) with(value string) iter.Seq[int32] {
 	number, ok := x.number[value]
 	if !ok {
-		return func(func(int32) bool) {}
+		return x.nodes(none)
 	}
-	return x.nodes(number)
+	return x.nodes(x.first[number])
 }
 
-// nodes ranges over the nodes that have the value with the given index.
-func (x *valueIndex) nodes(value int32) iter.Seq[int32] {
+// nodes ranges over the first node with a value, or without one, and the next ones.
+func (x *valueIndex) nodes(first int32) iter.Seq[int32] {
 	return func(yield func(int32) bool) {
-		for node := x.first[value]; node != none && yield(node); node = x.next[node] {
+		for node := first; node != none && yield(node); node = x.next[node] {
 		}
 	}
 }

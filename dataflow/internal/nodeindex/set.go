@@ -15,7 +15,11 @@ func newSet(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
-func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
+func (s Set) addAll(nodes iter.Seq[int32]) {
+	for i := range nodes {
+		s.add(i)
+	}
+}
 
 // Has reports whether node i is in s.
 func (s Set) Has(i int) bool { return s[i/64]&(1<<(i%64)) != 0 }
