@@ -2,10 +2,8 @@ package dataflow
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
-	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // LiveProblems returns what has gone wrong in a flow that has started, or certainly will, in
@@ -124,8 +122,7 @@ func (f *Flow) stuckByItself(op *Operation, seen map[Ref]Observation) (stuckBy, 
 }
 
 func (l *live) report(i int32, code Code, severity Severity, field, format string, args ...any) {
-	op := &l.flow.operations[i]
-	l.problems = append(l.problems, Problem{code, severity, op.Ref, field, message.Text(fmt.Sprintf(format, args...)), l.flow.basis(op, code)})
+	l.problems = append(l.problems, l.flow.problem(&l.flow.operations[i], code, severity, field, format, args...))
 }
 
 func (l *live) reportStuck(i int32, by stuckBy) {

@@ -48,7 +48,7 @@ func (fc *Forecast) Problems() []Problem {
 	}
 	var problems []Problem
 	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
-		problems = append(problems, Problem{code, severity, fc.ref(i), field, message.Text(fmt.Sprintf(format, args...)), nil})
+		problems = append(problems, fc.flow.problem(fc.operation(i), code, severity, field, format, args...))
 	}
 	for i := range int32(len(fc.admission)) {
 		a := &fc.admission[i]

@@ -112,7 +112,7 @@ func (x *Index) Matching(terms []nodeselector.Term) Set {
 		for i := range t {
 			nodes = nodes.Intersection(x.meeting(&t[i]))
 		}
-		matching = matching.Union(nodes)
+		matching.include(nodes)
 	}
 	return matching
 }

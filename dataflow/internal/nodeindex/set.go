@@ -15,6 +15,13 @@ func newSet(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
+// include adds what is in t.
+func (s Set) include(t Set) {
+	for i := range s {
+		s[i] |= t[i]
+	}
+}
+
 func (s Set) addAll(nodes iter.Seq[int32]) {
 	for i := range nodes {
 		s.add(i)
@@ -106,21 +113,6 @@ func (s Set) intersection(t Set) Set {
 		both[i] = s[i] & t[i]
 	}
 	return both
-}
-
-// Union returns the union of s and t. It is s or t itself if one is a subset of the other.
-func (s Set) Union(t Set) Set {
-	switch {
-	case s.SubsetOf(t):
-		return t
-	case t.SubsetOf(s):
-		return s
-	}
-	either := make(Set, len(s))
-	for i := range s {
-		either[i] = s[i] | t[i]
-	}
-	return either
 }
 
 // Difference returns the nodes of s that are not in t.
