@@ -22,19 +22,14 @@ func (c colocation) sameNode() bool { return slices.Contains(c.keys, topology.Ho
 // Require, and if the source is not in the flow or exposes none of the keys.
 func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	op := &f.operations[i]
-	ref, ok := op.Source()
-	if !ok || op.RunAfter.Strategy.Policy != affinity.Require {
-		return colocation{source: none}
+	if ref, ok := op.Source(); ok && op.RunAfter.Strategy.Policy == affinity.Require {
+		if source := f.sourceOf(i, ref); source != none {
+			if keys := exposed.among(op.RunAfter.Strategy.Keys(), source); len(keys) > 0 {
+				return colocation{source, keys}
+			}
+		}
 	}
-	source := f.sourceOf(i, ref)
-	if source == none {
-		return colocation{source: none}
-	}
-	keys := exposed.among(op.RunAfter.Strategy.Keys(), source)
-	if len(keys) == 0 {
-		return colocation{source: none}
-	}
-	return colocation{source, keys}
+	return colocation{source: none}
 }
 
 // sourceOf returns the index of an operation's source, or none.

@@ -38,13 +38,7 @@ func NewLabelSet(labels map[string]string) LabelSet {
 // labels: the labels of the node with one of the exposed keys ([ExposedKeys]) (law E1). Nil
 // labels, and keys that the node lacks, give no labels.
 func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
-	exposed := make([]label, 0, 3+len(custom))
-	for _, key := range ExposedKeys(custom...) {
-		if value, ok := nodeLabels[key]; ok && key != "" {
-			exposed = append(exposed, label{key, value})
-		}
-	}
-	return newSorted(exposed)
+	return NewLabelSet(nodeLabels).Only(ExposedKeys(custom...)...)
 }
 
 // newSorted returns the set of labels with different keys. It keeps and sorts the slice.
