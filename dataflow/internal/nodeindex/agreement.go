@@ -12,8 +12,9 @@ import (
 // Leaders with the same labels on the keys form a class. Each node is a leader in one class, and a
 // follower in at most one class of each combination of keys that leaders have. So the size of the
 // relation, and the cost of a question, is linear in the nodes, unless they have or lack many keys
-// at random. Then it is a step for each 64 pairs of nodes: to find the subsets among n sets of
-// many keys, no algorithm is known that is much faster than comparing all pairs.
+// at random. Then it grows with the pairs of nodes, by a step for each 64 of them: to find the
+// subsets among n sets of many keys, no algorithm is known that is much faster than comparing all
+// pairs.
 type Agreement struct {
 	isolated Set // the nodes that agree with no other node, and no other with them
 	classes  []class
@@ -52,6 +53,12 @@ func (x *Index) newAgreement(keys []string) *Agreement {
 func (a *Agreement) relate(leaders, followers []int32, columns []*valueIndex) {
 	if len(leaders) == 0 {
 		return
+	}
+	if leader := leaders[0]; len(leaders) == 1 { // all columns at once
+		followers = slices.DeleteFunc(slices.Clone(followers), func(follower int32) bool {
+			return slices.ContainsFunc(columns, func(c *valueIndex) bool { return c.has(leader) && c.of[leader] != c.of[follower] })
+		})
+		columns = nil
 	}
 	for len(columns) > 0 && !slices.ContainsFunc(leaders, columns[0].has) {
 		columns = columns[1:]
