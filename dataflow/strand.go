@@ -62,10 +62,10 @@ func (fc *Forecast) blocking(i int32) nodeindex.Set {
 // findStrands finds the strands of every operation of a completable flow, from the leaves to the
 // roots.
 //
-// The rank of an operation is its place in the order by depth and then in the flow. On a blocking
-// node, an operation blocks the follower with the least rank of those that its direct followers
-// name: each that has no completing node then names, of all nodes where it can run then, the
-// greatest rank that it blocks there, and if there are none its own.
+// The rank of an operation is its place in the order by depth and then in the flow. A node has the
+// least rank such that the followers up to it have no nodes together after the operation ran there.
+// That is the least over the direct followers. The rank for one of them is the greatest of all nodes
+// where that can run then, because any will do, and at least its own.
 func (fc *Forecast) findStrands() [][]stranding {
 	n := len(fc.order)
 	depth, rank, ranked := make([]int32, n), make([]int32, n), slices.Clone(fc.order)
