@@ -64,7 +64,7 @@ func Inherit(own *corev1.Affinity, s Strategy, from topology.LabelSet) (Result, 
 func require(a *corev1.Affinity, keys []string, inherited topology.LabelSet) *corev1.Affinity {
 	required := nodeselector.Required(a)
 	if required == nil && inherited.Len() > 0 {
-		a = withNodeAffinity(a)
+		a = nodeselector.WithNodeAffinity(a)
 		a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{
 			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: appendMissing(nil, keys, inherited)}},
 		}
@@ -90,7 +90,7 @@ func prefer(a *corev1.Affinity, prefers []PreferredLabel, inherited topology.Lab
 		}
 	}
 	if len(added) > 0 {
-		a = withNodeAffinity(a)
+		a = nodeselector.WithNodeAffinity(a)
 		preferred := &a.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution
 		*preferred = append(*preferred, added...)
 	}

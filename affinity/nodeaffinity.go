@@ -61,14 +61,3 @@ func heldPreferences(a *corev1.Affinity, inherited topology.LabelSet) map[Prefer
 	}
 	return has
 }
-
-// withNodeAffinity returns a, or a new affinity if it is nil, with a node affinity.
-func withNodeAffinity(a *corev1.Affinity) *corev1.Affinity {
-	if a == nil {
-		a = &corev1.Affinity{}
-	}
-	if a.NodeAffinity == nil {
-		a.NodeAffinity = &corev1.NodeAffinity{}
-	}
-	return a
-}

@@ -1,7 +1,6 @@
 package dataflow
 
 import (
-	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -17,8 +16,7 @@ import (
 // admission holds the nodes on which an operation can run, without regard to the other
 // operations that still have to be placed.
 type admission struct {
-	filtered
-	admitted nodeindex.Set // nodes that pass every filter and the caller's test
+	tested // admitted has only nodes that pass the caller's test too
 
 	// possible are the admitted nodes with the inherited labels. If the operation is
 	// settled, it is the node where it ran, if that is known and still exists.
@@ -41,24 +39,23 @@ type inheritance struct {
 func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admission, []error) {
 	admissions := make([]admission, len(f.operations))
 	var faults []error
-	var identity []byte
 	for i := range f.operations {
 		op, a, o := &f.operations[i], &admissions[i], options.Seen[f.operations[i].Ref]
 		tolerations := options.tolerations(op)
-		identity = appendRequests(appendTolerations(appendAffinity(appendSelector(appendText(identity[:0], op.NodeName), op), op), tolerations), op)
-		tested := nodes.tested.Get(identity, func() tested { return nodes.test(op, tolerations) })
-		for _, fault := range tested.faults {
+		a.tested = nodes.tested.Get(identity(op, tolerations), func() tested { return nodes.test(op, tolerations) })
+		for _, fault := range a.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
-		a.filtered, a.admitted, a.failed, a.settled = tested.filtered, tested.admitted, o.Phase == Failed, o.settled()
+		a.failed, a.settled = o.Phase == Failed, o.settled()
 		switch {
 		case a.settled:
 			a.possible = nodes.index.Named(o.Node)
 		case a.failed:
 			a.possible = nodes.index.None()
 		default:
-			if options.Admit != nil && len(tested.faults) == 0 {
-				a.admitted = admittedBy(options.Admit, op.DeepCopy(), a.admitted, nodes.list)
+			if options.Admit != nil {
+				clone := op.DeepCopy()
+				a.admitted = a.admitted.Filter(func(i int) bool { return options.Admit(clone, &nodes.list[i]) })
 			}
 			a.inherited = f.inheritance(op, nodes, options.Seen)
 			a.possible = a.admitted.Intersection(a.inherited.nodes)
@@ -100,31 +97,9 @@ func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observa
 	if labels.Len() == 0 {
 		return nothing
 	}
-	var identity []byte
-	for key, value := range labels.All() {
-		identity = appendText(identity, key, value)
-	}
-	having := nodes.inherited.Get(identity, func() nodeindex.Set { return nodes.index.Labelled(labels.All()) })
+	like := identity(&Operation{NodeSelector: maps.Collect(labels.All())}, nil)
+	having := nodes.inherited.Get(like, func() nodeindex.Set { return nodes.index.Labelled(labels.All()) })
 	return inheritance{source: source, labels: labels, nodes: having}
-}
-
-// tested is the result of the filters for all operations with the same constraints, or the
-// faults of these.
-type tested struct {
-	filtered
-	admitted nodeindex.Set
-	faults   field.ErrorList
-}
-
-// test applies the filters to an operation.
-func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested {
-	selector, terms, faults := constraints(op)
-	if len(faults) > 0 {
-		return tested{admitted: n.index.None(), faults: faults}
-	}
-	p := pod{op.NodeName, selector, terms, nodeindex.NewTolerations(tolerations), nodeindex.Demands(op.Requests, op.NodeName != "")}
-	f := n.filter(p, appendSelector(nil, op), appendTolerations(nil, tolerations))
-	return tested{filtered: f, admitted: f.admitted()}
 }
 
 // tolerations returns those of an operation, and those that the admission plugin
@@ -162,59 +137,12 @@ func (f *Flow) malformed(op *Operation, fault *field.Error) error {
 	return &OperationError{op.Ref, int(f.given[op.Ref]), &at}
 }
 
-func admittedBy(admit func(Operation, *corev1.Node) bool, op Operation, nodes nodeindex.Set, all []corev1.Node) nodeindex.Set {
-	return nodes.Filter(func(i int) bool { return admit(op, &all[i]) })
-}
-
-// Operations with the same constraints have the same identity: each string is preceded by
-// its length, and each list by its own.
-
-func appendSelector(b []byte, op *Operation) []byte {
-	b = binary.AppendUvarint(b, uint64(len(op.NodeSelector)))
-	for _, key := range slices.Sorted(maps.Keys(op.NodeSelector)) {
-		b = appendText(b, key, op.NodeSelector[key])
+// identity returns the same bytes for operations with the same constraints, and only for these.
+func identity(op *Operation, tolerations []corev1.Toleration) []byte {
+	spec := corev1.PodSpec{NodeName: op.NodeName, NodeSelector: op.NodeSelector, Tolerations: tolerations, Overhead: op.Requests}
+	if required := nodeselector.Required(op.Affinity); required != nil {
+		spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
 	}
-	return b
-}
-
-func appendAffinity(b []byte, op *Operation) []byte {
-	required := nodeselector.Required(op.Affinity)
-	if required == nil {
-		return append(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(1+len(required.NodeSelectorTerms)))
-	for _, t := range required.NodeSelectorTerms {
-		for _, list := range [][]corev1.NodeSelectorRequirement{t.MatchExpressions, t.MatchFields} {
-			b = binary.AppendUvarint(b, uint64(len(list)))
-			for _, r := range list {
-				b = appendText(b, r.Key, string(r.Operator))
-				b = binary.AppendUvarint(b, uint64(len(r.Values)))
-				b = appendText(b, r.Values...)
-			}
-		}
-	}
-	return b
-}
-
-func appendTolerations(b []byte, tolerations []corev1.Toleration) []byte {
-	b = binary.AppendUvarint(b, uint64(len(tolerations)))
-	for _, t := range tolerations {
-		b = appendText(b, t.Key, string(t.Operator), t.Value, string(t.Effect))
-	}
-	return b
-}
-
-func appendRequests(b []byte, op *Operation) []byte {
-	for _, name := range slices.Sorted(maps.Keys(op.Requests)) {
-		q := op.Requests[name]
-		b = appendText(b, string(name), q.String())
-	}
-	return b
-}
-
-func appendText(b []byte, texts ...string) []byte {
-	for _, text := range texts {
-		b = append(binary.AppendUvarint(b, uint64(len(text))), text...)
-	}
-	return b
+	bytes, _ := spec.Marshal() // in the order of fields and keys; it has no errors
+	return bytes
 }

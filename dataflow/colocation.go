@@ -22,22 +22,22 @@ func (c colocation) sameNode() bool { return slices.Contains(c.keys, topology.Ho
 // Require, and if the source is not in the flow or exposes none of the keys.
 func (f *Flow) colocation(i int32, exposed *exposures) colocation {
 	op := &f.operations[i]
-	ref, ok := op.Source()
-	if !ok || op.RunAfter.Strategy.Policy != affinity.Require {
-		return colocation{source: none}
+	if ref, ok := op.Source(); ok && op.RunAfter.Strategy.Policy == affinity.Require {
+		if source := f.sourceOf(i, ref); source != none {
+			if keys := exposed.among(op.RunAfter.Strategy.Keys(), source); len(keys) > 0 {
+				return colocation{source, keys}
+			}
+		}
 	}
-	source := f.predecessor[i]
-	if op.RunAfter.DependOn != nil {
-		source = f.find(ref)
+	return colocation{source: none}
+}
+
+// sourceOf returns the index of an operation's source, or none.
+func (f *Flow) sourceOf(i int32, source Ref) int32 {
+	if p := f.predecessor[i]; p != none && f.operations[i].RunAfter.DependOn == nil {
+		return p
 	}
-	if source == none {
-		return colocation{source: none}
-	}
-	keys := exposed.among(op.RunAfter.Strategy.Keys(), source)
-	if len(keys) == 0 {
-		return colocation{source: none}
-	}
-	return colocation{source, keys}
+	return f.find(source)
 }
 
 // exposures holds the label keys that operations expose. The keys of an operation with

@@ -2,7 +2,6 @@ package dataflow
 
 import (
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -22,22 +21,13 @@ func Faults(err error) []error {
 	return []error{err}
 }
 
-// join returns an error that holds all of the given ones, or nil if there are none. Its message
-// names as many of them as [message.Limit] has room for.
+// join returns an error that holds all of the given ones, or nil if there are none.
 func join(errs []error) error {
 	if len(errs) == 0 {
 		return nil
 	}
-	return joined(errs)
+	return message.Errors(errs)
 }
-
-type joined []error
-
-func (j joined) Error() string {
-	return message.List(len(j), func(i int) string { return j[i].Error() }, "; ", message.Limit)
-}
-
-func (j joined) Unwrap() []error { return j }
 
 // OperationError is one fault of one of the operations given to [New].
 type OperationError struct {
@@ -84,24 +74,16 @@ func (e *CycleError) Error() string {
 	if e == nil {
 		e = &CycleError{}
 	}
-	var b strings.Builder
+	text := "cycle of runAfter: "
 	if e.Sources {
-		b.WriteString("cycle of dependOn: ")
-	} else {
-		b.WriteString("cycle of runAfter: ")
+		text = "cycle of dependOn: "
+	}
+	if len(e.Operations) == 0 {
+		return text
 	}
 	const longest = 3 << 10
-	for i, ref := range e.Operations {
-		if i > 0 && b.Len()+len(ref.String()) > longest {
-			fmt.Fprintf(&b, "%d more → ", len(e.Operations)-i)
-			break
-		}
-		b.WriteString(ref.String() + " → ")
-	}
-	if len(e.Operations) > 0 {
-		b.WriteString(e.Operations[0].String())
-	}
-	return b.String()
+	const arrow = " → "
+	return text + message.List(len(e.Operations), func(i int) string { return e.Operations[i].String() }, arrow, longest) + arrow + e.Operations[0].String()
 }
 
 // UnknownOperationError says that a flow has no operation with the given reference.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
@@ -13,70 +14,77 @@ import (
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
 )
 
-// pod is what the filters of kube-scheduler, or for a pod with a node name the admission of
-// the kubelet, look at.
-type pod struct {
+// tested is the result of the filters of kube-scheduler, or for a pod with a node name of the
+// admission of the kubelet (law L9), for all operations with the same constraints.
+type tested struct {
 	nodeName    string
 	selector    nodeselector.Term
 	terms       []nodeselector.Term // ORed; one empty term if there is no required node affinity
-	tolerations *nodeindex.Tolerations
+	tolerations nodeindex.Tolerations
 	demands     []nodeindex.Demand
-}
 
-// filtered holds the nodes that pass each filter for a pod (law L9).
-type filtered struct {
-	pod
-	uncordoned, named, tolerated, selected, matching, fitting nodeindex.Set
+	// The nodes that pass each filter, and those that pass all of them.
+	uncordoned, named, tolerated, selected, matching, fitting, admitted nodeindex.Set
 
 	refused *refusedNodes
+
+	faults field.ErrorList // of the constraints; then no node passes
 }
 
-// filter applies the filters to a pod.
-func (n *NodeIndex) filter(p pod, selectorIdentity, tolerationsIdentity []byte) filtered {
-	all := n.index.All()
-	f := filtered{pod: p, uncordoned: all, named: all, refused: new(refusedNodes)}
-	f.selected = n.selected.Get(selectorIdentity, func() nodeindex.Set { return n.index.Matching([]nodeselector.Term{p.selector}) })
-	f.matching = n.index.Matching(p.terms) // not kept: pods with the same terms mostly are the same in all else
-	if p.nodeName != "" {
-		f.named = n.index.Named(p.nodeName)
-		f.tolerated = f.named.Filter(func(i int) bool {
-			_, untolerated := p.tolerations.Untolerated(&n.list[i], corev1.TaintEffectNoExecute)
+// passing returns the nodes that pass every filter.
+func (t *tested) passing() nodeindex.Set {
+	passing := t.uncordoned
+	for _, pass := range []nodeindex.Set{t.named, t.tolerated, t.selected, t.matching, t.fitting} {
+		passing = passing.Intersection(pass)
+	}
+	return passing
+}
+
+// test applies the filters to an operation.
+func (n *NodeIndex) test(op *Operation, tolerations []corev1.Toleration) tested {
+	selector, terms, faults := constraints(op)
+	if len(faults) > 0 {
+		return tested{admitted: n.index.None(), faults: faults}
+	}
+	t := tested{
+		nodeName: op.NodeName, selector: selector, terms: terms,
+		tolerations: nodeindex.NewTolerations(tolerations), demands: nodeindex.Demands(op.Requests, op.NodeName != ""),
+		refused: new(refusedNodes),
+	}
+	if t.nodeName != "" {
+		t.uncordoned, t.named = n.index.All(), n.index.Named(t.nodeName)
+		t.tolerated = t.named.Filter(func(i int) bool {
+			_, untolerated := t.tolerations.Untolerated(&n.list[i], corev1.TaintEffectNoExecute)
 			return !untolerated
 		})
 	} else {
-		f.tolerated = n.tolerated.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Tolerated(p.tolerations) })
-		f.uncordoned = n.uncordoned.Get(tolerationsIdentity, func() nodeindex.Set { return n.index.Uncordoned(p.tolerations) })
+		t.uncordoned, t.named = n.index.Uncordoned(t.tolerations), n.index.All()
+		t.tolerated = n.tolerated.Get(identity(&Operation{}, tolerations), func() nodeindex.Set { return n.index.Tolerated(t.tolerations) })
 	}
-	f.fitting = n.capacity.Fitting(p.demands)
-	return f
-}
-
-// admitted returns the nodes that pass every filter.
-func (f *filtered) admitted() nodeindex.Set {
-	admitted := f.uncordoned
-	for _, pass := range []nodeindex.Set{f.named, f.tolerated, f.selected, f.matching, f.fitting} {
-		admitted = admitted.Intersection(pass)
-	}
-	return admitted
+	t.selected, t.matching, t.fitting = n.index.Matching([]nodeselector.Term{selector}), n.index.Matching(terms), n.capacity.Fitting(t.demands)
+	t.admitted = t.passing()
+	return t
 }
 
 // filter is one test that a node must pass before an operation can run on it.
 type filter struct {
 	verdict Verdict
 	pass    nodeindex.Set
-	summary func(node int) string // why a node does not pass, the same for all nodes like it
-	reason  func(node int) string // the same with the values of this node; nil: as summary
-	label   func(node int) string // the same in a few words, for a cell of a table
-	field   string                // what to change: the field below the pod spec
-	fix     string                // and how, or how to change the node
+	refuse  func(node int) refusal
+	field   string // what to change: the field below the pod spec
+	fix     string // and how, or how to change the node
 }
 
-// why returns why a node does not pass.
-func (f *filter) why(node int) string {
-	if f.reason != nil {
-		return f.reason(node)
-	}
-	return f.summary(node)
+// refusal says why a node does not pass a filter.
+type refusal struct {
+	summary string // the same for all nodes like it
+	reason  string // the same with the values of this node
+	label   string // the same in a few words, for a cell of a table
+}
+
+// constant returns the refusal of every node.
+func constant(text, label string) func(node int) refusal {
+	return func(int) refusal { return refusal{text, text, label} }
 }
 
 // filters returns what a node must pass to admit an operation by itself: the filters of the
@@ -87,14 +95,17 @@ func (fc *Forecast) filters(i int32) []filter {
 	if fc.operation(i).hasPodSpec() {
 		tolerations = ".tolerations"
 	}
+	by := func(refuse func(*admission, int) refusal) func(int) refusal {
+		return func(node int) refusal { return refuse(a, node) }
+	}
 	return []filter{
-		{VerdictCordon, a.uncordoned, constant("cordoned"), nil, constant("cordon"), "", "uncordon"},
-		{VerdictNodeName, a.named, func(int) string { return fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName)) }, nil, constant("nodeName"), ".nodeName", "set its nodeName to"},
-		{VerdictTaint, a.tolerated, fc.untolerated(a), nil, fc.taintKey(a), tolerations, "remove the taint of"},
-		{VerdictSelector, a.selected, constant("not matched by its node selector"), fc.unselected(a), constant(""), ".nodeSelector", "change its node selector, or the labels of"},
-		{VerdictAffinity, a.matching, constant("not matched by its affinity"), fc.unmatched(a), constant(""), ".affinity", "change its affinity, or the labels of"},
-		{VerdictResources, a.fitting, fc.shortResources(a), fc.shortages(a), fc.shortAmount(a), "", "request less, or free resources of"},
-		{VerdictCaller, a.admitted, constant("not admitted by the caller"), nil, constant("caller"), "", ""},
+		{VerdictCordon, a.uncordoned, constant("cordoned", "cordon"), "", "uncordon"},
+		{VerdictNodeName, a.named, by(fc.unnamed), ".nodeName", "set its nodeName to"},
+		{VerdictTaint, a.tolerated, by(fc.untolerated), tolerations, "remove the taint of"},
+		{VerdictSelector, a.selected, by(fc.unselected), ".nodeSelector", "change its node selector, or the labels of"},
+		{VerdictAffinity, a.matching, by(fc.unmatched), ".affinity", "change its affinity, or the labels of"},
+		{VerdictResources, a.fitting, by(fc.short), "", "request less, or free resources of"},
+		{VerdictCaller, a.admitted, constant("not admitted by the caller", "caller"), "", ""},
 	}
 }
 
@@ -103,63 +114,74 @@ func (fc *Forecast) filters(i int32) []filter {
 func (fc *Forecast) inheritedFilter(i int32) filter {
 	inherited := &fc.admission[i].inherited
 	source := inherited.source.String()
-	f := filter{verdict: VerdictSource, pass: inherited.nodes, field: strategyField, fix: "run " + source + " again, or label a node"}
-	f.summary = func(int) string {
-		return fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
-	}
-	f.label = func(int) string { return "← " + fc.nameBeside(i, inherited.source) }
+	fix := "run " + source + " again, or label a node"
 	if inherited.gone != "" {
-		f.fix = "run " + source + " again"
-		f.summary = constant(fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone)))
+		fix = "run " + source + " again"
 	}
-	return f
+	return filter{VerdictSource, inherited.nodes, func(int) refusal {
+		text := fmt.Sprintf("without %s, which it inherits from %s", message.Printable(inherited.labels.String()), source)
+		if inherited.gone != "" {
+			text = fmt.Sprintf("%s runs on %q, which is not among the nodes, and this operation must run where it does", source, message.Excerpt(inherited.gone))
+		}
+		return refusal{text, text, "← " + fc.nameBeside(i, inherited.source)}
+	}, strategyField, fix}
 }
 
-// constant returns a text that is the same for every node.
-func constant(text string) func(node int) string { return func(int) string { return text } }
+func (fc *Forecast) unnamed(a *admission, _ int) refusal {
+	text := fmt.Sprintf("not the node %q of nodeName", message.Excerpt(a.nodeName))
+	return refusal{text, text, "nodeName"}
+}
 
 // untoleratedTaint returns the first taint of a node that keeps an operation away.
-func (fc *Forecast) untoleratedTaint(a *admission, node int) (corev1.Taint, bool) {
+func (fc *Forecast) untoleratedTaint(a *admission, node int) corev1.Taint {
 	effects := []corev1.TaintEffect{corev1.TaintEffectNoExecute}
 	if a.nodeName == "" {
 		effects = append(effects, corev1.TaintEffectNoSchedule)
 	}
-	return a.tolerations.Untolerated(&fc.nodes.list[node], effects...)
+	taint, _ := a.tolerations.Untolerated(&fc.nodes.list[node], effects...)
+	return taint
 }
 
-func (fc *Forecast) untolerated(a *admission) func(int) string {
-	return func(node int) string {
-		taint, _ := fc.untoleratedTaint(a, node)
-		value := ""
-		if taint.Value != "" {
-			value = "=" + taint.Value
-		}
-		return fmt.Sprintf("taint %s not tolerated", message.Printable(fmt.Sprintf("%s%s:%s", taint.Key, value, taint.Effect)))
+func (fc *Forecast) untolerated(a *admission, node int) refusal {
+	taint := fc.untoleratedTaint(a, node)
+	value := ""
+	if taint.Value != "" {
+		value = "=" + taint.Value
 	}
+	text := fmt.Sprintf("taint %s not tolerated", message.Printable(fmt.Sprintf("%s%s:%s", taint.Key, value, taint.Effect)))
+	return refusal{text, text, "taint " + message.Printable(taint.Key)}
 }
 
-func (fc *Forecast) taintKey(a *admission) func(int) string {
-	return func(node int) string {
-		taint, _ := fc.untoleratedTaint(a, node)
-		return "taint " + message.Printable(taint.Key)
+func (fc *Forecast) unselected(a *admission, node int) refusal {
+	return refusal{"not matched by its node selector", "nodeSelector requires " + fc.mismatch(a.selector, node), ""}
+}
+
+func (fc *Forecast) unmatched(a *admission, node int) refusal {
+	reason := "its affinity has only empty terms, which match no node"
+	if len(a.terms) > 0 {
+		reason = "affinity requires " + fc.mismatch(a.terms[0], node)
 	}
-}
-
-func (fc *Forecast) unselected(a *admission) func(int) string {
-	return func(node int) string { return "nodeSelector requires " + fc.mismatch(a.selector, node) }
-}
-
-func (fc *Forecast) unmatched(a *admission) func(int) string {
-	return func(node int) string {
-		if len(a.terms) == 0 {
-			return "its affinity has only empty terms, which match no node"
-		}
-		text := "affinity requires " + fc.mismatch(a.terms[0], node)
-		if len(a.terms) > 1 {
-			text += fmt.Sprintf(" (term 0 of %d; the others do not match either)", len(a.terms))
-		}
-		return text
+	if len(a.terms) > 1 {
+		reason += fmt.Sprintf(" (term 0 of %d; the others do not match either)", len(a.terms))
 	}
+	return refusal{"not matched by its affinity", reason, ""}
+}
+
+// short says of which resources a node has too little: in the reason every one, as
+// kube-scheduler does, and in the label the first.
+func (fc *Forecast) short(a *admission, node int) refusal {
+	short := fc.nodes.capacity.Shortages(node, a.demands)
+	var amounts []string
+	for _, s := range short[:min(len(short), listedNames+1)] {
+		amounts = append(amounts, s.Requested.String()+" "+message.Printable(string(s.Resource)))
+	}
+	reason := message.List(len(short), func(i int) string {
+		s := &short[i]
+		return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
+	}, "; ", message.Limit)
+	first := &short[0]
+	label := fmt.Sprintf("%s %s of %s", message.Printable(string(first.Resource)), first.Free.String(), first.Requested.String())
+	return refusal{fmt.Sprintf("with less than %s free", listNames(amounts, len(short))), reason, label}
 }
 
 // mismatch returns the first requirement of a term that a node does not match, and the
@@ -179,37 +201,6 @@ func (fc *Forecast) mismatch(t nodeselector.Term, node int) string {
 	}
 }
 
-// shortResources returns what a node has too little of.
-func (fc *Forecast) shortResources(a *admission) func(int) string {
-	return func(node int) string {
-		short := fc.nodes.capacity.Shortages(node, a.demands)
-		var amounts []string
-		for _, s := range short[:min(len(short), listedNames+1)] {
-			amounts = append(amounts, s.Requested.String()+" "+message.Printable(string(s.Resource)))
-		}
-		return fmt.Sprintf("with less than %s free", listNames(amounts, len(short)))
-	}
-}
-
-// shortAmount returns the first resource of which a node has too little.
-func (fc *Forecast) shortAmount(a *admission) func(int) string {
-	return func(node int) string {
-		s := fc.nodes.capacity.Shortages(node, a.demands)[0]
-		return fmt.Sprintf("%s %s of %s", message.Printable(string(s.Resource)), s.Free.String(), s.Requested.String())
-	}
-}
-
-// shortages returns every resource of which a node has too little, as kube-scheduler does.
-func (fc *Forecast) shortages(a *admission) func(int) string {
-	return func(node int) string {
-		short := fc.nodes.capacity.Shortages(node, a.demands)
-		return message.List(len(short), func(i int) string {
-			s := &short[i]
-			return fmt.Sprintf("%s: %s requested, %s free", message.Printable(string(s.Resource)), s.Requested.String(), s.Free.String())
-		}, "; ", message.Limit)
-	}
-}
-
 // refusals says why no node admits an operation: it counts nodes by the first filter that
 // each of them fails, as the scheduler's own message does.
 func (fc *Forecast) refusals(i int32) string {
@@ -217,31 +208,24 @@ func (fc *Forecast) refusals(i int32) string {
 	if all.Empty() {
 		return "there are no nodes"
 	}
-	type refusal struct {
-		text  string
-		count int
-	}
-	var refusals []*refusal
-	nodes := all
+	var texts []string
+	count, nodes := map[string]int{}, all
 	for _, f := range append([]filter{fc.inheritedFilter(i)}, fc.filters(i)...) {
-		byText := map[string]*refusal{}
 		for node := range nodes.Difference(f.pass).All() {
-			text := f.summary(node)
-			if byText[text] == nil {
-				byText[text] = &refusal{text: text}
-				refusals = append(refusals, byText[text])
+			text := f.refuse(node).summary
+			if count[text]++; count[text] == 1 {
+				texts = append(texts, text)
 			}
-			byText[text].count++
 		}
 		nodes = nodes.Intersection(f.pass)
 	}
-	slices.SortStableFunc(refusals, func(a, b *refusal) int { return b.count - a.count })
+	slices.SortStableFunc(texts, func(a, b string) int { return count[b] - count[a] })
 	const listed = 5
 	var parts []string
-	for _, r := range refusals[:min(len(refusals), listed)] {
-		parts = append(parts, fmt.Sprintf("%d %s", r.count, r.text))
+	for _, text := range texts[:min(len(texts), listed)] {
+		parts = append(parts, fmt.Sprintf("%d %s", count[text], text))
 	}
-	if more := len(refusals) - listed; more > 0 {
+	if more := len(texts) - listed; more > 0 {
 		parts = append(parts, fmt.Sprintf("%d more reasons", more))
 	}
 	return fmt.Sprintf("of %s: %s", nodeCount(all.Len()), strings.Join(parts, "; "))

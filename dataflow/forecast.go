@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"iter"
 	"slices"
 	"sync"
 
@@ -41,12 +42,11 @@ type ForecastOptions struct {
 type NodeIndex struct {
 	list     []corev1.Node
 	index    *nodeindex.Index
-	labels   *nodeindex.Labels
 	capacity *nodeindex.Capacity
 	idle     *nodeindex.Capacity // if no pod ran
 
-	tested                                     nodeindex.Memo[tested] // by identity
-	selected, tolerated, uncordoned, inherited nodeindex.Memo[nodeindex.Set]
+	tested               nodeindex.Memo[tested] // by identity
+	tolerated, inherited nodeindex.Memo[nodeindex.Set]
 }
 
 // IndexNodes returns the index of nodes for [Flow.Forecast]. used holds, by the name of a
@@ -64,7 +64,7 @@ func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*Node
 	if len(faults) > 0 {
 		return nil, fielderror.Join(faults)
 	}
-	return &NodeIndex{list: nodes, index: index, labels: index.Labels(), capacity: nodeindex.NewCapacity(nodes, used), idle: nodeindex.NewCapacity(nodes, nil)}, nil
+	return &NodeIndex{list: nodes, index: index, capacity: nodeindex.NewCapacity(nodes, used), idle: nodeindex.NewCapacity(nodes, nil)}, nil
 }
 
 // Forecast says where operations can run such that the whole flow can complete. It is
@@ -74,8 +74,8 @@ func IndexNodes(nodes []corev1.Node, used map[string]corev1.ResourceList) (*Node
 type Forecast struct {
 	flow        *Flow
 	nodes       *NodeIndex
+	order       []int32 // each operation after its source
 	constraints []constraint
-	order       []int32   // of the operations, each after its source
 	followers   [][]int32 // for each operation, those with a constraint on it
 	admission   []admission
 
@@ -152,7 +152,7 @@ func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) 
 		fc.constraints[i] = constraint{c, index.Agreement(c.keys)}
 		fc.followers[c.source] = append(fc.followers[c.source], int32(i))
 		for _, key := range c.keys {
-			if fc.nodes.labels.Len() > 0 && !index.HasLabel(key) {
+			if len(fc.nodes.list) > 0 && !index.HasLabel(key) {
 				fc.unlabelled[int32(i)] = append(fc.unlabelled[int32(i)], key)
 			}
 		}
@@ -258,13 +258,13 @@ func (fc *Forecast) Nodes(ref Ref) []string {
 	if i == none || !fc.Completable() {
 		return nil
 	}
-	return fc.names(fc.feasible[i])
+	return fc.names(fc.feasible[i].All())
 }
 
-func (fc *Forecast) names(nodes nodeindex.Set) []string {
+func (fc *Forecast) names(nodes iter.Seq[int]) []string {
 	var names []string
-	for node := range nodes.All() {
-		names = append(names, fc.nodes.labels.Name(node))
+	for node := range nodes {
+		names = append(names, fc.nodes.list[node].Name)
 	}
 	slices.Sort(names)
 	return names

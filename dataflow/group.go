@@ -82,7 +82,7 @@ func (fc *Forecast) refusedNodes(i int32) []nodeindex.SparseSet {
 			}
 			byReason := map[string][]int32{}
 			for node := range nodes.Difference(f.pass).All() {
-				reason := f.summary(node)
+				reason := f.refuse(node).summary
 				byReason[reason] = append(byReason[reason], int32(node))
 			}
 			for _, refused := range byReason {

@@ -2,10 +2,8 @@ package dataflow
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
-	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // LiveProblems returns what has gone wrong in a flow that has started, or certainly will, in
@@ -58,9 +56,13 @@ type stuckBy struct {
 // such that every prerequisite of each is complete, can still complete by itself, or is in
 // the set.
 func (f *Flow) stuck(seen map[Ref]Observation) map[int32]stuckBy {
-	stuck := map[int32]stuckBy{}
-	waiting := make([][]int32, len(f.operations)) // for each operation: those with it as an unstarted prerequisite
-	left := make([]int32, len(f.operations))      // the number of such prerequisites
+	stuck, waiting := map[int32]stuckBy{}, f.waiting(seen)
+	left := make([]int32, len(f.operations)) // the number of operations that each waits for
+	for _, all := range waiting {
+		for _, i := range all {
+			left[i]++
+		}
+	}
 	var free, blocked []int32
 	for i := range f.operations {
 		if seen[f.operations[i].Ref].Phase.started() {
@@ -70,14 +72,7 @@ func (f *Flow) stuck(seen map[Ref]Observation) map[int32]stuckBy {
 		if ok {
 			stuck[int32(i)] = reason
 			blocked = append(blocked, int32(i))
-		}
-		for _, ref := range f.operations[i].prerequisites() {
-			if p := f.find(ref); p != none && !seen[ref].Phase.started() {
-				waiting[p] = append(waiting[p], int32(i))
-				left[i]++
-			}
-		}
-		if !ok && left[i] == 0 {
+		} else if left[i] == 0 {
 			free = append(free, int32(i))
 		}
 	}
@@ -127,8 +122,7 @@ func (f *Flow) stuckByItself(op *Operation, seen map[Ref]Observation) (stuckBy, 
 }
 
 func (l *live) report(i int32, code Code, severity Severity, field, format string, args ...any) {
-	op := &l.flow.operations[i]
-	l.problems = append(l.problems, Problem{code, severity, op.Ref, field, message.Text(fmt.Sprintf(format, args...)), l.flow.basis(op, code)})
+	l.problems = append(l.problems, l.flow.problem(&l.flow.operations[i], code, severity, field, format, args...))
 }
 
 func (l *live) reportStuck(i int32, by stuckBy) {

@@ -37,7 +37,7 @@ func (f *Flow) Lookahead(ref Ref) (*corev1.Affinity, error) {
 	if i == none {
 		return nil, f.unknown(ref)
 	}
-	return f.lookahead(i).narrow(i)
+	return f.lookahead().narrow(i)
 }
 
 // LookaheadResult is the result of [Flow.Lookahead] for an operation.
@@ -54,7 +54,7 @@ func (f *Flow) LookaheadAll() iter.Seq[LookaheadResult] {
 		if f == nil {
 			return
 		}
-		l := f.lookahead(none)
+		l := f.lookahead()
 		for i := range f.operations {
 			affinity, err := l.narrow(int32(i))
 			if !yield(LookaheadResult{f.operations[i].Ref, affinity, err}) {
@@ -75,25 +75,20 @@ type lookahead struct {
 	passed   []nodeselector.Alternatives // by all followers
 	required []nodeselector.Alternatives // own AND passed
 
-	// The malformed operations of a subtree form a tree of their own: firstFault is its
-	// root (an operation that is malformed or has several malformed subtrees, or none),
-	// moreFaults are the edges.
-	faults     map[int32]field.ErrorList
-	firstFault []int32
-	moreFaults map[int32][]int32
+	faults    map[int32]field.ErrorList // of the malformed operations
+	malformed [][]int32                 // the malformed operations of a subtree, up to a hundred
 
 	conflictAt []int32 // the root of the smallest subtree that has no node, or none
 	exclusions map[int32]*exclusion
 }
 
-// lookahead summarizes the subtree of an operation, or all operations if i is none.
-func (f *Flow) lookahead(i int32) *lookahead {
+// lookahead summarizes the subtrees of all operations.
+func (f *Flow) lookahead() *lookahead {
 	n := len(f.operations)
 	l := &lookahead{
 		flow: f, followers: make([][]int32, n),
 		own: make([]nodeselector.Alternatives, n), passed: make([]nodeselector.Alternatives, n), required: make([]nodeselector.Alternatives, n),
-		cycle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{},
-		firstFault: slices.Repeat([]int32{none}, n), moreFaults: map[int32][]int32{},
+		cycle: map[int32]*CycleError{}, faults: map[int32]field.ErrorList{}, malformed: make([][]int32, n),
 		conflictAt: slices.Repeat([]int32{none}, n), exclusions: map[int32]*exclusion{},
 	}
 	colocations, order, circular := f.colocations()
@@ -103,18 +98,13 @@ func (f *Flow) lookahead(i int32) *lookahead {
 			l.cycle[f.find(ref)] = cycle
 		}
 	}
-	inSubtree := make([]bool, n)
 	for _, op := range order {
-		source := l.colocations[op].source
-		inSubtree[op] = i == none || op == i || source != none && inSubtree[source]
-		if source != none {
+		if source := l.colocations[op].source; source != none {
 			l.followers[source] = append(l.followers[source], op)
 		}
 	}
 	for _, op := range slices.Backward(order) {
-		if inSubtree[op] {
-			l.summarize(op)
-		}
+		l.summarize(op)
 	}
 	return l
 }
@@ -125,27 +115,19 @@ func (l *lookahead) summarize(i int32) {
 	l.own[i] = own
 	switch {
 	case len(faults) > 0:
-		l.faults[i], l.firstFault[i] = faults, i
+		l.faults[i], l.malformed[i] = faults, []int32{i}
 	case len(own) == 0:
 		l.conflictAt[i] = i
 	}
-	var further []int32
 	l.passed[i] = nodeselector.True()
 	for _, follower := range l.followers[i] {
-		if l.firstFault[follower] != none {
-			further = append(further, l.firstFault[follower])
-		}
+		l.malformed[i] = append(l.malformed[i], l.malformed[follower]...)
 		l.passed[i] = l.passed[i].And(l.passedUp(follower))
 		if l.conflictAt[i] == none {
 			l.conflictAt[i] = l.conflictAt[follower]
 		}
 	}
-	switch {
-	case len(faults) == 0 && len(further) == 1:
-		l.firstFault[i] = further[0]
-	case len(further) > 0:
-		l.firstFault[i], l.moreFaults[i] = i, further
-	}
+	l.malformed[i] = l.malformed[i][:min(len(l.malformed[i]), mostFaults)]
 	l.required[i] = l.own[i].And(l.passed[i])
 	if l.conflictAt[i] == none && len(l.required[i]) == 0 {
 		l.conflictAt[i] = i
@@ -184,8 +166,8 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	if cycle := l.cycle[i]; cycle != nil {
 		return nil, cycle
 	}
-	if l.firstFault[i] != none {
-		return nil, join(l.malformed(i))
+	if len(l.malformed[i]) > 0 {
+		return nil, join(l.faultsOf(l.malformed[i]))
 	}
 	if l.conflictAt[i] != none {
 		return nil, l.contradiction(i)
@@ -201,15 +183,16 @@ func (l *lookahead) narrow(i int32) (*corev1.Affinity, error) {
 	return narrowed, nil
 }
 
-// malformed returns the faults of a subtree, the nearest first, up to a hundred.
-func (l *lookahead) malformed(i int32) []error {
-	const most = 100
+// mostFaults is how many faults an error of [Flow.Lookahead] holds.
+const mostFaults = 100
+
+// faultsOf returns the faults of malformed operations.
+func (l *lookahead) faultsOf(malformed []int32) []error {
 	var faults []error
-	for at := []int32{l.firstFault[i]}; len(at) > 0 && len(faults) < most; at = at[1:] {
-		for _, fault := range l.faults[at[0]] {
-			faults = append(faults, l.flow.malformed(&l.flow.operations[at[0]], fault))
+	for ; len(malformed) > 0 && len(faults) < mostFaults; malformed = malformed[1:] {
+		for _, fault := range l.faults[malformed[0]] {
+			faults = append(faults, l.flow.malformed(&l.flow.operations[malformed[0]], fault))
 		}
-		at = append(at, l.moreFaults[at[0]]...)
 	}
-	return faults[:min(most, len(faults))]
+	return faults[:min(len(faults), mostFaults)]
 }

@@ -1,8 +1,9 @@
 package dataflow
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
@@ -18,8 +19,8 @@ import (
 // hostnames, else their names. For an operation that is running or completed it is the own
 // affinity. It shares no memory with anything else.
 //
-// The first call that narrows indexes all labels of all nodes. Each call costs a step for
-// every label of every node that admits the operation.
+// The first call that narrows indexes the labels of all nodes. Each call costs a step for
+// every node that admits the operation and every label key of a feasible one.
 //
 // The error is an [*UnknownOperationError] if the flow has no such operation, and a
 // [*StrandedError] if the flow is not completable.
@@ -59,11 +60,9 @@ func (fc *Forecast) affinity(i int32) *corev1.Affinity {
 	if fc.admission[i].settled || feasible.Equal(admitted) {
 		return own.DeepCopy()
 	}
-	if key, values, ok := fc.nodes.labels.Separating(feasible, admitted); ok {
-		separating := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
-			{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values},
-		}}}
-		return nodeselector.Narrow(own, func(int) []corev1.NodeSelectorTerm { return separating })
+	if key, values, ok := fc.nodes.index.Separating(feasible, admitted); ok {
+		separating := nodeselector.AnyOf([]nodeselector.Term{nodeselector.Label(key, values...)}, nil)
+		return nodeselector.Narrow(own, nil, func(int) nodeselector.Alternatives { return separating })
 	}
 	return fc.narrowedByName(own, feasible)
 }
@@ -75,17 +74,11 @@ func (fc *Forecast) narrowedByName(own *corev1.Affinity, nodes nodeindex.Set) *c
 	if required := nodeselector.Required(own); required != nil {
 		terms, _ = nodeselector.ParseTerms(required.NodeSelectorTerms, "")
 	}
-	names := make([][]corev1.NodeSelectorTerm, len(terms))
-	for node := range nodes.All() {
-		name, labels := fc.nodes.labels.Name(node), fc.nodes.labels.Node(node)
-		for t := range terms {
-			if terms[t].Matches(name, labels) {
-				names[t] = append(names[t], corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{
-					{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{name}},
-				}})
-				break
-			}
-		}
+	names := make([][]nodeselector.Term, len(terms))
+	for i := range nodes.All() {
+		node := &fc.nodes.list[i]
+		at := slices.IndexFunc(terms, func(t nodeselector.Term) bool { return t.Matches(node.Name, node.Labels) })
+		names[at] = append(names[at], nodeselector.Name(node.Name))
 	}
-	return nodeselector.Narrow(own, func(i int) []corev1.NodeSelectorTerm { return names[i] })
+	return nodeselector.Narrow(own, nil, func(i int) nodeselector.Alternatives { return nodeselector.AnyOf(names[i], nil) })
 }

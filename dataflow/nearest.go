@@ -1,62 +1,40 @@
 package dataflow
 
 import (
-	"cmp"
 	"slices"
-	"sort"
-	"strings"
 	"sync"
 
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 )
 
-// names finds operations with similar names. It holds them in three orders, so that a hint
-// takes a few binary searches, however many operations there are. The orders are made for
-// the first hint.
+// names finds operations with equal and with similar names, however many operations there are. It
+// is made for the first hint.
 type names struct {
 	once    sync.Once
-	byName  []int32 // by name, kind, and position in the flow
-	byStart []int32 // by kind, namespace and name
-	byEnd   []int32 // by kind, namespace and the reversed name
+	equal   map[Ref][]Ref            // by name, and by kind and name: the first two
+	similar map[Ref]*typo.Dictionary // by kind and namespace, of the names
 }
 
-func (f *Flow) sortNames() {
-	n := len(f.operations)
-	f.names.byName = make([]int32, n)
-	for i := range f.names.byName {
-		f.names.byName[i] = int32(i)
-	}
-	f.names.byStart, f.names.byEnd = slices.Clone(f.names.byName), slices.Clone(f.names.byName)
-	sorted := func(order []int32, compare func(a, b Ref) int) {
-		slices.SortFunc(order, func(i, j int32) int {
-			return cmp.Or(compare(f.operations[i].Ref, f.operations[j].Ref), cmp.Compare(i, j))
-		})
-	}
-	sorted(f.names.byName, compareNames)
-	sorted(f.names.byStart, compareStarts)
-	sorted(f.names.byEnd, compareEnds)
-}
-
-func compareNames(a, b Ref) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(string(a.Kind), string(b.Kind)))
-}
-
-func compareHomes(a, b Ref) int {
-	return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Namespace, b.Namespace))
-}
-
-func compareStarts(a, b Ref) int { return cmp.Or(compareHomes(a, b), strings.Compare(a.Name, b.Name)) }
-
-func compareEnds(a, b Ref) int { return cmp.Or(compareHomes(a, b), compareBackwards(a.Name, b.Name)) }
-
-func compareBackwards(a, b string) int {
-	for i, j := len(a)-1, len(b)-1; i >= 0 && j >= 0; i, j = i-1, j-1 {
-		if a[i] != b[j] {
-			return cmp.Compare(a[i], b[j])
+func (f *Flow) indexNames() {
+	names := map[Ref][]string{}
+	f.names.equal, f.names.similar = map[Ref][]Ref{}, map[Ref]*typo.Dictionary{}
+	for i := range f.operations {
+		ref := f.operations[i].Ref
+		for _, of := range []Ref{{Name: ref.Name}, {Kind: ref.Kind, Name: ref.Name}} {
+			if len(f.names.equal[of]) < 2 {
+				f.names.equal[of] = append(f.names.equal[of], ref)
+			}
 		}
+		names[ref.home()] = append(names[ref.home()], ref.Name)
 	}
-	return cmp.Compare(len(a), len(b))
+	for home, names := range names {
+		slices.Sort(names) // of names that are equally similar, the first is found
+		f.names.similar[home] = typo.NewDictionary(names)
+	}
 }
+
+// home returns the kind and the namespace of r.
+func (r Ref) home() Ref { return Ref{Kind: r.Kind, Namespace: r.Namespace} }
 
 // nearest returns the operation other than self that is most similar to ref: with the same
 // name, first in the same namespace, then of the same kind; else of the same kind and
@@ -65,58 +43,30 @@ func (f *Flow) nearest(ref, self Ref) (Ref, bool) {
 	if f == nil || f.names == nil {
 		return Ref{}, false
 	}
-	f.names.once.Do(f.sortNames)
+	f.names.once.Do(f.indexNames)
 	for _, kind := range Kinds() {
 		other := Ref{kind, ref.Namespace, ref.Name}
 		if other != self && f.find(other) != none {
 			return other, true
 		}
 	}
-	for _, from := range []Ref{{Kind: ref.Kind, Name: ref.Name}, {Name: ref.Name}} {
-		at := f.search(f.names.byName, from, compareNames)
-		for _, i := range f.names.byName[at:min(at+2, len(f.names.byName))] { // one of the two may be self
-			other := f.operations[i].Ref
-			if other.Name == ref.Name && (from.Kind == "" || other.Kind == ref.Kind) && other != self {
+	for _, of := range []Ref{{Kind: ref.Kind, Name: ref.Name}, {Name: ref.Name}} {
+		for _, other := range f.names.equal[of] { // one of the two may be self
+			if other != self {
 				return other, true
 			}
 		}
 	}
-	return f.similar(ref, self)
-}
-
-// similar returns the operation other than self with the kind and namespace of ref and the
-// most similar name. Of many such operations it compares those next to ref in the order of
-// names and in that of reversed names: a single typo leaves the start or the end of a name
-// unchanged.
-func (f *Flow) similar(ref, self Ref) (Ref, bool) {
-	const all, beside = 32, 8
-	start := f.search(f.names.byStart, Ref{Kind: ref.Kind, Namespace: ref.Namespace}, compareHomes)
-	end := start + sort.Search(len(f.names.byStart)-start, func(i int) bool {
-		return compareHomes(f.operations[f.names.byStart[start+i]].Ref, ref) > 0
-	})
-	candidates := make([]string, 0, all)
-	look := func(order []int32) {
-		for _, i := range order {
-			if other := f.operations[i].Ref; other != self {
-				candidates = append(candidates, other.Name)
-			}
-		}
+	similar, ok := f.names.similar[ref.home()]
+	if !ok {
+		return Ref{}, false
 	}
-	if end-start <= all {
-		look(f.names.byStart[start:end])
-	} else {
-		at := f.search(f.names.byStart, ref, compareStarts)
-		look(f.names.byStart[max(at-beside, start):min(at+beside, end)])
-		at = f.search(f.names.byEnd, ref, compareEnds)
-		look(f.names.byEnd[max(at-beside, start):min(at+beside, end)])
+	var except []string
+	if self.home() == ref.home() {
+		except = []string{self.Name}
 	}
-	name, ok := typo.Nearest(ref.Name, candidates...)
+	name, ok := similar.Nearest(ref.Name, except...)
 	return Ref{ref.Kind, ref.Namespace, name}, ok
-}
-
-// search returns the position of ref in an order, or where it would be inserted.
-func (f *Flow) search(order []int32, ref Ref, compare func(a, b Ref) int) int {
-	return sort.Search(len(order), func(i int) bool { return compare(f.operations[order[i]].Ref, ref) >= 0 })
 }
 
 // nearestAncestor returns the ancestor of the i-th operation that is most similar to ref,
@@ -129,7 +79,7 @@ func (f *Flow) nearestAncestor(ref Ref, i int32) (Ref, bool) {
 		if other.Name == ref.Name {
 			return other, true
 		}
-		if compareHomes(other, ref) == 0 {
+		if other.home() == ref.home() {
 			names = append(names, other.Name)
 		}
 	}

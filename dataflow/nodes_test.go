@@ -70,8 +70,8 @@ func TestIndexNodesReportsEveryFault(t *testing.T) {
 	}
 	want := []string{
 		"nodes[0].metadata.name: Required value: every node needs a name",
-		"nodes[3].metadata.name: Required value: every node needs a name",
 		`nodes[2].metadata.name: Duplicate value: "n"`,
+		"nodes[3].metadata.name: Required value: every node needs a name",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || index != nil {
 		t.Errorf("IndexNodes = %v, %s", index, diff)

@@ -187,19 +187,14 @@ func (o Operation) DeepCopy() Operation {
 	o.Exposes = slices.Clone(o.Exposes)
 	o.NodeSelector = maps.Clone(o.NodeSelector)
 	o.Affinity = o.Affinity.DeepCopy()
-	o.Tolerations = cloneTolerations(o.Tolerations)
+	o.Tolerations = slices.Clone(o.Tolerations)
+	for i := range o.Tolerations {
+		o.Tolerations[i] = *o.Tolerations[i].DeepCopy()
+	}
 	o.Requests = o.Requests.DeepCopy()
 	if o.TTLSecondsAfterFinished != nil {
 		ttl := *o.TTLSecondsAfterFinished
 		o.TTLSecondsAfterFinished = &ttl
 	}
 	return o
-}
-
-func cloneTolerations(tolerations []corev1.Toleration) []corev1.Toleration {
-	tolerations = slices.Clone(tolerations)
-	for i := range tolerations {
-		tolerations[i] = *tolerations[i].DeepCopy()
-	}
-	return tolerations
 }

@@ -1,5 +1,7 @@
 package dataflow
 
+import "slices"
+
 // The functions of this file identify operations by numbers. A flow is a forest: for each
 // operation the number of its predecessor, or none. No function is recursive: a chain may
 // be a million operations deep (law F9).
@@ -7,35 +9,21 @@ package dataflow
 // preOrder returns the operations in pre-order, siblings by number. Operations in a cycle,
 // and those after one, are left out.
 func preOrder(predecessor []int32) []int32 {
-	// Linked lists of siblings. List n is that of the roots.
 	n := len(predecessor)
-	firstAfter, nextSibling := make([]int32, n+1), make([]int32, n)
-	for i := range firstAfter {
-		firstAfter[i] = none
-	}
-	for i := n - 1; i >= 0; i-- {
-		p := predecessor[i]
+	after := make([][]int32, n+1) // for each operation those after it, the last first; then the roots
+	for i, p := range slices.Backward(predecessor) {
 		if p == none {
 			p = int32(n)
 		}
-		nextSibling[i], firstAfter[p] = firstAfter[p], int32(i)
+		after[p] = append(after[p], int32(i))
 	}
-
-	order := make([]int32, 0, n)
-	var later []int32 // siblings to visit later
-	for next := firstAfter[n]; ; {
-		for next != none {
-			order = append(order, next)
-			if sibling := nextSibling[next]; sibling != none {
-				later = append(later, sibling)
-			}
-			next = firstAfter[next]
-		}
-		if len(later) == 0 {
-			return order
-		}
-		next, later = later[len(later)-1], later[:len(later)-1]
+	order, later := make([]int32, 0, n), after[n]
+	for len(later) > 0 {
+		last := len(later) - 1
+		next := later[last]
+		order, later = append(order, next), append(later[:last], after[next]...)
 	}
+	return order
 }
 
 // cycles returns every cycle. free are the operations that are neither in a cycle nor after
@@ -86,8 +74,8 @@ func chainBounds(predecessor []int32) (root, last []int32) {
 			root[i] = root[p]
 		}
 	}
-	for i := len(predecessor) - 1; i >= 0; i-- {
-		if p := predecessor[i]; p != none {
+	for i, p := range slices.Backward(predecessor) {
+		if p != none {
 			last[p] = max(last[p], last[i])
 		}
 	}

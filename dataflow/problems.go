@@ -75,19 +75,23 @@ const listedProblems = 100
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
 	if c.listed[code]++; c.listed[code] > listedProblems {
 		if c.listed[code] == listedProblems+1 {
-			c.omitted = append(c.omitted, Problem{Code: code, Severity: severity, Operation: c.op.Ref, Field: message.Text(field)})
+			c.omitted = append(c.omitted, Problem{Code: code, Severity: severity, Field: field})
 		}
 		return
 	}
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), c.flow.basis(c.op, code)})
+	c.problems = append(c.problems, c.flow.problem(c.op, code, severity, field, format, args...))
+}
+
+// problem returns a problem of an operation, and on what it rests.
+func (f *Flow) problem(op *Operation, code Code, severity Severity, field, format string, args ...any) Problem {
+	return Problem{code, severity, op.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), f.basis(op, code)}
 }
 
 // reportOmitted reports how many problems of the operation are not listed.
 func (c *checker) reportOmitted() {
 	for _, p := range c.omitted {
-		p.Message = fmt.Sprintf("%d more problems with code %s of this operation are not listed", c.listed[p.Code]-listedProblems, p.Code)
-		p.RestsOn = c.flow.basis(c.op, p.Code)
-		c.problems = append(c.problems, p)
+		c.problems = append(c.problems, c.flow.problem(c.op, p.Code, p.Severity, p.Field,
+			"%d more problems with code %s of this operation are not listed", c.listed[p.Code]-listedProblems, p.Code))
 	}
 	clear(c.listed)
 	c.omitted = nil
@@ -264,10 +268,7 @@ func (c *checker) checkSource() {
 		c.reportNotAncestor(ref)
 		return
 	}
-	i := c.flow.predecessor[c.i]
-	if c.op.RunAfter.DependOn != nil || i == none {
-		i = c.flow.find(ref)
-	}
+	i := c.flow.sourceOf(c.i, ref)
 	if i == none {
 		return // reported as the unknown predecessor of this operation or of its root
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
@@ -28,20 +27,17 @@ func (fc *Forecast) reason(ref Ref) string {
 	case a.failed:
 		return "it failed"
 	case a.inherited.gone != "":
-		return fc.inheritedFilter(i).summary(0)
+		return fc.inheritedFilter(i).refuse(0).reason
 	case a.possible.Empty():
 		return "no node admits it: " + fc.refusals(i)
 	}
 	unable := fc.unable(i)
 	if follower := unable[0]; !fc.sourceNodes(follower).Intersects(a.possible) {
-		var node int
-		for node = range fc.sourceNodes(follower).All() {
-			break
-		}
+		node := fc.sourceNodes(follower).First()
 		return fmt.Sprintf("it can run on %s, and %s, which must run where it does by %s, only on %s, where it cannot run: %s",
-			fc.listNodes(a.possible), fc.ref(follower), strings.Join(fc.constraints[follower].keys, ", "), fc.listNodes(fc.completing[follower]), fc.refusing(i, node).why(node))
+			fc.listNodes(a.possible.All()), fc.ref(follower), strings.Join(fc.constraints[follower].keys, ", "), fc.listNodes(fc.completing[follower].All()), fc.refusing(i, node).refuse(node).reason)
 	}
-	return fmt.Sprintf("of the nodes that admit it, %s, none leaves a node for each of %s", fc.listNodes(a.possible), listNames(fc.refs(unable), len(unable)))
+	return fmt.Sprintf("of the nodes that admit it, %s, none leaves a node for each of %s", fc.listNodes(a.possible.All()), listNames(fc.refs(unable), len(unable)))
 }
 
 // Problems returns the problems of the flow on these nodes, in the flow's order: where it
@@ -53,7 +49,7 @@ func (fc *Forecast) Problems() []Problem {
 	}
 	var problems []Problem
 	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
-		problems = append(problems, Problem{code, severity, fc.ref(i), field, message.Text(fmt.Sprintf(format, args...)), nil})
+		problems = append(problems, fc.flow.problem(fc.operation(i), code, severity, field, format, args...))
 	}
 	idle := sync.OnceValue(fc.idle)
 	for i := range int32(len(fc.admission)) {
@@ -90,9 +86,9 @@ func (fc *Forecast) Problems() []Problem {
 // field.
 func (fc *Forecast) adviseNarrowing(i int32) (field, step string) {
 	op := fc.operation(i)
-	key, values, ok := fc.nodes.labels.Separating(fc.feasible[i], fc.admission[i].admitted)
+	key, values, ok := fc.nodes.index.Separating(fc.feasible[i], fc.admission[i].admitted)
 	const most = 8
-	expression := fmt.Sprintf("it can run on %s only", fc.listNodes(fc.feasible[i]))
+	expression := fmt.Sprintf("it can run on %s only", fc.listNodes(fc.feasible[i].All()))
 	switch {
 	case op.Ref.Kind == DataBackup:
 	case ok && len(values) <= most:
@@ -121,10 +117,10 @@ func quoted(values []string) string {
 
 // adviseFix says what to change so that some node admits an operation, and in which field.
 func (fc *Forecast) adviseFix(i int32) (field, step string) {
-	op, nodes := fc.operation(i), fc.nodes.labels.All()
+	op, nodes := fc.operation(i), fc.nodes.index.All()
 	only, node, ok := fc.onlyRefusal(i)
 	if ok && only.verdict == VerdictTaint && op.hasPodSpec() {
-		taint, _ := fc.untoleratedTaint(&fc.admission[i], node)
+		taint := fc.untoleratedTaint(&fc.admission[i], node)
 		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", message.Printable(taint.Key), message.Printable(string(taint.Effect)))
 	}
 	switch {
@@ -150,7 +146,7 @@ func (fc *Forecast) onlyRefusal(i int32) (only filter, node int, ok bool) {
 	filters := fc.filters(i)
 	filters[len(filters)-1] = fc.inheritedFilter(i) // in place of the caller's test, which cannot be fixed here
 	for f := range filters {
-		others := fc.nodes.labels.All()
+		others := fc.nodes.index.All()
 		for g := range filters {
 			if g != f {
 				others = others.Intersection(filters[g].pass)
@@ -161,10 +157,7 @@ func (fc *Forecast) onlyRefusal(i int32) (only filter, node int, ok bool) {
 		case ok:
 			return filter{}, 0, false
 		default:
-			only, ok = filters[f], true
-			for node = range others.All() {
-				break
-			}
+			only, node, ok = filters[f], others.First(), true
 		}
 	}
 	return only, node, ok
@@ -185,7 +178,7 @@ func (fc *Forecast) describeStrands(i int32) string {
 		if at == 0 {
 			what = "it would leave no node for"
 		}
-		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.listSomeNodes(s.nodes.Len(), s.nodes.All()), what, fc.ref(s.blocks)))
+		parts = append(parts, fmt.Sprintf("on %s %s %s", fc.listNodes(s.nodes.All()), what, fc.ref(s.blocks)))
 	}
 	if others := 0; listed < len(strands) {
 		for _, s := range strands[listed:] {
@@ -228,21 +221,13 @@ func (fc *Forecast) refs(operations []int32) []string {
 	return refs
 }
 
-func (fc *Forecast) listNodes(nodes nodeindex.Set) string {
-	return fc.listSomeNodes(nodes.Len(), nodes.All())
-}
-
-// listSomeNodes lists the first few names of n nodes.
-func (fc *Forecast) listSomeNodes(n int, nodes iter.Seq[int]) string {
-	var names []string // sorted, and no more than can be listed
-	for node := range nodes {
-		name := message.Printable(fc.nodes.labels.Name(node))
-		if len(names) == listedNames+1 && name > names[listedNames] {
-			continue
-		}
-		at, _ := slices.BinarySearch(names, name)
-		names = slices.Insert(names, at, name)
-		names = names[:min(len(names), listedNames+1)]
+// listNodes lists the first few names of nodes.
+func (fc *Forecast) listNodes(nodes iter.Seq[int]) string {
+	names := fc.names(nodes)
+	n := len(names)
+	names = names[:min(n, listedNames+1)]
+	for i := range names {
+		names[i] = message.Printable(names[i])
 	}
 	return listNames(names, n)
 }

@@ -3,6 +3,7 @@ package dataflow
 import (
 	"errors"
 	"iter"
+	"sync"
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/topology"
@@ -85,14 +86,14 @@ type Decision struct {
 // constraints, its node selector included, and what it must inherit. The Decision is zero then,
 // with no State.
 //
-// The cost is that of visiting the operations that it waits for. ResolveAll shares it
+// The cost is linear in the flow if the operation waits for another one. ResolveAll shares it
 // among all operations. A nil flow has no operations.
 func (f *Flow) Resolve(ref Ref, seen map[Ref]Observation) (Decision, error) {
 	i := f.find(ref)
 	if i == none {
 		return Decision{}, f.unknown(ref)
 	}
-	return f.decide(i, seen, func() (Ref, bool) { return f.nearestFailure(i, seen) })
+	return f.decide(i, seen, func() map[int32]blocked { return f.failures(seen) })
 }
 
 // Resolution is the result of [Flow.Resolve] for an operation.
@@ -109,12 +110,9 @@ func (f *Flow) ResolveAll(seen map[Ref]Observation) iter.Seq[Resolution] {
 		if f == nil {
 			return
 		}
-		failures := f.failures(seen)
+		failures := sync.OnceValue(func() map[int32]blocked { return f.failures(seen) })
 		for i := range f.operations {
-			decision, err := f.decide(int32(i), seen, func() (Ref, bool) {
-				blocked, ok := failures[int32(i)]
-				return blocked.by, ok
-			})
+			decision, err := f.decide(int32(i), seen, failures)
 			if !yield(Resolution{f.operations[i].Ref, decision, err}) {
 				return
 			}
@@ -122,9 +120,8 @@ func (f *Flow) ResolveAll(seen map[Ref]Observation) iter.Seq[Resolution] {
 	}
 }
 
-// decide is law F4, and F5 for an operation that is Ready. failure returns the failed
-// operation that blocks it.
-func (f *Flow) decide(i int32, seen map[Ref]Observation, failure func() (Ref, bool)) (Decision, error) {
+// decide is law F4, and F5 for an operation that is Ready.
+func (f *Flow) decide(i int32, seen map[Ref]Observation, failures func() map[int32]blocked) (Decision, error) {
 	op := &f.operations[i]
 	switch seen[op.Ref].Phase {
 	case Executing:
@@ -136,8 +133,8 @@ func (f *Flow) decide(i int32, seen map[Ref]Observation, failure func() (Ref, bo
 		if seen[ref].Phase == Complete {
 			continue
 		}
-		if cause, blocked := failure(); blocked {
-			return Decision{State: Blocked, Cause: cause}, nil
+		if failed, ok := failures()[i]; ok {
+			return Decision{State: Blocked, Cause: failed.by}, nil
 		}
 		return Decision{State: Waiting, Cause: ref}, nil
 	}
@@ -162,57 +159,33 @@ func (o *Operation) prerequisites() []Ref {
 	return refs
 }
 
-// nearestFailure returns the failed operation that blocks i. The search is breadth-first
-// through the operations that i waits for, predecessors before sources.
-func (f *Flow) nearestFailure(i int32, seen map[Ref]Observation) (failed Ref, ok bool) {
-	queue, visited := []int32{i}, map[int32]bool{i: true}
-	for ; len(queue) > 0; queue = queue[1:] {
-		for _, ref := range f.operations[queue[0]].prerequisites() {
-			if seen[ref].Phase == Failed {
-				return ref, true
-			}
-			if j := f.find(ref); j != none && !visited[j] && !seen[ref].Phase.started() {
-				visited[j] = true
-				queue = append(queue, j)
-			}
-		}
-	}
-	return Ref{}, false
-}
-
 // blocked is the failed operation that blocks another, and the distance to it.
 type blocked struct {
 	by       Ref
 	distance int32
 }
 
-// failures returns what nearestFailure returns, for every operation that is Blocked. The
-// search is breadth-first from the failed operations.
+// failures returns the nearest failed operation of each that is Blocked. The search is breadth-first
+// from the failed operations.
 func (f *Flow) failures(seen map[Ref]Observation) map[int32]blocked {
-	anyFailed := false
-	for _, o := range seen {
-		anyFailed = anyFailed || o.Phase == Failed
-	}
-	if !anyFailed {
-		return nil
-	}
 	all := map[int32]blocked{}
 	var queue []int32
-	waiting := make([][]int32, len(f.operations)) // for each operation: those with it as a prerequisite
 	for i := range f.operations {
 		if seen[f.operations[i].Ref].Phase.started() {
 			continue
 		}
 		for _, ref := range f.operations[i].prerequisites() {
-			if _, ok := all[int32(i)]; !ok && seen[ref].Phase == Failed {
+			if seen[ref].Phase == Failed {
 				all[int32(i)] = blocked{ref, 1}
 				queue = append(queue, int32(i))
-			}
-			if j := f.find(ref); j != none && !seen[ref].Phase.started() {
-				waiting[j] = append(waiting[j], int32(i))
+				break
 			}
 		}
 	}
+	if len(queue) == 0 {
+		return nil
+	}
+	waiting := f.waiting(seen)
 	for ; len(queue) > 0; queue = queue[1:] {
 		at := all[queue[0]]
 		for _, i := range waiting[queue[0]] {
@@ -227,6 +200,22 @@ func (f *Flow) failures(seen map[Ref]Observation) map[int32]blocked {
 		}
 	}
 	return all
+}
+
+// waiting returns, for each operation that has not started, those that wait for it.
+func (f *Flow) waiting(seen map[Ref]Observation) [][]int32 {
+	waiting := make([][]int32, len(f.operations))
+	for i := range f.operations {
+		if seen[f.operations[i].Ref].Phase.started() {
+			continue
+		}
+		for _, ref := range f.operations[i].prerequisites() {
+			if p := f.find(ref); p != none && !seen[ref].Phase.started() {
+				waiting[p] = append(waiting[p], int32(i))
+			}
+		}
+	}
+	return waiting
 }
 
 // inherit is [affinity.Inherit] for an operation, with its node selector taken into

@@ -9,72 +9,46 @@ package dataflow
 // operations.
 func Split(operations ...Operation) [][]Operation {
 	index := make(map[Ref]int32, len(operations))
-	sets := newDisjointSets(len(operations))
+	parent := make([]int32, len(operations)) // a forest with a tree for each part
 	for i := range operations {
 		first, ok := index[operations[i].Ref]
 		if !ok {
-			index[operations[i].Ref] = int32(i)
-			continue
+			first = int32(i)
+			index[operations[i].Ref] = first
 		}
-		sets.join(int32(i), first)
+		parent[i] = first
+	}
+	root := func(i int32) int32 {
+		for parent[i] != i {
+			parent[i] = parent[parent[i]] // halves the path
+			i = parent[i]
+		}
+		return i
 	}
 	for i := range operations {
 		op := &operations[i]
 		if op.RunAfter == nil {
 			continue
 		}
-		if p, ok := index[op.RunAfter.Ref.in(op.Ref.Namespace)]; ok {
-			sets.join(int32(i), p)
-		}
-		if op.RunAfter.DependOn == nil {
-			continue
-		}
-		if d, ok := index[op.RunAfter.DependOn.in(op.Ref.Namespace)]; ok {
-			sets.join(int32(i), d)
+		for _, ref := range []*Ref{&op.RunAfter.Ref, op.RunAfter.DependOn} {
+			if ref == nil {
+				continue
+			}
+			if j, ok := index[ref.in(op.Ref.Namespace)]; ok {
+				parent[root(int32(i))] = root(j)
+			}
 		}
 	}
 
 	var parts [][]Operation
-	part := make([]int, len(operations)) // for the representative of each set, 1 + the index of its part
+	part := map[int32]int{} // by root
 	for i := range operations {
-		set := sets.of(int32(i))
-		if part[set] == 0 {
-			parts = append(parts, make([]Operation, 0, sets.size[set]))
-			part[set] = len(parts)
+		at, ok := part[root(int32(i))]
+		if !ok {
+			at = len(parts)
+			part[root(int32(i))], parts = at, append(parts, nil)
 		}
-		parts[part[set]-1] = append(parts[part[set]-1], operations[i])
+		parts[at] = append(parts[at], operations[i])
 	}
 	return parts
-}
-
-// disjointSets is a union-find forest, with path halving and union by size.
-type disjointSets struct{ parent, size []int32 }
-
-func newDisjointSets(n int) disjointSets {
-	s := disjointSets{make([]int32, n), make([]int32, n)}
-	for i := range s.parent {
-		s.parent[i], s.size[i] = int32(i), 1
-	}
-	return s
-}
-
-// of returns the representative of the set of i.
-func (s disjointSets) of(i int32) int32 {
-	for s.parent[i] != i {
-		s.parent[i] = s.parent[s.parent[i]]
-		i = s.parent[i]
-	}
-	return i
-}
-
-func (s disjointSets) join(i, j int32) {
-	i, j = s.of(i), s.of(j)
-	if i == j {
-		return
-	}
-	if s.size[i] < s.size[j] {
-		i, j = j, i
-	}
-	s.parent[j] = i
-	s.size[i] += s.size[j]
 }

@@ -71,11 +71,11 @@ func (fc *Forecast) judge(ref Ref, node string) judgement {
 			if a.possible.Empty() {
 				return "it has already run, on a node that is not known, or not among the nodes"
 			}
-			return "it has already run, on " + fc.listNodes(a.possible)
+			return "it has already run, on " + fc.listNodes(a.possible.All())
 		}, lazily("ran elsewhere")}
 	case !a.settled && !a.possible.Has(n):
 		f := fc.refusing(i, n)
-		return judgement{f.verdict, func() string { return f.why(n) }, func() string { return f.label(n) }}
+		return judgement{f.verdict, func() string { return f.refuse(n).reason }, func() string { return f.refuse(n).label }}
 	case !fc.Completable():
 		return judgement{VerdictFlow, func() string {
 			at := fc.refs(fc.impossible)
@@ -90,7 +90,7 @@ func (fc *Forecast) judge(ref Ref, node string) judgement {
 		}, lazily("← %s", fc.nameBeside(i, fc.ref(c.source)))}
 	}
 	strands := fc.stranding(i)
-	blocks := fc.ref(strands[slices.IndexFunc(strands, func(s stranding) bool { return s.nodes.Has(int32(n)) })].blocks)
+	blocks := fc.ref(strands[slices.IndexFunc(strands, func(s stranding) bool { return s.nodes.Has(n) })].blocks)
 	return judgement{VerdictStrands, lazily("it would leave no node for %s", blocks), lazily("blocks %s", fc.nameBeside(i, blocks))}
 }
 

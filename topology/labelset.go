@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,13 +38,7 @@ func NewLabelSet(labels map[string]string) LabelSet {
 // labels: the labels of the node with one of the exposed keys ([ExposedKeys]) (law E1). Nil
 // labels, and keys that the node lacks, give no labels.
 func Expose(nodeLabels map[string]string, custom ...string) LabelSet {
-	exposed := make([]label, 0, 3+len(custom))
-	for _, key := range ExposedKeys(custom...) {
-		if value, ok := nodeLabels[key]; ok && key != "" {
-			exposed = append(exposed, label{key, value})
-		}
-	}
-	return newSorted(exposed)
+	return NewLabelSet(nodeLabels).Only(ExposedKeys(custom...)...)
 }
 
 // newSorted returns the set of labels with different keys. It keeps and sorts the slice.
@@ -111,11 +106,7 @@ func (s LabelSet) String() string {
 // MarshalJSON returns the labels as an object, {"key":"value"}, sorted by key. The empty set is
 // {}. As everywhere in JSON, bytes that are not UTF-8 are replaced; no node has such labels.
 func (s LabelSet) MarshalJSON() ([]byte, error) {
-	labels := make(map[string]string, s.Len())
-	for key, value := range s.All() {
-		labels[key] = value
-	}
-	return json.Marshal(labels) // sorts the keys
+	return json.Marshal(maps.Collect(s.All())) // sorts the keys
 }
 
 // UnmarshalJSON reads the form of MarshalJSON. null and {} give the empty set. An empty key, a

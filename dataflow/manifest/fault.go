@@ -2,7 +2,6 @@ package manifest
 
 import (
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -78,12 +77,9 @@ type OmittedError struct {
 // Error says how many there are.
 func (e *OmittedError) Error() string { return fmt.Sprintf("%d more faults are not listed", e.Count) }
 
-// joined is the error of an object with faults.
-type joined []error
-
 // join returns the faults that were found as one error, or nil.
 func join(found *strict.Reader) error {
-	var all joined
+	var all message.Errors
 	for _, fault := range found.Faults {
 		all = append(all, (*Fault)(fault))
 	}
@@ -95,24 +91,3 @@ func join(found *strict.Reader) error {
 	}
 	return all
 }
-
-// Error lists the faults, or the first of many.
-func (j joined) Error() string {
-	const longest = 3 << 10
-	var b strings.Builder
-	for i, err := range j {
-		text := err.Error()
-		if i > 0 && b.Len()+len(text) > longest {
-			fmt.Fprintf(&b, "; and %d more", len(j)-i)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(text)
-	}
-	return b.String()
-}
-
-// Unwrap returns the faults.
-func (j joined) Unwrap() []error { return j }

@@ -47,11 +47,8 @@ var (
 // explain says what to do about a field that an object of a shape does not have: where the kind
 // has it, or which field it misspells.
 func explain(kind dataflow.Kind) func(s *strict.Shape, name string, value any) (detail string, ok bool) {
-	var homes map[string]string // made when first needed
+	homes := homesOf(kind)
 	return func(s *strict.Shape, name string, value any) (string, bool) {
-		if homes == nil {
-			homes = homesOf(kind)
-		}
 		homes["policy"] = homeOfPolicy(kind, s, value)
 		home, isMisplaced := homes[name]
 		meant, isSimilar := s.Nearest(name)

@@ -115,12 +115,8 @@ func kindOf(root strict.Value) (dataflow.Kind, error) {
 		name.Invalid(text(name), "a list is not an operation; decode each of its items")
 	default:
 		name.Reject(dataflow.CodeInvalid, fielderror.Unsupported(nil, kind, dataflow.Kinds()...))
-		kinds := make([]string, 0, 4)
-		for _, k := range dataflow.Kinds() {
-			kinds = append(kinds, string(k))
-		}
-		if meant, ok := typo.Nearest(string(kind), kinds...); ok {
-			return dataflow.Kind(meant), nil
+		if meant, ok := typo.Nearest(kind, dataflow.Kinds()...); ok {
+			return meant, nil
 		}
 	}
 	other.Fault = (*Fault)(root.Faults[0])

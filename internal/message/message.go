@@ -68,6 +68,16 @@ func Cut(s string, limit int) string {
 	return s[:end] + ellipsis
 }
 
+// Errors is an error that holds others. Its message names as many of them as [Limit] has room for.
+type Errors []error
+
+func (e Errors) Error() string {
+	return List(len(e), func(i int) string { return e[i].Error() }, "; ", Limit)
+}
+
+// Unwrap returns the errors.
+func (e Errors) Unwrap() []error { return e }
+
 // List returns the items 0 to n-1 with a separator between them. A list of more than limit
 // bytes ends with "and N more"; its first item is cut if it alone is longer than that.
 func List(n int, item func(i int) string, separator string, limit int) string {

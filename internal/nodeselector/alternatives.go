@@ -2,6 +2,7 @@ package nodeselector
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/fluid-cloudnative/slipstream/internal/requirement"
@@ -57,8 +58,7 @@ func (t Term) conjunction() conjunction {
 	for i := range t {
 		c[i] = &t[i]
 	}
-	slices.SortFunc(c, (*requirement.Requirement).Compare)
-	return slices.CompactFunc(c, func(r, o *requirement.Requirement) bool { return r.Compare(o) == 0 })
+	return sorted(c)
 }
 
 // term is the inverse of conjunction.
@@ -193,59 +193,47 @@ func (a Alternatives) Conflict(b Alternatives) (ofA, ofB Term, ok bool) {
 
 // includes reports whether c has every requirement of o.
 func (c conjunction) includes(o conjunction) bool {
-	if len(o) > len(c) {
+	for range o.lackedBy(c) {
 		return false
-	}
-	for _, r := range o {
-		for len(c) > 0 && c[0] != r && c[0].Compare(r) < 0 {
-			c = c[1:]
-		}
-		if len(c) == 0 || c[0] != r && c[0].Compare(r) != 0 {
-			return false
-		}
-		c = c[1:]
 	}
 	return true
 }
 
 // without returns the requirements of c that o does not have.
-func (c conjunction) without(o conjunction) conjunction {
-	var rest conjunction
-	for _, r := range c {
-		for len(o) > 0 && o[0].Compare(r) < 0 {
-			o = o[1:]
-		}
-		if len(o) == 0 || o[0].Compare(r) != 0 {
-			rest = append(rest, r)
+func (c conjunction) without(o conjunction) conjunction { return slices.Collect(c.lackedBy(o)) }
+
+// lackedBy ranges over the requirements of c that o does not have.
+func (c conjunction) lackedBy(o conjunction) iter.Seq[*requirement.Requirement] {
+	return func(yield func(*requirement.Requirement) bool) {
+		others := o
+		for _, r := range c {
+			for len(others) > 0 && others[0].Compare(r) < 0 {
+				others = others[1:]
+			}
+			if (len(others) == 0 || others[0].Compare(r) != 0) && !yield(r) {
+				return
+			}
 		}
 	}
-	return rest
 }
 
 // and returns the conjunction of c and o. ok is false if no node can match it.
 func (c conjunction) and(o conjunction) (both conjunction, ok bool) {
-	both = make(conjunction, 0, len(c)+len(o))
-	for len(c) > 0 && len(o) > 0 {
-		switch order := c[0].CompareSubject(o[0]); {
-		case order < 0:
-			both, c = append(both, c[0]), c[1:]
-			continue
-		case order > 0:
-			both, o = append(both, o[0]), o[1:]
-			continue
-		}
-		var ofC, ofO conjunction
-		ofC, c = c.cutSubject()
-		ofO, o = o.cutSubject()
-		start := len(both)
-		both = appendUnion(both, ofC, ofO)
-		// If one of the two has all the requirements, some node can meet them.
-		joined := both[start:]
-		if len(joined) > max(len(ofC), len(ofO)) && requirement.Of(joined.term()...).Empty() {
+	both = sorted(slices.Concat(c, o))
+	for rest := both; len(rest) > 0; {
+		var subject conjunction
+		subject, rest = rest.cutSubject()
+		if len(subject) > 1 && requirement.Of(subject.term()...).Empty() {
 			return nil, false
 		}
 	}
-	return append(append(both, c...), o...), true
+	return both, true
+}
+
+// sorted sorts requirements, and keeps each once.
+func sorted(c conjunction) conjunction {
+	slices.SortFunc(c, (*requirement.Requirement).Compare)
+	return slices.CompactFunc(c, func(r, o *requirement.Requirement) bool { return r.Compare(o) == 0 })
 }
 
 // cutSubject returns the requirements of c on the first subject, and the others.
@@ -255,25 +243,6 @@ func (c conjunction) cutSubject() (first, rest conjunction) {
 		end++
 	}
 	return c[:end], c[end:]
-}
-
-// appendUnion appends the union of c and o to a conjunction.
-func appendUnion(to, c, o conjunction) conjunction {
-	for len(c) > 0 && len(o) > 0 {
-		order := 0
-		if c[0] != o[0] {
-			order = c[0].Compare(o[0])
-		}
-		switch {
-		case order < 0:
-			to, c = append(to, c[0]), c[1:]
-		case order > 0:
-			to, o = append(to, o[0]), o[1:]
-		default:
-			to, c, o = append(to, c[0]), c[1:], o[1:]
-		}
-	}
-	return append(append(to, c...), o...)
 }
 
 // Project returns the alternatives for a node such that some other node, which matches a, has

@@ -169,7 +169,7 @@ func TestNarrowIsTheConjunction(t *testing.T) {
 		narrowed := nodeselector.Required(more.Narrow(a, selected)).NodeSelectorTerms
 		given := more.Narrow(nil, nil)
 		alternatives := nodeselector.Required(given).NodeSelectorTerms
-		joined := nodeselector.Required(nodeselector.Narrow(a, func(int) []corev1.NodeSelectorTerm { return alternatives })).NodeSelectorTerms
+		joined := nodeselector.Required(nodeselector.Narrow(a, nil, func(int) nodeselector.Alternatives { return nodeselector.AnyOf(parse(alternatives...), nil) })).NodeSelectorTerms
 		matches := func(terms []corev1.NodeSelectorTerm, name string, labels map[string]string) bool {
 			return slices.ContainsFunc(terms, func(t corev1.NodeSelectorTerm) bool {
 				return !nodeselector.IsEmpty(t) && parse(t)[0].Matches(name, labels)
@@ -356,7 +356,7 @@ func TestNarrowAddsWhatIsMissing(t *testing.T) {
 		{in("a", corev1.NodeSelectorOpIn, "1"), true},
 	} {
 		more := []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{test.more}}}
-		narrowed := nodeselector.Narrow(requiring(term(own)), func(int) []corev1.NodeSelectorTerm { return more })
+		narrowed := nodeselector.Narrow(requiring(term(own)), nil, func(int) nodeselector.Alternatives { return nodeselector.AnyOf(parse(more...), nil) })
 		want := []corev1.NodeSelectorRequirement{own}
 		if test.added {
 			want = append(want, test.more)
@@ -383,8 +383,8 @@ func TestNarrowByTerm(t *testing.T) {
 		return corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpExists}
 	}
 	own := requiring(term(), term(exists("a")), term(exists("b")), term(exists("c")))
-	narrowed := nodeselector.Narrow(own, func(i int) []corev1.NodeSelectorTerm {
-		return [][]corev1.NodeSelectorTerm{{term(exists("x")), term(exists("y"))}, nil, {term(exists("z"))}}[i]
+	narrowed := nodeselector.Narrow(own, nil, func(i int) nodeselector.Alternatives {
+		return nodeselector.AnyOf(parse([][]corev1.NodeSelectorTerm{{term(exists("x")), term(exists("y"))}, nil, {term(exists("z"))}}[i]...), nil)
 	})
 	want := requiring(term(exists("a"), exists("x")), term(exists("a"), exists("y")), term(exists("c"), exists("z")))
 	if fmt.Sprint(nodeselector.Required(narrowed)) != fmt.Sprint(nodeselector.Required(want)) {

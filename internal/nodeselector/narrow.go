@@ -13,28 +13,22 @@ import (
 // If that makes more terms than the limit, and more than the affinity has, each term is joined
 // only with what all alternatives have in common. The affinity must be well-formed.
 func (a Alternatives) Narrow(own *corev1.Affinity, selector Term) *corev1.Affinity {
-	narrowed := narrow(own, selector, func(int) Alternatives { return a })
+	narrowed := Narrow(own, selector, func(int) Alternatives { return a })
 	terms := 1
 	if required := Required(own); required != nil {
 		terms = len(required.NodeSelectorTerms)
 	}
 	if len(Required(narrowed).NodeSelectorTerms) > max(terms, maxTerms) {
-		return narrow(own, selector, func(int) Alternatives { return a.common() })
+		return Narrow(own, selector, func(int) Alternatives { return a.common() })
 	}
 	return narrowed
 }
 
 // Narrow returns a copy of an affinity in which the i-th non-empty term of the required node
-// affinity is joined with each of the terms that more returns for it. An affinity without a
-// required node affinity has one term, without requirements. All terms must be well-formed.
-func Narrow(own *corev1.Affinity, more func(i int) []corev1.NodeSelectorTerm) *corev1.Affinity {
-	return narrow(own, nil, func(i int) Alternatives {
-		terms, _ := ParseTerms(more(i), "")
-		return AnyOf(terms, nil)
-	})
-}
-
-func narrow(own *corev1.Affinity, selector Term, more func(i int) Alternatives) *corev1.Affinity {
+// affinity is joined with each of the alternatives that more returns for it, as
+// [Alternatives.Narrow] does without a limit. An affinity without a required node affinity has one
+// term, without requirements.
+func Narrow(own *corev1.Affinity, selector Term, more func(i int) Alternatives) *corev1.Affinity {
 	ownTerms, parsed := []corev1.NodeSelectorTerm{{}}, []Term{{}}
 	if required := Required(own); required != nil {
 		ownTerms = slices.DeleteFunc(slices.Clone(required.NodeSelectorTerms), IsEmpty)
@@ -58,15 +52,20 @@ func narrow(own *corev1.Affinity, selector Term, more func(i int) Alternatives) 
 			joined = append(joined, o.joinTo(&ownTerms[i]))
 		}
 	}
-	narrowed := own.DeepCopy()
-	if narrowed == nil {
-		narrowed = &corev1.Affinity{}
-	}
-	if narrowed.NodeAffinity == nil {
-		narrowed.NodeAffinity = &corev1.NodeAffinity{}
-	}
+	narrowed := WithNodeAffinity(own.DeepCopy())
 	narrowed.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution = &corev1.NodeSelector{NodeSelectorTerms: joined}
 	return narrowed
+}
+
+// WithNodeAffinity returns a, or a new affinity if it is nil, with a node affinity.
+func WithNodeAffinity(a *corev1.Affinity) *corev1.Affinity {
+	if a == nil {
+		a = &corev1.Affinity{}
+	}
+	if a.NodeAffinity == nil {
+		a.NodeAffinity = &corev1.NodeAffinity{}
+	}
+	return a
 }
 
 // joinTo returns a copy of a term with the requirements of c in addition.

@@ -90,6 +90,12 @@ func parseTerm(t corev1.NodeSelectorTerm, path *field.Path, parse func(corev1.No
 	return parsed, faults
 }
 
+// Label returns the term of the nodes that have one of the given values of a label.
+func Label(key string, values ...string) Term {
+	r, _ := requirement.Parse(corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: values}, nil)
+	return Term{r}
+}
+
 // Name returns the term that only the node with the given name matches.
 func Name(nodeName string) Term {
 	r, _ := requirement.ParseField(corev1.NodeSelectorRequirement{

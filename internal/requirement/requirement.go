@@ -176,13 +176,13 @@ func (r *Requirement) Listed() (values []string, excluded, ok bool) {
 // Compare orders requirements by their subjects, and those on one subject by operator and
 // values. It is zero for the same requirement, however its values were written.
 func (r *Requirement) Compare(o *Requirement) int {
+	if r == o {
+		return 0
+	}
 	if order := r.CompareSubject(o); order != 0 {
 		return order
 	}
-	if order := cmp.Or(strings.Compare(string(r.operator), string(o.operator)), cmp.Compare(r.bound, o.bound)); order != 0 {
-		return order
-	}
-	return slices.Compare(r.values, o.values)
+	return cmp.Or(strings.Compare(string(r.operator), string(o.operator)), cmp.Compare(r.bound, o.bound), slices.Compare(r.values, o.values))
 }
 
 // CompareSubject orders requirements by their subjects: labels by their keys, and then the

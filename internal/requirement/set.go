@@ -32,8 +32,8 @@ type Set struct {
 type domain struct {
 	labelValue bool
 	nodeName   bool
-	integer    bool // only spellings of integers from min to max, 0 <= min <= max
-	min, max   int64
+	integer    bool  // only spellings of integers from min to max, 0 <= min <= max
+	min, max   int64 // 0 and the greatest there is, unless integer
 }
 
 // Of returns the states that all requirements, which must be on one key, allow together:
@@ -52,12 +52,12 @@ func Of(requirements ...Requirement) Set {
 
 // allLabels returns the set of all states of a label: absent, and every label value.
 func allLabels() Set {
-	return Set{absent: true, complement: true, domain: domain{labelValue: true}}
+	return Set{absent: true, complement: true, domain: domain{labelValue: true, max: math.MaxInt64}}
 }
 
 // allNames returns the set of all names of a node, which is never absent.
 func allNames() Set {
-	return Set{complement: true, domain: domain{nodeName: true}}
+	return Set{complement: true, domain: domain{nodeName: true, max: math.MaxInt64}}
 }
 
 func of(r Requirement) Set {
@@ -109,26 +109,18 @@ func (s Set) Intersect(t Set) Set {
 	if !t.complement {
 		return Set{absent: absent, values: only(t.values, s)}
 	}
-	both, ok := s.domain.intersect(t.domain)
-	if !ok {
+	both := s.domain.intersect(t.domain)
+	if both.min > both.max {
 		return Set{absent: absent}
 	}
-	return Set{absent: absent, complement: true, domain: both, values: union(s.values, t.values)}
+	excluded := slices.Concat(s.values, t.values)
+	slices.Sort(excluded)
+	return Set{absent: absent, complement: true, domain: both, values: slices.Compact(excluded)}
 }
 
-// intersect returns the intersection of d and e. ok is false if their bounds exclude each
-// other.
-func (d domain) intersect(e domain) (both domain, ok bool) {
-	both = domain{labelValue: d.labelValue || e.labelValue, nodeName: d.nodeName || e.nodeName}
-	switch {
-	case d.integer && e.integer:
-		both.integer, both.min, both.max = true, max(d.min, e.min), min(d.max, e.max)
-	case d.integer:
-		both.integer, both.min, both.max = true, d.min, d.max
-	case e.integer:
-		both.integer, both.min, both.max = true, e.min, e.max
-	}
-	return both, both.min <= both.max
+// intersect returns the intersection of d and e. It is empty if min is greater than max.
+func (d domain) intersect(e domain) domain {
+	return domain{d.labelValue || e.labelValue, d.nodeName || e.nodeName, d.integer || e.integer, max(d.min, e.min), min(d.max, e.max)}
 }
 
 func (d domain) has(value string) bool {
@@ -142,44 +134,9 @@ func (d domain) has(value string) bool {
 	return ok && d.min <= n && n <= d.max
 }
 
-// only returns the values that are in s, in the same slice if all are.
+// only returns the values that are in s.
 func only(values []string, s Set) []string {
-	for i, value := range values {
-		if s.Has(value, true) {
-			continue
-		}
-		kept := slices.Clone(values[:i])
-		for _, value := range values[i+1:] {
-			if s.Has(value, true) {
-				kept = append(kept, value)
-			}
-		}
-		return kept
-	}
-	return values
-}
-
-// union returns the union of sorted values, sorted and each once. It is a or b itself if the
-// other is empty.
-func union(a, b []string) []string {
-	if len(a) == 0 {
-		return b
-	}
-	if len(b) == 0 {
-		return a
-	}
-	merged := make([]string, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		switch order := strings.Compare(a[0], b[0]); {
-		case order < 0:
-			merged, a = append(merged, a[0]), a[1:]
-		case order > 0:
-			merged, b = append(merged, b[0]), b[1:]
-		default:
-			merged, a, b = append(merged, a[0]), a[1:], b[1:]
-		}
-	}
-	return append(append(merged, a...), b...)
+	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return !s.Has(value, true) })
 }
 
 // Has reports whether s has a state: the value, or absent if present is false. No set has a

@@ -66,12 +66,14 @@ func reversed(s string) string {
 	return string(b)
 }
 
-// Nearest returns the accepted word that resembles word most. ok is false if none does.
-func (d *Dictionary) Nearest(word string) (nearest string, ok bool) {
+// Nearest returns the accepted word that resembles word most, other than the excepted ones. ok is
+// false if none does.
+func (d *Dictionary) Nearest(word string, except ...string) (nearest string, ok bool) {
 	text := strings.ToLower(d.compared(word))
 	found := candidate{edits: min(len(text)/3, maxEdits), word: len(d.words)}
-	found.search(d.forward, text)
-	found.search(d.backward, reversed(text))
+	accepted := func(e entry) bool { return !slices.Contains(except, d.words[e.word]) }
+	found.search(d.forward, text, accepted)
+	found.search(d.backward, reversed(text), accepted)
 	if found.word == len(d.words) {
 		return "", false
 	}
@@ -81,13 +83,13 @@ func (d *Dictionary) Nearest(word string) (nearest string, ok bool) {
 // candidate is the nearest word so far: of those with the fewest edits, the first.
 type candidate struct{ edits, word int }
 
-// search looks for a nearer word next to where text belongs in sorted entries.
-func (c *candidate) search(entries []entry, text string) {
+// search looks for a nearer accepted word next to where text belongs in sorted entries.
+func (c *candidate) search(entries []entry, text string, accepted func(entry) bool) {
 	const neighbours = 8 // on each side
 	at, _ := slices.BinarySearchFunc(entries, text, func(e entry, text string) int { return strings.Compare(e.text, text) })
 	for _, e := range entries[max(0, at-neighbours):min(len(entries), at+neighbours)] {
 		edits := distance(text, e.text, c.edits)
-		if edits < c.edits || edits == c.edits && e.word < c.word {
+		if accepted(e) && (edits < c.edits || edits == c.edits && e.word < c.word) {
 			*c = candidate{edits, e.word}
 		}
 	}
@@ -104,17 +106,22 @@ func (d *Dictionary) Hint(word string) string {
 }
 
 // Nearest returns the candidate that resembles word most, as a [Dictionary] does.
-func Nearest(word string, candidates ...string) (nearest string, ok bool) {
-	return NewDictionary(candidates).Nearest(word)
+func Nearest[S ~string](word S, candidates ...S) (nearest S, ok bool) {
+	found, ok := dictionaryOf(candidates).Nearest(string(word))
+	return S(found), ok
 }
 
 // Hint returns the hint of the [Dictionary] of the candidates.
 func Hint[S ~string](word S, candidates ...S) string {
+	return dictionaryOf(candidates).Hint(string(word))
+}
+
+func dictionaryOf[S ~string](candidates []S) *Dictionary {
 	words := make([]string, len(candidates))
 	for i := range candidates {
 		words[i] = string(candidates[i])
 	}
-	return NewDictionary(words).Hint(string(word))
+	return NewDictionary(words)
 }
 
 // distance returns the number of bytes to insert, delete or replace, or of neighbours to swap,

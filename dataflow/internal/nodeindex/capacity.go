@@ -9,7 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 )
 
 // Capacity holds the free resources of nodes: allocatable less used. It is safe for use by
@@ -148,10 +149,10 @@ func counts(name corev1.ResourceName) bool {
 		strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
-// IsExtended reports whether a resource is an extended one: its name has a domain, which is
-// not that of Kubernetes.
+// IsExtended reports whether a resource is an extended one, such as nvidia.com/gpu: its name has a
+// domain, which is not that of Kubernetes. Quotas name it with a prefix.
 func IsExtended(name corev1.ResourceName) bool {
 	return strings.Contains(string(name), "/") && !strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix) &&
 		!strings.HasPrefix(string(name), corev1.DefaultResourceRequestsPrefix) &&
-		len(validation.IsQualifiedName(corev1.DefaultResourceRequestsPrefix+string(name))) == 0
+		labelsyntax.IsKey(corev1.DefaultResourceRequestsPrefix+string(name))
 }

@@ -21,10 +21,8 @@ import (
 // agreements.
 type Index struct {
 	nodes    []corev1.Node
-	list     []int32 // the positions of all nodes
 	all      Set
 	names    *valueIndex
-	profiles []profile // the combinations of taints that nodes have
 	cordoned Set
 
 	byName     func() []int32
@@ -37,9 +35,8 @@ type Index struct {
 // New returns the index of nodes, which must not change afterwards. A node without a name, and
 // one with the name of a node before it, is a fault, with a path that starts at nodes.
 func New(nodes []corev1.Node) (*Index, field.ErrorList) {
-	x := &Index{nodes: nodes, list: make([]int32, len(nodes)), all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
+	x := &Index{nodes: nodes, all: newSet(len(nodes)), cordoned: newSet(len(nodes))}
 	for i := range nodes {
-		x.list[i] = int32(i)
 		x.all.add(int32(i))
 		if nodes[i].Spec.Unschedulable || slices.ContainsFunc(nodes[i].Spec.Taints, isCordon) {
 			x.cordoned.add(int32(i))
@@ -47,7 +44,6 @@ func New(nodes []corev1.Node) (*Index, field.ErrorList) {
 	}
 	x.names = x.newValueIndex(func(n *corev1.Node) (string, bool) { return n.Name, true })
 	x.unlabelled = x.newValueIndex(func(*corev1.Node) (string, bool) { return "", false })
-	x.profiles = x.newProfiles()
 	x.keys, x.byName = sync.OnceValue(x.labelKeys), sync.OnceValue(x.sort)
 	return x, x.nameFaults()
 }
@@ -63,19 +59,23 @@ func (x *Index) labelKeys() map[string]bool {
 }
 
 func (x *Index) sort() []int32 {
-	return slices.SortedFunc(slices.Values(x.list), func(a, b int32) int { return strings.Compare(x.nodes[a].Name, x.nodes[b].Name) })
+	order := make([]int32, len(x.nodes))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return strings.Compare(x.nodes[a].Name, x.nodes[b].Name) })
+	return order
 }
 
 func (x *Index) nameFaults() field.ErrorList {
 	var faults field.ErrorList
-	path := func(node int32) *field.Path { return field.NewPath("nodes").Index(int(node)).Child("metadata", "name") }
-	for number, name := range x.names.values {
-		for at, node := range x.names.nodes[number] {
-			if name == "" {
-				faults = append(faults, field.Required(path(node), "every node needs a name"))
-			} else if at > 0 {
-				faults = append(faults, field.Duplicate(path(node), message.Excerpt(name)))
-			}
+	path := func(i int) *field.Path { return field.NewPath("nodes").Index(i).Child("metadata", "name") }
+	for i, number := range x.names.of {
+		switch name := x.names.values[number]; {
+		case name == "":
+			faults = append(faults, field.Required(path(i), "every node needs a name"))
+		case x.names.first[number] != int32(i):
+			faults = append(faults, field.Duplicate(path(i), message.Excerpt(name)))
 		}
 	}
 	return faults
@@ -97,7 +97,7 @@ func (x *Index) None() Set { return newSet(len(x.nodes)) }
 
 // Find returns the position of the node with the given name. ok is false if there is none.
 func (x *Index) Find(name string) (i int, ok bool) {
-	for _, i := range x.names.with(name) {
+	for i := range x.names.with(name) {
 		return int(i), true
 	}
 	return 0, false
@@ -116,7 +116,9 @@ func (x *Index) Named(name string) Set {
 func (x *Index) Labelled(labels iter.Seq2[string, string]) Set {
 	labelled := x.all
 	for key, value := range labels {
-		labelled = labelled.Intersection(x.setOf(x.label(key).with(value)))
+		having := x.None()
+		having.addAll(x.label(key).with(value))
+		labelled = labelled.Intersection(having)
 	}
 	return labelled
 }
@@ -129,7 +131,7 @@ func (x *Index) Matching(terms []nodeselector.Term) Set {
 		for i := range t {
 			nodes = nodes.Intersection(x.meeting(&t[i]))
 		}
-		matching = matching.Union(nodes)
+		matching.include(nodes)
 	}
 	return matching
 }
@@ -141,14 +143,9 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 		index = x.label(r.Key())
 	}
 	meeting := x.None()
-	addAll := func(nodes []int32) {
-		for _, node := range nodes {
-			meeting.add(node)
-		}
-	}
 	if values, excluded, ok := r.Listed(); ok {
 		for _, value := range values {
-			addAll(index.with(value))
+			meeting.addAll(index.with(value))
 		}
 		if excluded {
 			return x.all.Difference(meeting)
@@ -156,26 +153,14 @@ func (x *Index) meeting(r *requirement.Requirement) Set {
 		return meeting
 	}
 	if !r.IsField() && r.Matches("", false) {
-		for node, value := range index.of {
-			if value == absent {
-				meeting.add(int32(node))
-			}
-		}
+		meeting.addAll(index.nodes(index.lacking))
 	}
 	for number, value := range index.values {
 		if r.Matches(value, true) {
-			addAll(index.nodes[number])
+			meeting.addAll(index.nodes(index.first[number]))
 		}
 	}
 	return meeting
-}
-
-func (x *Index) setOf(nodes []int32) Set {
-	set := x.None()
-	for _, node := range nodes {
-		set.add(node)
-	}
-	return set
 }
 
 // HasLabel reports whether some node has a label with the key.
@@ -199,72 +184,71 @@ func (x *Index) label(key string) *valueIndex {
 
 // valueIndex maps the values of one label, or the names of nodes, to nodes.
 type valueIndex struct {
-	values []string         // each once
-	number map[string]int32 // for each value, its index in values
-	of     []int32          // for each node, the index of its value, or absent
-	nodes  [][]int32        // for each value, the nodes that have it
-
-	complete bool // all nodes have a value
+	values  []string         // each once
+	number  map[string]int32 // for each value, its index in values
+	of      []int32          // for each node, the index of its value, or none
+	first   []int32          // for each value, the first node that has it
+	lacking int32            // the first node without a value, or none
+	next    []int32          // for each node, the next one with the same value or also without, or none
 }
 
-const absent int32 = -1
+// none is the index of no value and of no node.
+const none int32 = -1
 
 func (x *Index) newValueIndex(valueOf func(*corev1.Node) (value string, ok bool)) *valueIndex {
-	index := &valueIndex{number: map[string]int32{}, of: make([]int32, len(x.nodes)), complete: true}
-	for i := range x.nodes {
+	n := len(x.nodes)
+	index := &valueIndex{number: map[string]int32{}, of: make([]int32, n), next: make([]int32, n), lacking: none}
+	for i := n - 1; i >= 0; i-- {
 		value, ok := valueOf(&x.nodes[i])
 		if !ok {
-			index.of[i], index.complete = absent, false
+			index.of[i], index.next[i], index.lacking = none, index.lacking, int32(i)
 			continue
 		}
 		number, ok := index.number[value]
 		if !ok {
 			number = int32(len(index.values))
 			index.number[value] = number
-			index.values = append(index.values, value)
+			index.values, index.first = append(index.values, value), append(index.first, none)
 		}
-		index.of[i] = number
+		index.of[i], index.next[i], index.first[number] = number, index.first[number], int32(i)
 	}
-	index.nodes = partition(x.list, index.of)
 	return index
 }
 
 // identifies reports whether a value tells a node from all others, which all have another one.
 func (x *valueIndex) identifies(node int32) bool {
-	return x.complete && len(x.nodes[x.of[node]]) == 1
+	return x.lacking == none && x.first[x.of[node]] == node && x.next[node] == none
 }
 
-// partition returns, for each number, the nodes with that number. The i-th number is that of
-// nodes[i], or absent. New numbers occur in ascending order.
-func partition(nodes, numbers []int32) [][]int32 {
-	var size []int
-	total := 0
-	for _, number := range numbers {
-		switch {
-		case number == absent:
-			continue
-		case int(number) == len(size):
-			size = append(size, 0)
-		}
-		size[number]++
-		total++
-	}
-	memory, parts := make([]int32, total), make([][]int32, len(size))
-	for number, n := range size {
-		parts[number], memory = memory[:0:n], memory[n:]
-	}
-	for i, number := range numbers {
-		if number != absent {
-			parts[number] = append(parts[number], nodes[i])
+// has reports whether a node has a value.
+func (x *valueIndex) has(node int32) bool { return x.of[node] != none }
+
+// split returns the nodes without a value, and by value those with one.
+func (x *valueIndex) split(nodes []int32) (lacking []int32, having map[int32][]int32) {
+	having = map[int32][]int32{}
+	for _, node := range nodes {
+		if value := x.of[node]; value != none {
+			having[value] = append(having[value], node)
+		} else {
+			lacking = append(lacking, node)
 		}
 	}
-	return parts
+	return lacking, having
 }
 
-// with returns the nodes that have the value.
-func (x *valueIndex) with(value string) []int32 {
-	if number, ok := x.number[value]; ok {
-		return x.nodes[number]
+// with ranges over the nodes that have the value.
+func (x *valueIndex) with(value string) iter.Seq[int32] {
+	number, ok := x.number[value]
+	if !ok {
+		return x.nodes(none)
 	}
-	return nil
+	return x.nodes(x.first[number])
+}
+
+// nodes ranges over the first node with a value, or without one, and the next ones.
+func (x *valueIndex) nodes(first int32) iter.Seq[int32] {
+	return func(yield func(int32) bool) {
+		for node := first; node != none && yield(node); node = x.next[node] {
+		}
+	}
 }

@@ -133,9 +133,9 @@ func TestSets(t *testing.T) {
 		c, _ := nodeindex.New(all)
 		a, b := sets(len(all)).Draw(t, "a"), sets(len(all)).Draw(t, "b")
 		s, o := build(c, all, a), build(c, all, b)
-		both, either, rest := map[int]bool{}, maps.Clone(b), map[int]bool{}
+		both, rest := map[int]bool{}, map[int]bool{}
 		for i := range a {
-			both[i], either[i], rest[i] = a[i] && b[i], a[i] || b[i], a[i] && !b[i]
+			both[i], rest[i] = a[i] && b[i], a[i] && !b[i]
 		}
 		check := func(what string, got nodeindex.Set, want map[int]bool) {
 			if list := members(want); !slices.Equal(slices.Collect(got.All()), list) || got.Len() != len(list) || got.Empty() != (len(list) == 0) {
@@ -145,17 +145,13 @@ func TestSets(t *testing.T) {
 		subset := len(members(rest)) == 0
 		check("Intersection", s.Intersection(o), both)
 		check("Difference", s.Difference(o), rest)
-		check("Union", s.Union(o), either)
 		check("Filter", s.Filter(func(i int) bool { return b[i] }), both)
 		check("an operand", s, a)
 		if s.SubsetOf(o) != subset || s.Intersects(o) != (len(both) > 0) || s.Equal(o) != slices.Equal(members(a), members(b)) {
 			t.Fatalf("%v, %v: SubsetOf %v, Intersects %v, Equal %v", a, b, s.SubsetOf(o), s.Intersects(o), s.Equal(o))
 		}
-		for i := range s.All() {
-			if !s.Has(i) {
-				t.Fatalf("Has(%d) = false", i)
-			}
-			break
+		if first := s.First(); first != append(members(a), -1)[0] || first >= 0 && !s.Has(first) {
+			t.Fatalf("First of %v = %d", a, first)
 		}
 	})
 }
@@ -322,16 +318,9 @@ func TestSeparating(t *testing.T) {
 			if len(faults) > 0 {
 				t.Fatal(faults)
 			}
-			l := cat.Labels()
-			if l.Len() != len(c.nodes) {
-				t.Errorf("Len = %d", l.Len())
-			}
-			key, values, ok := l.Separating(l.All().Filter(func(i int) bool { return i < c.want }), l.All())
+			key, values, ok := cat.Separating(cat.All().Filter(func(i int) bool { return i < c.want }), cat.All())
 			if key != c.key || fmt.Sprint(values) != c.value || ok != (c.key != "") {
 				t.Errorf("Separating = %s, %v, %v; want %s, %s", key, values, ok, c.key, c.value)
-			}
-			if got := l.Node(0); !maps.Equal(got, c.nodes[0].Labels) || l.Name(0) != c.nodes[0].Name {
-				t.Errorf("node 0 is %s, %v", l.Name(0), got)
 			}
 		})
 	}
@@ -440,8 +429,8 @@ func TestSparseSet(t *testing.T) {
 			t.Fatalf("%v holds %v", list, got)
 		}
 		for node := range int32(301) {
-			if s.Has(node) != slices.Contains(list, node) {
-				t.Fatalf("%v has %d: %v", list, node, s.Has(node))
+			if s.Has(int(node)) != slices.Contains(list, node) {
+				t.Fatalf("%v has %d: %v", list, node, s.Has(int(node)))
 			}
 		}
 		for node := range s.All() {
@@ -508,11 +497,11 @@ func TestLawG1Growth(t *testing.T) {
 			}
 			return agreement(all, []string{"host", "rack"})
 		},
-		"nodes with 14 labels, present or not": func(n int) func() {
-			return agreement(random(n, 14, func(i, key int) string { return "" }))
+		"nodes with 8 labels, present or not": func(n int) func() {
+			return agreement(random(n, 8, func(i, key int) string { return "" }))
 		},
-		"nodes with 14 labels and a hostname, present or not": func(n int) func() {
-			return agreement(random(n, 14, func(i, key int) string {
+		"nodes with 8 labels and a hostname, present or not": func(n int) func() {
+			return agreement(random(n, 8, func(i, key int) string {
 				if key == 7 {
 					return fmt.Sprint(i)
 				}
@@ -559,8 +548,7 @@ func TestLawG1Growth(t *testing.T) {
 		"separating labels": func(n int) func() {
 			x, _ := nodeindex.New(racks(n))
 			return func() {
-				l := x.Labels()
-				l.Separating(l.All().Filter(func(i int) bool { return i < 30 }), l.All())
+				x.Separating(x.All().Filter(func(i int) bool { return i < 30 }), x.All())
 			}
 		},
 	} {

@@ -6,12 +6,7 @@ import "sync"
 // zero value is empty.
 type Memo[T any] struct {
 	mu     sync.Mutex
-	values map[string]*memoized[T]
-}
-
-type memoized[T any] struct {
-	once  sync.Once
-	value T
+	values map[string]func() T
 }
 
 // Get returns the value for a key, which it makes if there is none. It calls make once for
@@ -21,12 +16,11 @@ func (m *Memo[T]) Get(key []byte, make func() T) T {
 	kept, ok := m.values[string(key)]
 	if !ok {
 		if m.values == nil {
-			m.values = map[string]*memoized[T]{}
+			m.values = map[string]func() T{}
 		}
-		kept = new(memoized[T])
+		kept = sync.OnceValue(make)
 		m.values[string(key)] = kept
 	}
 	m.mu.Unlock()
-	kept.once.Do(func() { kept.value = make() })
-	return kept.value
+	return kept()
 }

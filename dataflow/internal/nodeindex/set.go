@@ -15,12 +15,16 @@ func newSet(n int) Set { return make(Set, (n+63)/64) }
 
 func (s Set) add(i int32) { s[i/64] |= 1 << (i % 64) }
 
-func (s Set) remove(i int32) { s[i/64] &^= 1 << (i % 64) }
-
-// keep removes from s what is not in t.
-func (s Set) keep(t Set) {
+// include adds what is in t.
+func (s Set) include(t Set) {
 	for i := range s {
-		s[i] &= t[i]
+		s[i] |= t[i]
+	}
+}
+
+func (s Set) addAll(nodes iter.Seq[int32]) {
+	for i := range nodes {
+		s.add(i)
 	}
 }
 
@@ -50,6 +54,14 @@ func (s Set) All() iter.Seq[int] {
 			}
 		}
 	}
+}
+
+// First returns the first node of s, or -1 if it is empty.
+func (s Set) First() int {
+	for i := range s.All() {
+		return i
+	}
+	return -1
 }
 
 // each yields the nodes of the i-th word of a set. It is false if yield is.
@@ -101,21 +113,6 @@ func (s Set) intersection(t Set) Set {
 		both[i] = s[i] & t[i]
 	}
 	return both
-}
-
-// Union returns the union of s and t. It is s or t itself if one is a subset of the other.
-func (s Set) Union(t Set) Set {
-	switch {
-	case s.SubsetOf(t):
-		return t
-	case t.SubsetOf(s):
-		return s
-	}
-	either := make(Set, len(s))
-	for i := range s {
-		either[i] = s[i] | t[i]
-	}
-	return either
 }
 
 // Difference returns the nodes of s that are not in t.
@@ -184,8 +181,8 @@ func (s SparseSet) intersection(t Set) SparseSet {
 }
 
 // Has reports whether a node is in s.
-func (s SparseSet) Has(node int32) bool {
-	at, ok := slices.BinarySearchFunc(s, node/64, func(c chunk, word int32) int { return cmp.Compare(c.word, word) })
+func (s SparseSet) Has(node int) bool {
+	at, ok := slices.BinarySearchFunc(s, int32(node/64), func(c chunk, word int32) int { return cmp.Compare(c.word, word) })
 	return ok && s[at].bits&(1<<(node%64)) != 0
 }
 

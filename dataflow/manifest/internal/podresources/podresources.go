@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/fluid-cloudnative/slipstream/dataflow/internal/nodeindex"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
 )
 
@@ -110,7 +111,7 @@ func CheckQuantity(name corev1.ResourceName, q resource.Quantity) string {
 	switch {
 	case q.Sign() < 0:
 		return "must not be negative"
-	case isExtended(name) && q.MilliValue()%1000 != 0:
+	case nodeindex.IsExtended(name) && q.MilliValue()%1000 != 0:
 		return "must be a whole number"
 	case IsHugePages(name):
 		size, ok := Parse(strings.TrimPrefix(string(name), corev1.ResourceHugePagesPrefix))
@@ -123,8 +124,8 @@ func CheckQuantity(name corev1.ResourceName, q resource.Quantity) string {
 
 // OfContainer reports whether a container can request a resource of that name.
 func OfContainer(name corev1.ResourceName) bool {
-	isListed := name == corev1.ResourceEphemeralStorage || OfPod(name) || isExtended(name)
-	return isListed || labelsyntax.IsKey(string(name)) && strings.Contains(string(name), "/") && isNative(name)
+	isListed := name == corev1.ResourceEphemeralStorage || OfPod(name) || nodeindex.IsExtended(name)
+	return isListed || labelsyntax.IsKey(string(name)) && strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
 }
 
 // OfPod reports whether a whole pod can request a resource of that name.
@@ -134,20 +135,11 @@ func OfPod(name corev1.ResourceName) bool {
 
 // HasFixedLimit reports whether a container that requests a resource needs a limit of the same
 // quantity.
-func HasFixedLimit(name corev1.ResourceName) bool { return isExtended(name) || IsHugePages(name) }
+func HasFixedLimit(name corev1.ResourceName) bool {
+	return nodeindex.IsExtended(name) || IsHugePages(name)
+}
 
 // IsHugePages reports whether a resource is huge pages of some size.
 func IsHugePages(name corev1.ResourceName) bool {
 	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) && labelsyntax.IsKey(string(name))
-}
-
-// isNative reports whether a resource is one of Kubernetes' own.
-func isNative(name corev1.ResourceName) bool {
-	return !strings.Contains(string(name), "/") || strings.Contains(string(name), corev1.ResourceDefaultNamespacePrefix)
-}
-
-// isExtended reports whether a resource is one that is added to nodes, such as nvidia.com/gpu.
-func isExtended(name corev1.ResourceName) bool {
-	const quota = corev1.DefaultResourceRequestsPrefix // quotas name it with this prefix
-	return !isNative(name) && !strings.HasPrefix(string(name), quota) && labelsyntax.IsKey(quota+string(name))
 }
