@@ -117,6 +117,26 @@ func TestAndIsTheConjunction(t *testing.T) {
 	})
 }
 
+// And keeps the order of the terms, and leaves out a term that has all requirements of another one.
+func TestAndLeavesOutRedundantTerms(t *testing.T) {
+	is := func(keys ...string) corev1.NodeSelectorTerm {
+		var term corev1.NodeSelectorTerm
+		for _, key := range keys {
+			term.MatchExpressions = append(term.MatchExpressions, corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpIn, Values: []string{"1"}})
+		}
+		return term
+	}
+	for _, c := range []struct{ given, want []corev1.NodeSelectorTerm }{
+		{[]corev1.NodeSelectorTerm{is("y", "z"), is("w"), is("y")}, []corev1.NodeSelectorTerm{is("w", "x"), is("x", "y")}},
+		{[]corev1.NodeSelectorTerm{is("v", "w"), is("y")}, []corev1.NodeSelectorTerm{is("v", "w", "x"), is("x", "y")}},
+	} {
+		both := nodeselector.AnyOf(parse(c.given...), nil).And(nodeselector.AnyOf(parse(is("x")), nil))
+		if got := nodeselector.Required(both.Narrow(nil, nil)).NodeSelectorTerms; fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("%v and x: %v, want %v", c.given, got, c.want)
+		}
+	}
+}
+
 // The result matches a node exactly if some node that a matches can have its values of the keys.
 func TestProjectIsExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
