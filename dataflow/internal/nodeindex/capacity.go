@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -18,15 +19,17 @@ import (
 type Capacity struct {
 	nodes   []corev1.Node
 	used    []corev1.ResourceList // for each node
-	free    Memo[[]int64]         // by resource name, for each node
 	meeting Memo[Set]             // by demand
+
+	mu   sync.Mutex
+	free map[corev1.ResourceName][]int64 // how much of a resource each node has free
 }
 
 // NewCapacity returns the capacity of nodes. used holds, by the name of a node, what the pods
 // there request in all; the resource pods is their number. Neither argument may change
 // afterwards.
 func NewCapacity(nodes []corev1.Node, used map[string]corev1.ResourceList) *Capacity {
-	c := &Capacity{nodes: nodes, used: make([]corev1.ResourceList, len(nodes))}
+	c := &Capacity{nodes: nodes, used: make([]corev1.ResourceList, len(nodes)), free: map[corev1.ResourceName][]int64{}}
 	for i := range nodes {
 		c.used[i] = used[nodes[i].Name]
 	}
@@ -57,9 +60,10 @@ func Demands(requests corev1.ResourceList, bound bool) []Demand {
 // Fitting returns the nodes that meet all demands. A node without allocatable resources
 // meets every one.
 func (c *Capacity) Fitting(demands []Demand) Set {
-	fitting := c.meets(demands[0])
-	for _, d := range demands[1:] {
-		fitting = fitting.Intersection(c.meets(d))
+	free := c.freeFor(demands)
+	fitting := c.meets(demands[0], free[0])
+	for i, d := range demands[1:] {
+		fitting = fitting.Intersection(c.meets(d, free[i+1]))
 	}
 	return fitting
 }
@@ -74,21 +78,21 @@ type Shortage struct {
 // meets all.
 func (c *Capacity) Shortages(i int, demands []Demand) []Shortage {
 	var short []Shortage
-	for _, d := range demands {
-		if !c.meets(d).Has(i) {
-			short = append(short, Shortage{d.resource, quantity(d.resource, d.amount), quantity(d.resource, c.freeOf(d.resource)[i])})
+	for at, free := range c.freeFor(demands) {
+		if d := demands[at]; !c.meets(d, free).Has(i) {
+			short = append(short, Shortage{d.resource, quantity(d.resource, d.amount), quantity(d.resource, free[i])})
 		}
 	}
 	return short
 }
 
-// meets returns the nodes that meet a demand.
-func (c *Capacity) meets(d Demand) Set {
+// meets returns the nodes that meet a demand, given how much each node has free.
+func (c *Capacity) meets(d Demand, free []int64) Set {
 	identity := append(strconv.AppendInt(nil, d.amount, 10), ' ')
 	identity = append(strconv.AppendBool(identity, d.waived), d.resource...)
 	return c.meeting.Get(identity, func() Set {
 		meets := newSet(len(c.nodes))
-		for i, free := range c.freeOf(d.resource) {
+		for i, free := range free {
 			meet := free >= d.amount
 			if !meet && d.waived {
 				_, has := c.nodes[i].Status.Allocatable[d.resource]
@@ -102,19 +106,32 @@ func (c *Capacity) meets(d Demand) Set {
 	})
 }
 
-// freeOf returns how much of a resource each node has free: all that there can be, if the
-// node has no allocatable resources.
-func (c *Capacity) freeOf(name corev1.ResourceName) []int64 {
-	return c.free.Get([]byte(name), func() []int64 {
-		free := make([]int64, len(c.nodes))
-		for i := range c.nodes {
-			free[i] = math.MaxInt64
-			if allocatable := c.nodes[i].Status.Allocatable; len(allocatable) > 0 {
-				free[i] = amount(name, allocatable[name]) - amount(name, c.used[i][name])
+// freeFor returns, for each demand, how much of its resource each node has free: all that there can
+// be, if the node has no allocatable resources. A node is visited once for all resources: its maps are
+// seldom in the processor's cache.
+func (c *Capacity) freeFor(demands []Demand) [][]int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all, missing := make([][]int64, len(demands)), []int(nil)
+	for at, d := range demands {
+		if all[at] = c.free[d.resource]; all[at] == nil {
+			all[at], missing = make([]int64, len(c.nodes)), append(missing, at)
+			c.free[d.resource] = all[at]
+		}
+	}
+	if missing == nil {
+		return all
+	}
+	for i := range c.nodes {
+		allocatable, used := c.nodes[i].Status.Allocatable, c.used[i]
+		for _, at := range missing {
+			name := demands[at].resource
+			if all[at][i] = math.MaxInt64; len(allocatable) > 0 {
+				all[at][i] = amount(name, allocatable[name]) - amount(name, used[name])
 			}
 		}
-		return free
-	})
+	}
+	return all
 }
 
 // amount returns a quantity in the unit in which kube-scheduler counts the resource: CPU in
