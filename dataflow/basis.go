@@ -14,10 +14,10 @@ type Basis struct {
 	Ancestors bool `json:"ancestors,omitempty"`
 }
 
-// basis returns the fields on which a problem of an operation rests, in addition to its own
+// basis returns the fields on which a problem of the operation rests, in addition to its own
 // Field.
-func (f *Flow) basis(op *Operation, code Code) []Basis {
-	podSpec := op.podSpec()
+func (o *Operation) basis(code Code) []Basis {
+	podSpec := o.podSpec()
 	constraints := []string{podSpec + ".affinity", podSpec + ".nodeSelector", podSpec + ".nodeName"}
 	reference := []string{runAfterField + ".kind", runAfterField + ".name", runAfterField + ".namespace", "metadata.namespace"}
 	exposure := []string{exposesField, "spec.podMetadata", "spec.processor.podMetadata", "spec.parallelism", "spec.policy"}
@@ -29,48 +29,44 @@ func (f *Flow) basis(op *Operation, code Code) []Basis {
 			basis = append(basis, Basis{Operation: ref, Field: field})
 		}
 	}
-	predecessor, _ := op.Predecessor()
-	source, inherits := op.Source()
+	predecessor, _ := o.Predecessor()
+	source, inherits := o.Source()
 	switch code {
 	case CodeUnknownPredecessor:
-		on(op.Ref, reference...)
+		on(o.Ref, reference...)
 		basis = append(basis, Basis{Operation: predecessor})
 	case CodeNotAnAncestor:
-		on(op.Ref, dependOn)
+		on(o.Ref, dependOn)
 		for _, field := range reference {
-			basis = append(basis, Basis{Operation: op.Ref, Field: field, Ancestors: true})
+			basis = append(basis, Basis{Operation: o.Ref, Field: field, Ancestors: true})
 		}
 		basis = append(basis, Basis{Operation: source})
 	case CodeNoPolicy, CodeIgnoredList:
-		on(op.Ref, strategyField)
+		on(o.Ref, strategyField)
 	case CodeDistributedTarget:
-		on(op.Ref, policy, "spec.parallelism")
+		on(o.Ref, policy, "spec.parallelism")
 	case CodeNotExposed, CodeDistributedSource, CodeRecurringSource, CodeExpires:
-		on(op.Ref, append(reference, dependOn, policy)...)
+		on(o.Ref, append(reference, dependOn, policy)...)
 		on(source, exposure...)
 	case CodeContradiction, CodeNodeNameConflict, CodeNeverMatches:
-		on(op.Ref, constraints...)
+		on(o.Ref, constraints...)
 		if inherits {
-			on(op.Ref, append(reference, strategyField)...)
-			at := Operation{Ref: source}
-			if i := f.find(source); i != none {
-				at = f.operations[i]
-			}
-			podSpec := at.podSpec()
+			on(o.Ref, append(reference, strategyField)...)
+			podSpec := (&Operation{Ref: source}).podSpec() // a script has no constraints
 			on(source, append(exposure, podSpec+".affinity", podSpec+".nodeSelector", podSpec+".nodeName")...)
 		}
 	case CodeNotRecorded:
-		on(op.Ref, append(reference, strategyField)...)
+		on(o.Ref, append(reference, strategyField)...)
 		on(source, append(exposure, "status")...)
 	case CodeRecordsNothing, CodeInheritsNothing, CodeInheritsAnyway, CodeNeverStarts, CodeCrashes, CodeStaysExecuting:
-		on(op.Ref, "metadata.name", "spec.policy", "spec.parallelism", "spec.ttlSecondsAfterFinished", podSpec+".affinity")
+		on(o.Ref, "metadata.name", "spec.policy", "spec.parallelism", "spec.ttlSecondsAfterFinished", podSpec+".affinity")
 		if inherits {
-			on(op.Ref, append(reference, strategyField)...)
+			on(o.Ref, append(reference, strategyField)...)
 			on(source, append(exposure, "spec.ttlSecondsAfterFinished")...)
 		}
 	case CodeBlocked, CodeGone:
 		for _, field := range append(reference, dependOn, policy) {
-			basis = append(basis, Basis{Operation: op.Ref, Field: field, Ancestors: true})
+			basis = append(basis, Basis{Operation: o.Ref, Field: field, Ancestors: true})
 		}
 		if basis = append(basis, Basis{Operation: predecessor}); inherits {
 			basis = append(basis, Basis{Operation: source})

@@ -9,7 +9,6 @@ import (
 
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/labelsyntax"
-	"github.com/fluid-cloudnative/slipstream/internal/message"
 	"github.com/fluid-cloudnative/slipstream/internal/typo"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
@@ -249,10 +248,9 @@ type hostChecker struct {
 
 // report reports a problem of the operation. The message begins with the host.
 func (c *hostChecker) report(code Code, severity Severity, field, format string, args ...any) {
-	text := message.Text(c.host.name + " " + fmt.Sprintf(format, args...))
 	inheriting := *c.op
 	inheriting.Distributed = false // as in hostSource
-	c.problems = append(c.problems, Problem{code, severity, c.op.Ref, field, text, c.flow.basis(&inheriting, code)})
+	c.problems = append(c.problems, inheriting.problem(code, severity, field, "%s %s", c.host.name, fmt.Sprintf(format, args...)))
 }
 
 // checkStart reports an operation that never starts or never completes, whatever others do. It

@@ -122,7 +122,7 @@ func (f *Flow) stuckByItself(op *Operation, seen map[Ref]Observation) (stuckBy, 
 }
 
 func (l *live) report(i int32, code Code, severity Severity, field, format string, args ...any) {
-	l.problems = append(l.problems, l.flow.problem(&l.flow.operations[i], code, severity, field, format, args...))
+	l.problems = append(l.problems, l.flow.operations[i].problem(code, severity, field, format, args...))
 }
 
 func (l *live) reportStuck(i int32, by stuckBy) {

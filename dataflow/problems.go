@@ -79,18 +79,18 @@ func (c *checker) report(code Code, severity Severity, field, format string, arg
 		}
 		return
 	}
-	c.problems = append(c.problems, c.flow.problem(c.op, code, severity, field, format, args...))
+	c.problems = append(c.problems, c.op.problem(code, severity, field, format, args...))
 }
 
-// problem returns a problem of an operation, and on what it rests.
-func (f *Flow) problem(op *Operation, code Code, severity Severity, field, format string, args ...any) Problem {
-	return Problem{code, severity, op.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), f.basis(op, code)}
+// problem returns a problem of the operation, and on what it rests.
+func (o *Operation) problem(code Code, severity Severity, field, format string, args ...any) Problem {
+	return Problem{code, severity, o.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), o.basis(code)}
 }
 
 // reportOmitted reports how many problems of the operation are not listed.
 func (c *checker) reportOmitted() {
 	for _, p := range c.omitted {
-		c.problems = append(c.problems, c.flow.problem(c.op, p.Code, p.Severity, p.Field,
+		c.problems = append(c.problems, c.op.problem(p.Code, p.Severity, p.Field,
 			"%d more problems with code %s of this operation are not listed", c.listed[p.Code]-listedProblems, p.Code))
 	}
 	clear(c.listed)

@@ -49,7 +49,7 @@ func (fc *Forecast) Problems() []Problem {
 	}
 	var problems []Problem
 	report := func(i int32, code Code, severity Severity, field, format string, args ...any) {
-		problems = append(problems, fc.flow.problem(fc.operation(i), code, severity, field, format, args...))
+		problems = append(problems, fc.operation(i).problem(code, severity, field, format, args...))
 	}
 	idle := sync.OnceValue(fc.idle)
 	for i := range int32(len(fc.admission)) {

@@ -397,6 +397,19 @@ func TestNarrowKeepsATermThatImpliesAnAlternative(t *testing.T) {
 	}
 }
 
+// An affinity with more terms than the limit is still narrowed, if it does not get more.
+func TestNarrowKeepsTheNumberOfTerms(t *testing.T) {
+	var own, want []corev1.NodeSelectorTerm
+	for i := range 100 {
+		k := in("k", fmt.Sprint(i))
+		own, want = append(own, term(k, in("b", "1"))), append(want, term(k, in("b", "1"), in("x", "1")))
+	}
+	alternatives := nodeselector.AnyOf(parse(term(in("b", "1"), in("x", "1")), term(in("b", "2"), in("x", "2"))), nil)
+	if got := nodeselector.Required(alternatives.Narrow(requiring(own...), nil)).NodeSelectorTerms; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 // Each own term is joined with its own terms. Empty terms are not counted.
 func TestNarrowByTerm(t *testing.T) {
 	exists := func(key string) corev1.NodeSelectorRequirement {
