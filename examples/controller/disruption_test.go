@@ -322,3 +322,30 @@ func TestParallelismChangedWhileItRuns(t *testing.T) {
 		}
 	}
 }
+
+// So is their affinity: pods that are created later get that of the first ones.
+func TestAffinityChangedWhileItStarts(t *testing.T) {
+	m := dataflow.Ref{Kind: dataflow.DataMigrate, Namespace: "ns", Name: "m"}
+	inTheWay := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "m-datamigrate-2"}}
+	w := newWorld(t, append(objects(nodes()), inTheWay)...)
+	w.apply(object("DataMigrate", "m", "parallelism: 3"))
+	for range 3 {
+		w.deliverAll()
+		w.reconcile(0)
+	}
+	w.change(m, func(u *unstructured.Unstructured) {
+		terms := []any{map[string]any{"matchExpressions": []any{map[string]any{"key": "gpu", "operator": "Exists"}}}}
+		w.must(unstructured.SetNestedSlice(u.Object, terms, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"))
+	})
+	w.must(w.api.Delete(t.Context(), inTheWay))
+	w.settle()
+	pods := w.podsThere()
+	if len(pods) != 3 {
+		t.Fatalf("%d pods", len(pods))
+	}
+	for _, pod := range pods {
+		if pod.Spec.Affinity != nil {
+			t.Errorf("%s has the affinity %v", pod.Name, pod.Spec.Affinity)
+		}
+	}
+}
