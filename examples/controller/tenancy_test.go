@@ -220,7 +220,18 @@ func TestPods(t *testing.T) {
 		if got != want || pod.Labels[podLabel] != string(tt.kind) {
 			t.Errorf("%s: %s, not %s; label %s", tt.kind, got, want, pod.Labels[podLabel])
 		}
+		if got, want := restrictions(&pod), "true RuntimeDefault false [ALL] <nil> false"; got != want {
+			t.Errorf("%s: %s, not %s", tt.kind, got, want)
+		}
 	}
+}
+
+// restrictions returns what the Pod Security Standard restricted demands of a pod, and whether its
+// container is privileged, and has a token.
+func restrictions(pod *corev1.Pod) string {
+	whole, container := pod.Spec.SecurityContext, pod.Spec.Containers[0].SecurityContext
+	return fmt.Sprint(*whole.RunAsNonRoot, " ", whole.SeccompProfile.Type, " ", *container.AllowPrivilegeEscalation, " ", container.Capabilities.Drop, " ",
+		container.Privileged, " ", *pod.Spec.AutomountServiceAccountToken)
 }
 
 // A clock that is wrong delays nothing for long, and writes no negative duration.
