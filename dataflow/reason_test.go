@@ -168,9 +168,9 @@ func TestForecastsReadWell(t *testing.T) {
 		{"a node name, and a taint", []dataflow.Operation{changed(load("a"), bound("n1"))}, []corev1.Node{nodeLike("n1", cordoned, tainted("k", "", "NoExecute")), two[0]}, dataflow.ForecastOptions{}},
 		{"resources", []dataflow.Operation{changed(load("a"), requests("cpu", "1500m"))}, []corev1.Node{nodeLike("n1", allocatable("1", "10")), nodeLike("n2", allocatable("500m", "10")), nodeLike("n3", allocatable("4", "0"))}, dataflow.ForecastOptions{}},
 		{"the caller", []dataflow.Operation{changed(load("a"), selecting("type", "GPU"))}, two, nowhere},
-		{"three zones", []dataflow.Operation{load("a")}, []corev1.Node{
-			nodeLike("n1", labelled(topology.Zone, "a"), tainted("k1", "", "NoSchedule")), nodeLike("n2", labelled(topology.Zone, "b"), tainted("k2", "", "NoSchedule")),
-			nodeLike("n3", labelled(topology.Zone, "c")),
+		{"four zones", []dataflow.Operation{load("a")}, []corev1.Node{
+			nodeLike("n1", labelled(topology.Zone, "a")), nodeLike("n2", labelled(topology.Zone, "b")),
+			nodeLike("n3", labelled(topology.Zone, "c"), tainted("k3", "", "NoSchedule")), nodeLike("n4", labelled(topology.Zone, "d"), tainted("k4", "", "NoSchedule")),
 		}, dataflow.ForecastOptions{}},
 		{"five taints", []dataflow.Operation{load("a")}, []corev1.Node{
 			nodeLike("n1", tainted("k1", "", "NoSchedule")), nodeLike("n2", tainted("k2", "", "NoSchedule")), nodeLike("n3", tainted("k3", "", "NoSchedule")),
