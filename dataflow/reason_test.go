@@ -184,6 +184,7 @@ func TestForecastsReadWell(t *testing.T) {
 			nodeLike("n7", labelled("disk", "ssd"), labelled("type", "GPU")),
 		}, nowhere},
 
+		{"one of two followers on other nodes", []dataflow.Operation{changed(load("a"), cpu), changed(load("b", "a"), by()), changed(load("c", "a"), by(), gpu)}, two, dataflow.ForecastOptions{}},
 		{"a follower on other nodes", []dataflow.Operation{changed(load("a"), cpu), changed(load("b", "a"), by(), gpu)}, six, dataflow.ForecastOptions{}},
 		{"followers that exclude each other", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), cpu), changed(load("c", "a"), by(), gpu)}, six[3:], dataflow.ForecastOptions{}},
 		{"many followers", []dataflow.Operation{load("a"), changed(load("b", "a"), by(), cpu), changed(load("c", "a"), by(), gpu), changed(load("d", "a"), by()), changed(load("e", "a"), by()), changed(load("f", "a"), by())}, six[4:], dataflow.ForecastOptions{}},
