@@ -181,6 +181,11 @@ func TestLookahead(t *testing.T) {
 		return op
 	}
 	asking := func(op dataflow.Operation, a *corev1.Affinity) dataflow.Operation { op.Affinity = a; return op }
+	from := func(source string, op dataflow.Operation) dataflow.Operation {
+		dependOn := ref(source)
+		op.RunAfter.DependOn = &dependOn
+		return op
+	}
 	selecting := func(op dataflow.Operation, key, value string) dataflow.Operation {
 		op.NodeSelector = map[string]string{key: value}
 		return op
@@ -260,12 +265,9 @@ func TestLookahead(t *testing.T) {
 		{"malformed", []dataflow.Operation{load("a"), asking(require(load("b", "a")), requiring("not a key", "v"))},
 			"DataLoad default/b: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value"},
 		{"malformed, of an operation without a constraint on it", []dataflow.Operation{load("a"), asking(load("b", "a"), requiring("not a key", "v"))}, "own"},
+		{"after a cycle of sources", []dataflow.Operation{require(load("a", "x")), asking(require(load("b", "a")), gpu), load("root"), from("y", require(load("x", "root"))), require(load("y", "x"))}, "type In [GPU]"},
 		{"unknown", []dataflow.Operation{load("b")}, "no DataLoad default/a in the flow"},
-		{"its own source", []dataflow.Operation{func() dataflow.Operation {
-			op := require(load("a", "b"))
-			op.RunAfter.DependOn = &op.Ref
-			return op
-		}(), load("b")}, "cycle of dependOn: DataLoad default/a → DataLoad default/a"},
+		{"its own source", []dataflow.Operation{from("a", require(load("a", "b"))), load("b")}, "cycle of dependOn: DataLoad default/a → DataLoad default/a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := mustFlow(t, c.ops...)

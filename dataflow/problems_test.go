@@ -431,10 +431,11 @@ func TestMermaidEscapesOtherCharacters(t *testing.T) {
 }
 
 // Operations that New rejects are drawn as well: a cycle, repeated references, an invalid
-// policy, an operation that is not given, and one that only has a problem.
+// policy, an operation that is not given and has two flows after it, and one that only has a
+// problem.
 func TestMermaidOfAnything(t *testing.T) {
 	ops := []dataflow.Operation{
-		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"),
+		load("a", "c"), load("b", "a"), load("c", "b"), following("<must>"), load("twice"), load("twice", "gone"), load("twice", "gone"), load("other", "gone"),
 	}
 	problems := append(dataflow.Check(ops...),
 		dataflow.Problem{Code: dataflow.CodeUnknownField, Severity: dataflow.SeverityError},

@@ -385,7 +385,7 @@ func TestAdviceThatRestsOnFreeResources(t *testing.T) {
 			}
 		}
 	})
-	if min(said, silent) == 0 {
+	if min(said, silent) == 0 && !testing.Short() {
 		t.Errorf("said %d times, and not said %d times", said, silent)
 	}
 	t.Log(said, silent)
