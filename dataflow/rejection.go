@@ -7,7 +7,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
-	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
@@ -26,7 +25,8 @@ func Check(operations ...Operation) []Problem {
 }
 
 // withoutFaults returns the flow of operations without repeated ones and unknown kinds, and
-// with each cycle cut. Other faults of a strategy stay, and cause no further problem.
+// with each cycle cut. The faults of a strategy stay: an unknown policy reads no list,
+// and what is wrong in a list causes no further problem.
 func withoutFaults(operations []Operation, faults []error) *Flow {
 	operations = slices.Clone(operations)
 	drop, cut := make([]bool, len(operations)), []Ref(nil)
@@ -36,10 +36,6 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 		switch {
 		case errors.As(fault, &cycle):
 			cut = append(cut, cycle.Operations[0])
-		case errors.As(fault, &of) && of.Err.Field == strategyField+".policy":
-			runAfter := *operations[of.Index].RunAfter
-			runAfter.Strategy = affinity.Strategy{Policy: affinity.Prefer} // either list may be the intended one
-			operations[of.Index].RunAfter = &runAfter
 		case errors.As(fault, &of) && !strings.HasPrefix(of.Err.Field, strategyField):
 			drop[of.Index] = true
 		}
