@@ -189,8 +189,8 @@ const (
 	CodeInheritsAnyway Code = "InheritsAnyway"
 
 	// CodeNeverStarts: the host never runs the operation. Example: policy OnEvent on Fluid's
-	// main branch, or a DataMigrate with policy Cron and a nodeSelector. Change the policy,
-	// or remove the field.
+	// main branch, a DataMigrate with policy Cron and a nodeSelector, or a name of 50
+	// characters. Change the policy, remove the field, or shorten the name.
 	CodeNeverStarts Code = "NeverStarts"
 
 	// CodeCrashes: a controller of the host crashes on the operation, again after every

@@ -3,6 +3,7 @@ package dataflow
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -49,6 +50,8 @@ type hostRow struct {
 	records  bool // it records where it ran
 	inherits bool // its pods get what it inherits
 
+	name nameLimit
+
 	// rejected is set if it never starts with an affinity, inherited or not, with a node
 	// selector, or with tolerations.
 	rejected bool
@@ -63,6 +66,13 @@ type hostFault struct {
 	field      string
 	what, next string // what the host does, after its name; the next step
 	afterStart bool   // its pods run all the same
+}
+
+// nameLimit is how long the name of an operation may be, since the host makes longer names of
+// it.
+type nameLimit struct {
+	most int    // characters
+	why  string // what is too long beyond that
 }
 
 // starts reports whether the pods of the operation run.
@@ -118,36 +128,53 @@ func (h Host) table() (t hostTable, ok bool) {
 		next: "set the policy to Once, or parallelism to 1",
 	}
 	builtIn := []string{topology.Hostname, topology.Region, topology.Zone}
+
+	// Helm: maxReleaseNameLen. CronJobs: the limit of the API server, for the names of their
+	// Jobs. StatefulSets: a label of their pods, of 63 characters, is the name with a hash of
+	// 10 (https://github.com/kubernetes/kubernetes/issues/64023).
+	release := func(suffix string) nameLimit {
+		return nameLimit{53 - len(suffix), "Helm accepts 53 characters as the name of a release, and Fluid appends " + suffix}
+	}
+	cronJob := func(suffix string) nameLimit {
+		return nameLimit{52 - len(suffix), "an API server accepts 52 characters as the name of a CronJob, and Fluid appends " + suffix}
+	}
+	statefulSet := func(suffix string) nameLimit {
+		return nameLimit{52 - len(suffix), "the pods of a StatefulSet can have a label that is too long if its name has more than 52 characters, and Fluid appends " + suffix}
+	}
+	load, migrate, process, backup := release("-loader"), release("-migrate"), release("-processor"), release("-charts")
+	loads, migrates, processes := cronJob("-loader-job"), cronJob("-migrate-migrate"), cronJob("-processor-job")
+	workers := statefulSet("-migrate-workers")
+
 	switch h {
 	case Fluid1_0:
 		return hostTable{"Fluid v1.0.8", builtIn, []hostRow{
-			{kind: DataLoad, policy: once, records: true, inherits: true},
-			{kind: DataLoad, policy: cron, inherits: true},           // its Job has the label cronjob
-			{kind: DataLoad, policy: onEvent, fault: crashesOnEvent}, // U18
-			{kind: DataMigrate, policy: once, records: true, inherits: true},
-			{kind: DataMigrate, policy: cron, inherits: true, rejected: true},              // U19
-			{kind: DataMigrate, policy: onEvent, fault: crashesOnEvent},                    // U18
-			{kind: DataMigrate, distributed: true, policy: once, inherits: true},           // U11
-			{kind: DataMigrate, distributed: true, policy: cron, fault: misplacesAffinity}, // U19
-			{kind: DataMigrate, distributed: true, policy: onEvent, fault: crashesOnEvent}, // U18
-			{kind: DataProcess, policy: anyPolicy, records: true, inherits: true},          // its API has no spec.policy
-			{kind: DataBackup, policy: anyPolicy, fault: crashesOnBackup /* U12 */},        // U10, U13
+			{kind: DataLoad, policy: once, name: load, records: true, inherits: true},
+			{kind: DataLoad, policy: cron, name: loads, inherits: true},          // its Job has the label cronjob
+			{kind: DataLoad, policy: onEvent, name: load, fault: crashesOnEvent}, // U18
+			{kind: DataMigrate, policy: once, name: migrate, records: true, inherits: true},
+			{kind: DataMigrate, policy: cron, name: migrates, inherits: true, rejected: true},              // U19
+			{kind: DataMigrate, policy: onEvent, name: migrate, fault: crashesOnEvent},                     // U18
+			{kind: DataMigrate, distributed: true, policy: once, name: workers, inherits: true},            // U11
+			{kind: DataMigrate, distributed: true, policy: cron, name: migrates, fault: misplacesAffinity}, // U19
+			{kind: DataMigrate, distributed: true, policy: onEvent, name: migrate, fault: crashesOnEvent},  // U18
+			{kind: DataProcess, policy: anyPolicy, name: process, records: true, inherits: true},           // its API has no spec.policy
+			{kind: DataBackup, policy: anyPolicy, name: backup, fault: crashesOnBackup /* U12 */},          // U10, U13
 		}}, true
 	case FluidMain:
 		return hostTable{"Fluid main (commit a826600a43)", builtIn, []hostRow{
-			{kind: DataLoad, policy: once, records: true, inherits: true},
-			{kind: DataLoad, policy: cron, inherits: true},          // its Job has the label cronjob
-			{kind: DataLoad, policy: onEvent, fault: ignoresEvents}, // U18
-			{kind: DataMigrate, policy: once, records: true, inherits: true},
-			{kind: DataMigrate, policy: cron, inherits: true, rejected: true},              // U19
-			{kind: DataMigrate, policy: onEvent, fault: ignoresEvents},                     // U18
-			{kind: DataMigrate, distributed: true, policy: once, inherits: true},           // U11
-			{kind: DataMigrate, distributed: true, policy: cron, fault: misplacesAffinity}, // U19
-			{kind: DataMigrate, distributed: true, policy: onEvent, fault: ignoresEvents},  // U18
-			{kind: DataProcess, policy: once, inherits: true},                              // U15
-			{kind: DataProcess, policy: cron, inherits: true},                              // U15
-			{kind: DataProcess, policy: onEvent, fault: ignoresEvents},                     // U18
-			{kind: DataBackup, policy: anyPolicy, fault: crashesOnBackup /* U12 */},        // U10, U13
+			{kind: DataLoad, policy: once, name: load, records: true, inherits: true},
+			{kind: DataLoad, policy: cron, name: loads, inherits: true},         // its Job has the label cronjob
+			{kind: DataLoad, policy: onEvent, name: load, fault: ignoresEvents}, // U18
+			{kind: DataMigrate, policy: once, name: migrate, records: true, inherits: true},
+			{kind: DataMigrate, policy: cron, name: migrates, inherits: true, rejected: true},              // U19
+			{kind: DataMigrate, policy: onEvent, name: migrate, fault: ignoresEvents},                      // U18
+			{kind: DataMigrate, distributed: true, policy: once, name: workers, inherits: true},            // U11
+			{kind: DataMigrate, distributed: true, policy: cron, name: migrates, fault: misplacesAffinity}, // U19
+			{kind: DataMigrate, distributed: true, policy: onEvent, name: migrate, fault: ignoresEvents},   // U18
+			{kind: DataProcess, policy: once, name: process, inherits: true},                               // U15
+			{kind: DataProcess, policy: cron, name: processes, inherits: true},                             // U15
+			{kind: DataProcess, policy: onEvent, name: process, fault: ignoresEvents},                      // U18
+			{kind: DataBackup, policy: anyPolicy, name: backup, fault: crashesOnBackup /* U12 */},          // U10, U13
 		}}, true
 	default:
 		return hostTable{}, false
@@ -173,7 +200,22 @@ func (t *hostTable) fault(op *Operation) hostFault {
 			next: "add the podSpec, or remove the operation",
 		}
 	}
-	return t.row(op).fault
+	row, name := t.row(op), op.Ref.Name
+	switch {
+	case len(name) > row.name.most:
+		return hostFault{
+			code: CodeNeverStarts, field: "metadata.name",
+			what: fmt.Sprintf("never runs this operation, whose name has %d characters: %s", len(name), row.name.why),
+			next: fmt.Sprintf("shorten the name to at most %d characters", row.name.most),
+		}
+	case row.distributed && strings.Contains(name, "."):
+		return hostFault{
+			code: CodeNeverStarts, field: "metadata.name",
+			what: "never runs a DataMigrate with parallelism above 1 and a dot in its name: it makes a Service of that name with -migrate-workers, which an API server rejects",
+			next: "rename it",
+		}
+	}
+	return row.fault
 }
 
 // HostProblems returns what a host does not carry out of the flow, from the specs alone, in
@@ -208,7 +250,7 @@ func (f *Flow) HostProblems(h Host) []Problem {
 		c.op, c.row = &f.operations[i], table.row(&f.operations[i])
 		c.predecessor, c.source = f.predecessor[i], f.hostSource(int32(i))
 		starts := c.checkStart()
-		c.checkName()
+		c.checkEqualNames()
 		c.checkTTL()
 		if starts {
 			c.checkRecording()
@@ -280,16 +322,16 @@ func (c *hostChecker) constraint() (field, what string) {
 		return podSpec + ".nodeSelector", "a nodeSelector"
 	case len(c.op.Tolerations) > 0:
 		return podSpec + ".tolerations", "tolerations"
-	case c.source != none && c.row.inherits && c.sourceRow().records && len(c.keys()) > 0:
+	case c.source != none && c.row.inherits && c.sourceRecords() && len(c.keys()) > 0:
 		return strategyField + ".policy", "an inherited affinity"
 	default:
 		return "", ""
 	}
 }
 
-// checkName reports an operation that waits while one of another kind has its name and does
+// checkEqualNames reports an operation that waits while one of another kind has its name and does
 // not. Fluid looks at all of that name, and takes each to have a runAfter (U17).
-func (c *hostChecker) checkName() {
+func (c *hostChecker) checkEqualNames() {
 	root, ok := c.roots[withoutKind(c.op.Ref)]
 	if !ok || c.op.RunAfter == nil {
 		return
@@ -354,7 +396,7 @@ func (c *hostChecker) checkStrategy() {
 	if len(keys) == 0 || !c.host.fault(source).starts() {
 		return
 	}
-	switch records, inherits := c.sourceRow().records, c.row.inherits && !c.losesRequired(); {
+	switch records, inherits := c.sourceRecords(), c.row.inherits && !c.losesRequired(); {
 	case !c.op.Distributed && source.exposesPlace():
 		if !inherits {
 			c.reportInheritsNothing()
@@ -411,8 +453,11 @@ func (c *hostChecker) losesRequired() bool {
 	return required != nil && required.NodeSelectorTerms != nil
 }
 
-// sourceRow returns the row of the operation's source.
-func (c *hostChecker) sourceRow() *hostRow { return c.host.row(&c.flow.operations[c.source]) }
+// sourceRecords reports whether the operation's source runs, and the host records where.
+func (c *hostChecker) sourceRecords() bool {
+	source := &c.flow.operations[c.source]
+	return c.host.row(source).records && c.host.fault(source).starts()
+}
 
 // keys returns the keys of the operation's strategy that the host records of its source, if it
 // records a place of that.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,33 +20,33 @@ import (
 )
 
 // hostFacts is what is known of Fluid, written down a second time: for each host, kind, number
-// of pods and policy, whether pods run, whether the place is recorded, whether the pods
-// inherit, and what keeps the operation from completing. A "*" is any policy.
+// of pods and policy, the longest name, whether pods run, whether the place is recorded, whether
+// the pods inherit, and what keeps the operation from completing. A "*" is any policy.
 const hostFacts = `
-	fluid-1.0   DataLoad     one      Once     runs   records  inherits  -
-	fluid-1.0   DataLoad     one      Cron     runs   -        inherits  -
-	fluid-1.0   DataLoad     one      OnEvent  -      -        -         Crashes
-	fluid-1.0   DataMigrate  one      Once     runs   records  inherits  -
-	fluid-1.0   DataMigrate  one      Cron     runs   -        inherits  if-constrained
-	fluid-1.0   DataMigrate  one      OnEvent  -      -        -         Crashes
-	fluid-1.0   DataMigrate  several  Once     runs   -        inherits  -
-	fluid-1.0   DataMigrate  several  Cron     -      -        -         NeverStarts
-	fluid-1.0   DataMigrate  several  OnEvent  -      -        -         Crashes
-	fluid-1.0   DataProcess  one      *        runs   records  inherits  -
-	fluid-1.0   DataBackup   one      *        runs   -        -         Crashes
-	fluid-main  DataLoad     one      Once     runs   records  inherits  -
-	fluid-main  DataLoad     one      Cron     runs   -        inherits  -
-	fluid-main  DataLoad     one      OnEvent  -      -        -         NeverStarts
-	fluid-main  DataMigrate  one      Once     runs   records  inherits  -
-	fluid-main  DataMigrate  one      Cron     runs   -        inherits  if-constrained
-	fluid-main  DataMigrate  one      OnEvent  -      -        -         NeverStarts
-	fluid-main  DataMigrate  several  Once     runs   -        inherits  -
-	fluid-main  DataMigrate  several  Cron     -      -        -         NeverStarts
-	fluid-main  DataMigrate  several  OnEvent  -      -        -         NeverStarts
-	fluid-main  DataProcess  one      Once     runs   -        inherits  -
-	fluid-main  DataProcess  one      Cron     runs   -        inherits  -
-	fluid-main  DataProcess  one      OnEvent  -      -        -         NeverStarts
-	fluid-main  DataBackup   one      *        runs   -        -         Crashes
+	fluid-1.0   DataLoad     one      Once     46  runs   records  inherits  -
+	fluid-1.0   DataLoad     one      Cron     41  runs   -        inherits  -
+	fluid-1.0   DataLoad     one      OnEvent  46  -      -        -         Crashes
+	fluid-1.0   DataMigrate  one      Once     45  runs   records  inherits  -
+	fluid-1.0   DataMigrate  one      Cron     36  runs   -        inherits  if-constrained
+	fluid-1.0   DataMigrate  one      OnEvent  45  -      -        -         Crashes
+	fluid-1.0   DataMigrate  several  Once     36  runs   -        inherits  -
+	fluid-1.0   DataMigrate  several  Cron     36  -      -        -         NeverStarts
+	fluid-1.0   DataMigrate  several  OnEvent  45  -      -        -         Crashes
+	fluid-1.0   DataProcess  one      *        43  runs   records  inherits  -
+	fluid-1.0   DataBackup   one      *        46  runs   -        -         Crashes
+	fluid-main  DataLoad     one      Once     46  runs   records  inherits  -
+	fluid-main  DataLoad     one      Cron     41  runs   -        inherits  -
+	fluid-main  DataLoad     one      OnEvent  46  -      -        -         NeverStarts
+	fluid-main  DataMigrate  one      Once     45  runs   records  inherits  -
+	fluid-main  DataMigrate  one      Cron     36  runs   -        inherits  if-constrained
+	fluid-main  DataMigrate  one      OnEvent  45  -      -        -         NeverStarts
+	fluid-main  DataMigrate  several  Once     36  runs   -        inherits  -
+	fluid-main  DataMigrate  several  Cron     36  -      -        -         NeverStarts
+	fluid-main  DataMigrate  several  OnEvent  45  -      -        -         NeverStarts
+	fluid-main  DataProcess  one      Once     43  runs   -        inherits  -
+	fluid-main  DataProcess  one      Cron     38  runs   -        inherits  -
+	fluid-main  DataProcess  one      OnEvent  43  -      -        -         NeverStarts
+	fluid-main  DataBackup   one      *        46  runs   -        -         Crashes
 `
 
 // hostFact is a line of hostFacts.
@@ -77,7 +78,17 @@ func factOf(h dataflow.Host, op dataflow.Operation) hostFact {
 		if len(words) == 0 || words[0] != string(h) || words[1] != string(op.Ref.Kind) || words[2] != pods || words[3] != policy && words[3] != "*" {
 			continue
 		}
-		return hostFact{words[3], words[4] == "runs", words[5] == "records", words[6] == "inherits", words[7]}
+		longest, err := strconv.Atoi(words[4])
+		if err != nil {
+			panic(err)
+		}
+		switch {
+		case op.NoPodSpec:
+			return hostFact{policy: words[3], fails: "Crashes"}
+		case len(op.Ref.Name) > longest, pods == "several" && strings.Contains(op.Ref.Name, "."):
+			return hostFact{policy: words[3], fails: "NeverStarts"}
+		}
+		return hostFact{words[3], words[5] == "runs", words[6] == "records", words[7] == "inherits", words[8]}
 	}
 	panic(fmt.Sprintf("hostFacts has no line for %+v on %s: add one", op, h))
 }
@@ -99,9 +110,6 @@ func expected(h dataflow.Host, operations []dataflow.Operation) map[dataflow.Ref
 			}
 		}
 		fact := factOf(h, op)
-		if op.NoPodSpec {
-			fact.runs, fact.fails = false, "Crashes"
-		}
 		var predecessor, source *dataflow.Operation
 		var keys []string // of the strategy, and exposed by the source if it records them
 		required := false
@@ -137,14 +145,14 @@ func expected(h dataflow.Host, operations []dataflow.Operation) map[dataflow.Ref
 			return other.RunAfter == nil && other.Ref.Namespace == op.Ref.Namespace && other.Ref.Name == op.Ref.Name
 		}))
 		isGone := func(of *dataflow.Operation) bool {
-			return of != nil && !of.NoPodSpec && of.TTLSecondsAfterFinished != nil && *of.TTLSecondsAfterFinished == 0 &&
+			return of != nil && of.TTLSecondsAfterFinished != nil && *of.TTLSecondsAfterFinished == 0 &&
 				(factOf(h, *of).policy == "Once" || factOf(h, *of).policy == "*") && factOf(h, *of).fails == "-"
 		}
 		report(dataflow.CodeNeverStarts, isGone(predecessor))
 		report(dataflow.CodeStaysExecuting, isGone(source) && !isGone(predecessor))
 
 		// It inherits what the laws say.
-		if source == nil || len(keys) == 0 || !fact.runs || rejected || !factOf(h, *source).runs || source.NoPodSpec {
+		if source == nil || len(keys) == 0 || !fact.runs || rejected || !factOf(h, *source).runs {
 			continue
 		}
 		byLaw := !op.Distributed && !source.Distributed && !source.Recurring
@@ -272,11 +280,27 @@ func TestLawH2PairsOfOperations(t *testing.T) {
 	}
 }
 
+// Names up to the longest of every variant, and longer ones.
+func TestLawH2Names(t *testing.T) {
+	for n := 34; n < 50; n++ {
+		for _, name := range []string{strings.Repeat("a", n), strings.Repeat("a", n-2) + ".b"} {
+			for _, op := range hostVariants(name) {
+				follower := load("b")
+				follower.RunAfter = &dataflow.RunAfter{Ref: op.Ref, Strategy: hostStrategies["Require"]}
+				for _, h := range fluids() {
+					agree(t, h, []dataflow.Operation{op, follower})
+				}
+			}
+		}
+	}
+}
+
 // Any small flow, with dependOn, equal names, and references that lead out of the flow.
 func TestLawH2AnySmallFlow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		operations := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) dataflow.Operation {
-			op := rapid.SampledFrom(hostVariants(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "name"))).Draw(t, "variant")
+			name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "a.b"}), rapid.Map(rapid.IntRange(34, 48), func(n int) string { return strings.Repeat("a", n) }))
+			op := rapid.SampledFrom(hostVariants(name.Draw(t, "name"))).Draw(t, "variant")
 			op.Ref.Namespace = rapid.SampledFrom([]string{"", "default", "other"}).Draw(t, "namespace")
 			op.Affinity = hostAffinities[rapid.SampledFrom(slices.Sorted(maps.Keys(hostAffinities))).Draw(t, "own")]
 			op.Exposes = rapid.SliceOf(rapid.SampledFrom([]string{longKey, "example.com/disk", "not a key"})).Draw(t, "exposes")
@@ -422,6 +446,15 @@ func TestLawH1EveryRowReadsWell(t *testing.T) {
 		show(h, "a job without a podSpec", bound)
 		process.Recurring, process.Distributed = false, true
 		show(h, "a DataProcess that is said to have several pods", process, after(b, process, "Prefer"))
+
+		for _, op := range hostVariants(strings.Repeat("a", 47)) {
+			if !op.OnEvent && (!op.Distributed || op.Ref.Kind == dataflow.DataMigrate) {
+				show(h, "a long name", op, after(c, op, "Require"))
+			}
+		}
+		dotted := ofKind(dataflow.DataMigrate, "a.b")
+		dotted.Distributed = true
+		show(h, "a dot in the name, and several pods", dotted, after(c, dotted, "Require"))
 	}
 	golden.Compare(t, *update, "testdata/hosts.golden", []byte(codes.String()+"\n"+strings.Join(slices.Sorted(maps.Keys(sentences)), "\n")+"\n"))
 }

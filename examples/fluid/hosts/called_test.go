@@ -265,6 +265,12 @@ func calledRow(t *testing.T, v variant, script bool) (r row) {
 		}
 		r.records = runs && place != nil
 	}
+	r.tryNames(func(name string) bool {
+		named := v.object(false, corev1.PodSpec{}, script)
+		named.SetName(name)
+		_, err := w.install(v, named)
+		return !rejectsName(v, err)
+	})
 	ttl, err := w.build(v.withTTL(object)).GetTTL()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
@@ -24,12 +25,40 @@ type workload struct {
 	pod corev1.PodSpec
 }
 
+// What an operation's name can lead to.
+var (
+	errRejectedName = errors.New("its name is rejected")
+	errNoPods       = errors.New("its name is too long for its pods")
+)
+
 // errRejected says that an API server rejects what a chart makes.
 var errRejected = errors.New("an API server rejects it")
+
+// checkName says what is wrong with the name of an object, which is a subdomain. "release" is one of
+// Helm.
+func checkName(kind, name string) error {
+	most, ok := map[string]int{
+		"release": 53,
+		"CronJob": 52, // and a time, for its Jobs
+		"Job":     63, // it is a label of its pods
+		"Service": 63,
+	}[kind]
+	switch {
+	case ok && len(name) > most, kind == "Service" && strings.Contains(name, "."):
+		return fmt.Errorf("%s %q: %w", kind, name, errRejectedName)
+	case kind == "StatefulSet" && len(name) > 63-len("-0123456789"): // with a hash it is a label of its pods
+		return fmt.Errorf("%s %q: %w", kind, name, errNoPods)
+	default:
+		return nil
+	}
+}
 
 // install renders a chart of Fluid with values, as Helm does, and returns its workload, or nil if
 // it has none.
 func install(fsys fs.FS, chart, release string, values map[string]any) (*workload, error) {
+	if err := checkName("release", release); err != nil {
+		return nil, err
+	}
 	base, err := fs.ReadFile(fsys, path.Join(chart, "values.yaml"))
 	if err != nil {
 		return nil, err
@@ -43,13 +72,14 @@ func install(fsys fs.FS, chart, release string, values map[string]any) (*workloa
 	templates := template.New("").Option("missingkey=zero")
 	templates.Funcs(functions(templates))
 	workloads := []string{"job.yaml", "cronjob.yaml", "databackup.yaml"}
+	others := []string{"service.yaml", "statefulset.yaml"}
 	for _, dir := range []string{"charts/library/templates", path.Join(chart, "templates")} {
 		files, err := fs.ReadDir(fsys, dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, file := range files {
-			if name := file.Name(); name[0] != '_' && !slices.Contains(workloads, name) {
+			if name := file.Name(); name[0] != '_' && !slices.Contains(workloads, name) && !slices.Contains(others, name) {
 				continue
 			}
 			text, err := fs.ReadFile(fsys, path.Join(dir, file.Name()))
@@ -62,7 +92,8 @@ func install(fsys fs.FS, chart, release string, values map[string]any) (*workloa
 		}
 	}
 	var made *workload
-	for _, name := range workloads {
+	var noPods error
+	for _, name := range slices.Concat(others, workloads) { // in Helm's order
 		if templates.Lookup(name) == nil {
 			continue
 		}
@@ -76,13 +107,21 @@ func install(fsys fs.FS, chart, release string, values map[string]any) (*workloa
 		if err != nil {
 			return nil, err
 		}
-		if text := strings.ReplaceAll(out.String(), "<no value>", ""); hasObject(text) {
-			if made, err = decode([]byte(text)); err != nil {
-				return nil, err
+		text := strings.ReplaceAll(out.String(), "<no value>", "")
+		switch {
+		case !hasObject(text):
+		case slices.Contains(others, name):
+			if _, err = identify([]byte(text)); errors.Is(err, errNoPods) { // the rest is installed all the same
+				noPods, err = err, nil
 			}
+		default:
+			made, err = decode([]byte(text))
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
-	return made, nil
+	return made, noPods
 }
 
 // hasObject reports whether a text is more than blanks and comments.
@@ -95,21 +134,27 @@ func hasObject(text string) bool {
 	return false
 }
 
+// identify returns the kind of an object whose name an API server accepts.
+func identify(text []byte) (kind string, err error) {
+	var object metav1.PartialObjectMetadata
+	if err := yaml.Unmarshal(text, &object); err != nil {
+		return "", fmt.Errorf("%w: %w", errRejected, err)
+	}
+	return object.Kind, checkName(object.Kind, object.Name)
+}
+
 // decode returns the workload that an API server makes of an object. It rejects pods without
 // containers.
 func decode(text []byte) (*workload, error) {
-	text, err := yaml.YAMLToJSON(text)
+	kind, err := identify(text)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errRejected, err)
+		return nil, err
 	}
-	var object struct {
-		Kind string `json:"kind"`
-	}
-	if err := json.UnmarshalCaseSensitivePreserveInts(text, &object); err != nil {
+	if text, err = yaml.YAMLToJSON(text); err != nil {
 		return nil, fmt.Errorf("%w: %w", errRejected, err)
 	}
 	var w workload
-	switch object.Kind {
+	switch kind {
 	case "Job":
 		w.job = new(batchv1.Job)
 		err = json.UnmarshalCaseSensitivePreserveInts(text, w.job)
@@ -122,7 +167,7 @@ func decode(text []byte) (*workload, error) {
 		err = json.UnmarshalCaseSensitivePreserveInts(text, &pod)
 		w.pod = pod.Spec
 	default:
-		return nil, fmt.Errorf("a chart makes a %q", object.Kind)
+		return nil, fmt.Errorf("a chart makes a %q", kind)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errRejected, err)
@@ -183,6 +228,7 @@ func functions(templates *template.Template) template.FuncMap {
 		"contains":   func(part, text string) bool { return strings.Contains(text, part) },
 		"replace":    func(old, new, text string) string { return strings.ReplaceAll(text, old, new) },
 		"trunc":      func(n int, text string) string { return text[:min(n, len(text))] },
+		"sub":        func(a, b any) string { return fmt.Sprint(a, "-", b) }, // of pods, which nothing here reads
 		"cat":        func(words ...any) string { return strings.TrimSpace(fmt.Sprintln(words...)) },
 		"int": func(value any) int {
 			number, _ := value.(float64)

@@ -106,6 +106,15 @@ func TestChangesOfFluidAreRead(t *testing.T) {
 		"a DataLoad records nothing": {
 			controllers + "dataload/status_handler.go", "GenerateNodeAffinity", "Nothing", load, func(r *row) { r.records = false },
 		},
+		"the release of a DataLoad has another name": {
+			"pkg/utils/dataload.go", "%s-loader", "%s-l", load, func(r *row) { r.longest = 51 },
+		},
+		"the workers of a parallel DataMigrate have another name": {
+			migrations + "statefulset.yaml", "%s-workers", "%s-w", variant{dataflow.DataMigrate, true, "Once"}, func(r *row) { r.longest = 42 },
+		},
+		"a parallel DataMigrate has no Service": {
+			migrations + "service.yaml", "kind: Service", "kind: ConfigMap", variant{dataflow.DataMigrate, true, "Once"}, func(r *row) { r.dots = true },
+		},
 		"a DataLoad keeps its TTL to itself": {
 			controllers + "dataload/implement.go", "TTLSecondsAfterFinished", "Nothing", load, func(r *row) { r.expires = false },
 		},
@@ -135,7 +144,7 @@ func TestChangesOfFluidAreRead(t *testing.T) {
 		},
 		"the CronJob of a parallel one has no affinity": {
 			"pkg/ddc/juicefs/data_migrate.go", "AntiAffinity", "Nothing", variant{dataflow.DataMigrate, true, "Cron"}, func(r *row) {
-				*r = row{rejected: constraints, inherits: true}
+				*r = row{rejected: constraints, inherits: true, longest: 36}
 			},
 		},
 		"a parallel DataMigrate records where its launcher ran": {

@@ -61,15 +61,26 @@ type row struct {
 	records  bool
 	inherits bool
 	expires  bool // it is deleted after its TTL
+	longest  int  // the characters of the longest name with which it starts, if it starts at all
+	dots     bool // it starts with a dot in its name
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("fails=%q rejected=%q records=%t inherits=%t expires=%t", string(r.fails), r.rejected, r.records, r.inherits, r.expires)
+	return fmt.Sprintf("fails=%q rejected=%q records=%t inherits=%t expires=%t longest=%d dots=%t",
+		string(r.fails), r.rejected, r.records, r.inherits, r.expires, r.longest, r.dots)
 }
 
 func (r row) equal(other row) bool {
 	return r.fails == other.fails && slices.Equal(r.rejected, other.rejected) &&
-		r.records == other.records && r.inherits == other.inherits && r.expires == other.expires
+		r.records == other.records && r.inherits == other.inherits && r.expires == other.expires &&
+		r.longest == other.longest && r.dots == other.dots
+}
+
+// tryNames finds out which names an operation may have.
+func (r *row) tryNames(accepts func(name string) bool) {
+	for r.longest = 63; r.longest > 0 && !accepts(strings.Repeat("a", r.longest)); r.longest-- {
+	}
+	r.dots = accepts("a.b")
 }
 
 // general is what Fluid does with the operations of every variant.
@@ -101,15 +112,16 @@ func constrain(op *dataflow.Operation, constraint string) {
 
 // tableRow returns what the table says of a variant, as [dataflow.Flow.HostProblems] shows it.
 func tableRow(h dataflow.Host, v variant) row {
-	codes := func(name string, operations ...dataflow.Operation) (codes []dataflow.Code) {
+	problems := func(name string, operations ...dataflow.Operation) []dataflow.Problem {
 		flow, err := dataflow.New(operations...)
 		if err != nil {
 			panic(err) // none of them is invalid
 		}
-		for _, p := range flow.HostProblems(h) {
-			if p.Operation.Name == name {
-				codes = append(codes, p.Code)
-			}
+		return slices.DeleteFunc(flow.HostProblems(h), func(p dataflow.Problem) bool { return p.Operation.Name != name })
+	}
+	codes := func(name string, operations ...dataflow.Operation) (codes []dataflow.Code) {
+		for _, p := range problems(name, operations...) {
+			codes = append(codes, p.Code)
 		}
 		return codes
 	}
@@ -147,6 +159,9 @@ func tableRow(h dataflow.Host, v variant) row {
 		}
 	}
 	r.expires = slices.Contains(codes("c", brief, after(load("c"), brief)), dataflow.CodeNeverStarts)
+	r.tryNames(func(name string) bool {
+		return !slices.ContainsFunc(problems(name, v.operation(name)), func(p dataflow.Problem) bool { return p.Field == "metadata.name" })
+	})
 	return r
 }
 

@@ -63,7 +63,38 @@ func readRow(fsys fs.FS, v variant) (r row, err error) {
 		r.records = handler.records && chart.recorded
 		r.expires = handler.expires && r.fails == ""
 	}
-	return r, nil
+	format, err := releaseName(fsys, v.kind)
+	r.tryNames(func(name string) bool {
+		return !slices.ContainsFunc(charts(fsys, v.kind), func(chart string) bool {
+			_, err := install(fsys, chart, fmt.Sprintf(format, name), values(v, corev1.PodSpec{}, false))
+			return rejectsName(v, err)
+		})
+	})
+	return r, err
+}
+
+// rejectsName reports whether an operation does not start because of its name. Whether there are
+// pods for it matters only if its Job runs.
+func rejectsName(v variant, err error) bool {
+	return errors.Is(err, errRejectedName) || v.policy == "Once" && errors.Is(err, errNoPods)
+}
+
+// releaseName returns the format in which the name of an operation becomes that of its release.
+func releaseName(fsys fs.FS, kind dataflow.Kind) (string, error) {
+	s, err := parseDir(fsys, "pkg/utils")
+	if err != nil {
+		return "", err
+	}
+	name := "Get" + string(kind) + "ReleaseName"
+	f, ok := s.functions[name]
+	if !ok {
+		return "", fmt.Errorf("there is no %s", name)
+	}
+	formats := find[*ast.BasicLit](f)
+	if len(formats) != 1 {
+		return "", fmt.Errorf("%s has %d literals, not one format", name, len(formats))
+	}
+	return strconv.Unquote(formats[0].Value)
 }
 
 // source is the functions, methods and types of a package, without its tests.
