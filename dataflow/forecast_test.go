@@ -196,22 +196,22 @@ func TestLawL4AffinityMatchesExactlyTheFeasibleNodes(t *testing.T) {
 }
 
 // A requirement on the name holds one name, so there is a term for each node: the first own
-// term that the node matches, joined with its name.
+// term that the node matches, joined with its name, whatever that is.
 func TestLawL4NamesAreJoinedWithTheOwnTerms(t *testing.T) {
 	node := func(name, rack, row string) corev1.Node {
 		return corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"rack": rack, "row": row}}}
 	}
-	nodes := []corev1.Node{node("n1", "1", "1"), node("n2", "2", "2"), node("n3", "1", "2"), node("n4", "2", "1")}
+	nodes := []corev1.Node{node("n1", "1", "1"), node("N_2", "2", "2"), node("n3", "1", "2"), node("n4", "2", "1")}
 	ops := []dataflow.Operation{changed(load("a"), exposing("rack", "row")), changed(load("b", "a"), by("rack", "row"))}
 	admit := func(op dataflow.Operation, n *corev1.Node) bool {
-		return op.Ref.Name != "b" || n.Name == "n1" || n.Name == "n2"
+		return op.Ref.Name != "b" || n.Name == "n1" || n.Name == "N_2"
 	}
 	for want, own := range map[string]*corev1.Affinity{
-		"metadata.name In [n1] or metadata.name In [n2]":                                                     nil,
-		"row In [1 2] and metadata.name In [n1] or row In [1 2] and metadata.name In [n2]":                   requiring("row", "1", "2"),
-		"rack In [1] and metadata.name In [n1] or rack In [2] and metadata.name In [n2]":                     either(nil, []string{"rack=1"}, nil, []string{"rack=2"}),
-		"rack In [2] and metadata.name In [n2] or row In [1] and metadata.name In [n1]":                      either([]string{"rack=2"}, []string{"row=1"}, []string{"rack=1"}),
-		"other DoesNotExist [] and metadata.name In [n1] or other DoesNotExist [] and metadata.name In [n2]": either([]string{"other"}, []string{"rack=1"}),
+		"metadata.name In [n1] or metadata.name In [N_2]":                                                     nil,
+		"row In [1 2] and metadata.name In [n1] or row In [1 2] and metadata.name In [N_2]":                   requiring("row", "1", "2"),
+		"rack In [1] and metadata.name In [n1] or rack In [2] and metadata.name In [N_2]":                     either(nil, []string{"rack=1"}, nil, []string{"rack=2"}),
+		"rack In [2] and metadata.name In [N_2] or row In [1] and metadata.name In [n1]":                      either([]string{"rack=2"}, []string{"row=1"}, []string{"rack=1"}),
+		"other DoesNotExist [] and metadata.name In [n1] or other DoesNotExist [] and metadata.name In [N_2]": either([]string{"other"}, []string{"rack=1"}),
 	} {
 		ops[0].Affinity = own
 		fc := mustForecast(t, mustFlow(t, ops...), nodes, dataflow.ForecastOptions{Admit: admit})

@@ -146,7 +146,7 @@ func (l *lookahead) passedUp(follower int32) nodeselector.Alternatives {
 // alternatives returns what an operation requires of its node, its node selector included.
 func alternatives(op *Operation) (nodeselector.Alternatives, field.ErrorList) {
 	selector, terms, faults := constraints(op)
-	if len(faults) > 0 {
+	if faults = append(faults, validateNodeName(op)...); len(faults) > 0 {
 		return nil, faults
 	}
 	return nodeselector.AnyOf(terms, selector.And(nameOf(op))), nil

@@ -262,8 +262,12 @@ func TestLookahead(t *testing.T) {
 			"DataLoad default/d cannot run where DataLoad default/a runs: it requires topology.kubernetes.io/zone In [z2], and DataLoad default/a requires topology.kubernetes.io/zone In [z1]"},
 		{"a follower that contradicts itself", []dataflow.Operation{load("a"), selecting(asking(require(load("b", "a")), gpu), "type", "CPU")},
 			"DataLoad default/b cannot run anywhere: no node can meet type In [GPU] and type In [CPU]"},
+		{"an operation that contradicts itself, and one that does after it", []dataflow.Operation{selecting(asking(load("a"), gpu), "type", "CPU"), selecting(asking(require(load("b", "a")), gpu), "type", "TPU")},
+			"DataLoad default/a cannot run anywhere: no node can meet type In [GPU] and type In [CPU]"},
 		{"malformed", []dataflow.Operation{load("a"), asking(require(load("b", "a")), requiring("not a key", "v"))},
 			"DataLoad default/b: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0].key: Invalid value"},
+		{"a malformed node name", []dataflow.Operation{load("a"), with(require(load("b", "a")), bound("Node_1"))},
+			`DataLoad default/b: spec.nodeName: Invalid value: "Node_1": a lowercase RFC 1123 subdomain must`},
 		{"malformed, of an operation without a constraint on it", []dataflow.Operation{load("a"), asking(load("b", "a"), requiring("not a key", "v"))}, "own"},
 		{"after a cycle of sources", []dataflow.Operation{require(load("a", "x")), asking(require(load("b", "a")), gpu), load("root"), from("y", require(load("x", "root"))), require(load("y", "x"))}, "type In [GPU]"},
 		{"unknown", []dataflow.Operation{load("b")}, "no DataLoad default/a in the flow"},
@@ -530,6 +534,11 @@ func TestContradictionsBeyondTheLimit(t *testing.T) {
 		wide = append(wide, []string{fmt.Sprintf("a%d=v", j), fmt.Sprintf("z%d=v", j), fmt.Sprintf("y=%d", j)})
 		other = append(other, []string{fmt.Sprintf("b%d=v", j), []string{"a1", "z1"}[j%2]})
 	}
+	var ab, cd [][]string
+	for j := range 20 {
+		ab = append(ab, []string{fmt.Sprintf("a=%d", j), fmt.Sprintf("b=%d", j)})
+		cd = append(cd, []string{fmt.Sprintf("c=%d", j), fmt.Sprintf("d=%d", j)})
+	}
 	for j := range 40_000 {
 		narrow = append(narrow, []string{fmt.Sprintf("y=%d", j+2), fmt.Sprintf("n%d=v", j)})
 	}
@@ -541,6 +550,9 @@ func TestContradictionsBeyondTheLimit(t *testing.T) {
 		{"among followers", []dataflow.Operation{load("a"), asking(requireSame(load("b", "a")), either(wide...)),
 			asking(requireSame(load("c", "a")), either(other...)), asking(requireSame(load("d", "b")), requiring("y", "1"))},
 			"DataLoad default/c cannot run where DataLoad default/a runs: it requires a1 DoesNotExist, and the operations that must run there jointly require a1 In [v]"},
+		{"with what a follower passes up", []dataflow.Operation{asking(load("a"), either(ab...)), asking(requireSame(load("b", "a")), either(cd...)),
+			asking(requireSame(load("c", "b")), either([]string{"a=1", "b=2", "c=1"}, []string{"c=99"}))},
+			"DataLoad default/b cannot run where DataLoad default/a runs: it requires a In [1], and the operations that must run there jointly require a In [0]"},
 		{"more alternatives than are passed up", []dataflow.Operation{asking(load("a"), either(narrow...)), asking(requireSame(load("b", "a")), requiring("y", "1"))},
 			"DataLoad default/b cannot run where DataLoad default/a runs: it requires y In [1], and DataLoad default/a requires y In [2]"},
 	} {

@@ -122,8 +122,7 @@ func (c *checker) checkConstraints() {
 	for _, fault := range validatePlacement(c.op) {
 		c.report(CodeInvalid, SeverityError, podSpec+"."+fault.Field, "%s", fault.ErrorBody())
 	}
-	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" ||
-		c.op.NodeName != "" && !labelsyntax.IsSubdomain(c.op.NodeName) {
+	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" || len(validateNodeName(c.op)) > 0 {
 		return
 	}
 	if _, err := affinity.Compile(c.op.NodeSelector, c.op.Affinity); err != nil {

@@ -71,6 +71,9 @@ func TestProblemsReadWell(t *testing.T) {
 		}
 		return all
 	}
+	unreadable := &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.PreferredSchedulingTerm{
+		{Weight: 1, Preference: corev1.NodeSelectorTerm{MatchExpressions: slices.Concat(terms(greater("cores", "many"))[0].MatchExpressions, terms(greater("gpus", "few"))[0].MatchExpressions)}},
+	}}}
 	expiring := func(op *dataflow.Operation) { ttl := int32(60); op.TTLSecondsAfterFinished = &ttl }
 	near := requiring("zone", "a")
 	terms(near)[0].MatchExpressions[0].Operator = "Near"
@@ -135,11 +138,15 @@ func TestProblemsReadWell(t *testing.T) {
 		{"an affinity with a term that contradicts itself", []dataflow.Operation{own(load("a"), either([]string{"zone=a", "zone=b"}, []string{"zone=c"}))}},
 		{"an affinity with impossible terms only", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"b=1", "b=2"}))}},
 		{"an affinity with many impossible terms only", []dataflow.Operation{own(load("a"), either([]string{"a=1", "a=2"}, []string{"b=1", "b=2"}, []string{"c=1", "c=2"}, []string{"d=1", "d=2"}, []string{"e=1", "e=2"}))}},
+		{"a preference with two values that kube-scheduler cannot read", []dataflow.Operation{own(load("a"), unreadable)}},
 		{"an invalid node name", []dataflow.Operation{with(load("a"), bound("Node_1"))}},
+		{"an invalid node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("Node_1"))}},
 		{"a node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("n1"))}},
 		{"a node name that the affinity admits", []dataflow.Operation{with(own(load("a"), onNode("n1")), bound("n1"))}},
 		{"a node name against that of the source", []dataflow.Operation{with(load("a"), bound("n1")), with(following(affinity.Require), bound("n2"))}},
 		{"a node name against that of the source, but on another label", []dataflow.Operation{with(load("a"), bound("n1")), with(following(affinity.Require, topology.Zone), bound("n2"))}},
+		{"the node name of the source, and affinities", []dataflow.Operation{with(own(load("a"), onNode("n1")), bound("n1")), with(own(following(affinity.Require), onNode("n1")), bound("n1"))}},
+		{"a node name of the source only, and affinities", []dataflow.Operation{with(own(load("a"), requiring("zone", "a")), bound("n1")), own(following(affinity.Require), requiring("zone", "a"))}},
 		{"a TTL of the predecessor", []dataflow.Operation{with(load("a"), expiring), following(affinity.Require)}},
 		{"a TTL of a source further up", []dataflow.Operation{with(load("a"), expiring), load("b", "a"), dependingOn(with(following(affinity.Require), func(op *dataflow.Operation) { op.Ref.Name, op.RunAfter.Ref.Name = "c", "b" }), ref("a"))}},
 		{"a name in upper case", []dataflow.Operation{load("loadA")}},

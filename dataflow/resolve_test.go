@@ -244,6 +244,8 @@ func TestResolveWithOperationsOutsideTheFlow(t *testing.T) {
 		"both are complete":            {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Complete}, ref("a"): {Phase: dataflow.Complete, Labels: onNode1}}, "Ready with kubernetes.io/hostname=node-1"},
 		"the predecessor failed":       {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Failed}, ref("a"): {Phase: dataflow.Complete}}, "Blocked on b"},
 		"the source failed":            {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Blocked on a"},
+		"both failed":                  {[]dataflow.Operation{c}, map[dataflow.Ref]dataflow.Observation{ref("b"): {Phase: dataflow.Failed}, ref("a"): {Phase: dataflow.Failed}}, "Blocked on b"},
+		"the nearer one failed too":    {[]dataflow.Operation{load("b", "x"), c}, map[dataflow.Ref]dataflow.Observation{ref("x"): {Phase: dataflow.Failed}, ref("a"): {Phase: dataflow.Failed}}, "Blocked on a"},
 		"an ancestor failed":           {[]dataflow.Operation{load("b", "a"), load("c", "b")}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Blocked on a"},
 		"an ancestor of those outside": {[]dataflow.Operation{load("c", "b")}, map[dataflow.Ref]dataflow.Observation{ref("a"): {Phase: dataflow.Failed}}, "Waiting on b"},
 	} {

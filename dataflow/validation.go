@@ -18,10 +18,7 @@ import (
 // tolerations, weights of preferences, and pod affinity. Node selectors and terms of node affinity
 // are left to affinity.Compile. The paths start below the pod spec.
 func validatePlacement(op *Operation) field.ErrorList {
-	var faults field.ErrorList
-	if name := op.NodeName; name != "" && !labelsyntax.IsSubdomain(name) {
-		faults = append(faults, field.Invalid(field.NewPath("nodeName"), name, strings.Join(validation.IsDNS1123Subdomain(name), "; ")))
-	}
+	faults := validateNodeName(op)
 	for i := range op.Tolerations {
 		faults = append(faults, validateToleration(&op.Tolerations[i], field.NewPath("tolerations").Index(i))...)
 	}
@@ -43,6 +40,14 @@ func validatePlacement(op *Operation) field.ErrorList {
 		fielderror.Shorten(fault)
 	}
 	return faults
+}
+
+// validateNodeName returns the fault of an operation's node name.
+func validateNodeName(op *Operation) field.ErrorList {
+	if name := op.NodeName; name != "" && !labelsyntax.IsSubdomain(name) {
+		return field.ErrorList{fielderror.Invalid(field.NewPath("nodeName"), name, strings.Join(validation.IsDNS1123Subdomain(name), "; "))}
+	}
+	return nil
 }
 
 // validateWeight returns the fault of the weight of a preference.

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/fluid-cloudnative/slipstream/internal/message"
@@ -98,10 +97,7 @@ func Label(key string, values ...string) Term {
 
 // Name returns the term that only the node with the given name matches.
 func Name(nodeName string) Term {
-	r, _ := requirement.ParseField(corev1.NodeSelectorRequirement{
-		Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{nodeName},
-	}, nil)
-	return Term{r}
+	return Term{requirement.Name(nodeName)}
 }
 
 // Matches is kube-scheduler's verdict on a node. It does not allocate, unless it compares

@@ -148,6 +148,12 @@ func parseInt(s string) (n int64, ok bool) {
 	return n, err == nil
 }
 
+// Name returns the requirement that the node has a name, which need not be one that an API server
+// accepts.
+func Name(name string) Requirement {
+	return Requirement{key: metav1.ObjectNameField, operator: corev1.NodeSelectorOpIn, values: []string{name}, field: true}
+}
+
 // Absent returns the requirement that a label is absent.
 func Absent(key string) Requirement {
 	return Requirement{key: key, operator: corev1.NodeSelectorOpDoesNotExist}
