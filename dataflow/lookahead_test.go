@@ -173,6 +173,7 @@ func product(given []corev1.NodeSelectorTerm, a *corev1.Affinity) []corev1.NodeS
 
 func TestLookahead(t *testing.T) {
 	gpu, cpu := requiring("type", "GPU"), requiring("type", "CPU")
+	partly := either([]string{"disk=ssd", "disk=hdd"}, []string{"disk=nvme"})
 	require := func(op dataflow.Operation, keys ...string) dataflow.Operation {
 		op.RunAfter.Strategy.Policy = affinity.Require
 		for _, key := range keys {
@@ -221,6 +222,7 @@ func TestLookahead(t *testing.T) {
 		{"what its node selector requires", []dataflow.Operation{selecting(load("a"), "type", "GPU"), asking(require(load("b", "a")), gpu)}, "own"},
 		{"either of two", []dataflow.Operation{load("a"), asking(require(load("b", "a")), either("type", "GPU", "TPU"))}, "type In [GPU] or type In [TPU]"},
 		{"either of two, one of which its own affinity excludes", []dataflow.Operation{asking(load("a"), requiring("type", "TPU", "CPU")), asking(require(load("b", "a")), either("type", "GPU", "TPU"))}, "type In [TPU CPU] and type In [TPU]"},
+		{"in addition to terms, one of which no node can meet", []dataflow.Operation{asking(load("a"), partly), asking(require(load("b", "a")), gpu)}, "disk In [nvme] and type In [GPU]"},
 		{"by zone, a constraint on another label", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), gpu)}, "own"},
 		{"by zone, a zone", []dataflow.Operation{load("a"), asking(require(load("b", "a"), topology.Zone), requiring(topology.Zone, "z1", "z2"))},
 			"topology.kubernetes.io/zone In [z1 z2] or topology.kubernetes.io/zone DoesNotExist []"},

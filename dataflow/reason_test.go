@@ -270,6 +270,35 @@ func TestReasonsListAFewNames(t *testing.T) {
 	}
 }
 
+// An operation that strands four or more followers names three of them, if there are more than four.
+func TestStrandsListAFewFollowers(t *testing.T) {
+	for n, want := range map[int]string{
+		4: `on n0 it would leave no node for DataLoad default/b0; on n1 none for DataLoad default/b1; on n2 none for DataLoad default/b2; on n3 none for DataLoad default/b3; add`,
+		5: `on n0 it would leave no node for DataLoad default/b0; on n1 none for DataLoad default/b1; on n2 none for DataLoad default/b2; on 2 more none for others; add`,
+	} {
+		nodes, ops := []corev1.Node{nodeLike("g", labelled("for", "all"))}, []dataflow.Operation{load("a")}
+		for i := range n {
+			nodes = append(nodes, nodeLike(fmt.Sprint("n", i), labelled("for", fmt.Sprint(i))))
+			ops = append(ops, changed(load(fmt.Sprint("b", i), "a"), by(), func(op *dataflow.Operation) {
+				op.Affinity = requiring("for", fmt.Sprint(i))
+				terms(op.Affinity)[0].MatchExpressions[0].Operator = corev1.NodeSelectorOpNotIn
+			}))
+		}
+		if problems := mustForecast(t, mustFlow(t, ops...), nodes, dataflow.ForecastOptions{}).Problems(); len(problems) != 1 || !strings.HasPrefix(problems[0].Message, want) {
+			t.Errorf("%d followers: %v", n, problems)
+		}
+	}
+}
+
+// A name that is not printable is quoted.
+func TestReasonsQuoteNames(t *testing.T) {
+	nodes := []corev1.Node{nodeLike("g", labelled("type", "GPU")), nodeLike("c\n")}
+	fc := mustForecast(t, mustFlow(t, changed(load("a"), requires("type", "CPU")), changed(load("b", "a"), by(), requires("type", "GPU"))), nodes, dataflow.ForecastOptions{})
+	if got, want := fc.Reason(ref("a")), `it can run on "c\n", and DataLoad default/b,`; !strings.HasPrefix(got, want) {
+		t.Error(got)
+	}
+}
+
 // A label that no node has requires nothing, which is seldom intended.
 func TestALabelThatNoNodeHas(t *testing.T) {
 	const rack, row = "example.com/rack", "example.com/row"

@@ -1,6 +1,7 @@
 package dataflow_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,23 @@ func TestWhatAnAPIServerRejectsIsInvalid(t *testing.T) {
 				t.Errorf("invalid fields %q, want %q", fields, test.fields)
 			}
 		})
+	}
+}
+
+// The faults of a map come in the same order each time.
+func TestFaultsOfSelectorsAreInOrder(t *testing.T) {
+	labels := map[string]string{}
+	for i := range 20 {
+		labels[fmt.Sprintf("key %d", i)] = "a"
+	}
+	op := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Name: "a"}, Affinity: &corev1.Affinity{PodAffinity: &corev1.PodAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{TopologyKey: "zone", LabelSelector: &metav1.LabelSelector{MatchLabels: labels}}},
+	}}}
+	first := dataflow.Check(op)
+	for range 10 {
+		if again := dataflow.Check(op); len(again) != 20 || !slices.EqualFunc(first, again, func(p, q dataflow.Problem) bool { return p.Message == q.Message }) {
+			t.Fatalf("%v\nand then %v", first, again)
+		}
 	}
 }
 

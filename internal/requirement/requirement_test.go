@@ -215,6 +215,9 @@ func TestKeyOfLabelAndOfField(t *testing.T) {
 	if name.Key() != "metadata.name" || !name.IsField() {
 		t.Error("metadata.name of matchFields is not a field")
 	}
+	if label.CompareSubject(&name) != -1 || name.CompareSubject(&label) != 1 || name.CompareSubject(&name) != 0 {
+		t.Error("a field does not come after a label")
+	}
 }
 
 // Each row holds spellings of one requirement. Rows hold different requirements.
