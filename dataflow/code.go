@@ -190,7 +190,7 @@ const (
 
 	// CodeNeverStarts: the host never runs the operation. Example: policy OnEvent on Fluid's
 	// main branch, a DataMigrate with policy Cron and a nodeSelector, or a name of 50
-	// characters. Change the policy, remove the field, or shorten the name.
+	// characters. Change the policy or the name, or remove the field.
 	CodeNeverStarts Code = "NeverStarts"
 
 	// CodeCrashes: a controller of the host crashes on the operation, again after every

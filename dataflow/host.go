@@ -3,6 +3,7 @@ package dataflow
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,11 +69,11 @@ type hostFault struct {
 	afterStart bool   // its pods run all the same
 }
 
-// nameLimit is how long the name of an operation may be, since the host makes longer names of
-// it.
+// nameLimit is how long the name of an operation may be, since the host makes another one of it.
 type nameLimit struct {
-	most int    // characters
-	why  string // what is too long beyond that
+	suffix string // what the host appends
+	most   int    // the characters that the name may then have
+	of     string // the object that it names
 }
 
 // starts reports whether the pods of the operation run.
@@ -129,21 +130,13 @@ func (h Host) table() (t hostTable, ok bool) {
 	}
 	builtIn := []string{topology.Hostname, topology.Region, topology.Zone}
 
-	// Helm: maxReleaseNameLen. CronJobs: the limit of the API server, for the names of their
-	// Jobs. StatefulSets: a label of their pods, of 63 characters, is the name with a hash of
-	// 10 (https://github.com/kubernetes/kubernetes/issues/64023).
-	release := func(suffix string) nameLimit {
-		return nameLimit{53 - len(suffix), "Helm accepts 53 characters as the name of a release, and Fluid appends " + suffix}
-	}
-	cronJob := func(suffix string) nameLimit {
-		return nameLimit{52 - len(suffix), "an API server accepts 52 characters as the name of a CronJob, and Fluid appends " + suffix}
-	}
-	statefulSet := func(suffix string) nameLimit {
-		return nameLimit{52 - len(suffix), "the pods of a StatefulSet can have a label that is too long if its name has more than 52 characters, and Fluid appends " + suffix}
-	}
-	load, migrate, process, backup := release("-loader"), release("-migrate"), release("-processor"), release("-charts")
-	loads, migrates, processes := cronJob("-loader-job"), cronJob("-migrate-migrate"), cronJob("-processor-job")
-	workers := statefulSet("-migrate-workers")
+	// What Fluid makes of the name of an operation. 53 is Helm's maxReleaseNameLen, 52 the limit
+	// of an API server, and of a StatefulSet what leaves room for a hash in a label of its pods
+	// (https://github.com/kubernetes/kubernetes/issues/64023).
+	load, loads := nameLimit{"-loader", 53, "a Helm release"}, nameLimit{"-loader-job", 52, "a CronJob"}
+	migrate, migrates := nameLimit{"-migrate", 53, "a Helm release"}, nameLimit{"-migrate-migrate", 52, "a CronJob"}
+	process, processes := nameLimit{"-processor", 53, "a Helm release"}, nameLimit{"-processor-job", 52, "a CronJob"}
+	workers, backup := nameLimit{"-migrate-workers", 52, "a StatefulSet with pods"}, nameLimit{"-charts", 53, "a Helm release"}
 
 	switch h {
 	case Fluid1_0:
@@ -200,22 +193,41 @@ func (t *hostTable) fault(op *Operation) hostFault {
 			next: "add the podSpec, or remove the operation",
 		}
 	}
-	row, name := t.row(op), op.Ref.Name
-	switch {
-	case len(name) > row.name.most:
-		return hostFault{
-			code: CodeNeverStarts, field: "metadata.name",
-			what: fmt.Sprintf("never runs this operation, whose name has %d characters: %s", len(name), row.name.why),
-			next: fmt.Sprintf("shorten the name to at most %d characters", row.name.most),
-		}
-	case row.distributed && strings.Contains(name, "."):
-		return hostFault{
-			code: CodeNeverStarts, field: "metadata.name",
-			what: "never runs a DataMigrate with parallelism above 1 and a dot in its name: it makes a Service of that name with -migrate-workers, which an API server rejects",
-			next: "rename it",
-		}
+	row := t.row(op)
+	if what, next := row.nameFault(op.Ref.Name); what != "" {
+		return hostFault{code: CodeNeverStarts, field: "metadata.name", what: "never runs it: " + what, next: next}
 	}
 	return row.fault
+}
+
+// nameFault says why operations of the row cannot have a name, and what to do. It is empty for
+// a name that they can have.
+func (r *hostRow) nameFault(name string) (what, next string) {
+	switch {
+	case len(name)+len(r.name.suffix) > r.name.most:
+		return fmt.Sprintf("its name with %s has %d characters, and the name of %s at most %d", r.name.suffix, len(name)+len(r.name.suffix), r.name.of, r.name.most),
+			fmt.Sprintf("shorten it to at most %d characters", r.name.most-len(r.name.suffix))
+	case !isYAMLString(name):
+		return fmt.Sprintf("its chart writes the name without quotes, and YAML does not read %q as a string", name), "put a word before it"
+	case r.distributed && strings.Contains(name, "."):
+		return "it makes a Service of the name, and an API server accepts no dot there", "replace the dot"
+	case r.distributed && strings.IndexAny(name, "0123456789") == 0:
+		return "it makes a Service of the name, and before Kubernetes 1.36 that has to begin with a letter", "put a word before it"
+	}
+	return "", ""
+}
+
+// isYAMLString reports whether Helm reads a name that is not quoted as a string: YAML 1.1 takes
+// some names for numbers, truth values or null.
+func isYAMLString(name string) bool {
+	if slices.Contains([]string{"y", "yes", "on", "true", "n", "no", "off", "false", "null"}, name) {
+		return false
+	}
+	_, notInt := strconv.ParseInt(name, 0, 64) // also 0x1f
+	_, notUint := strconv.ParseUint(name, 0, 64)
+	_, notFloat := strconv.ParseFloat(name, 64)
+	hasOtherLetters := strings.Trim(name, "0123456789.e-") != "" // of inf, and of hexadecimal floats
+	return notInt != nil && notUint != nil && (notFloat != nil || hasOtherLetters)
 }
 
 // HostProblems returns what a host does not carry out of the flow, from the specs alone, in

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,14 @@ const hostFacts = `
 	fluid-main  DataBackup   one      *        46  runs   -        -         Crashes
 `
 
+var (
+	// otherwiseRead matches the names that YAML 1.1 does not read as strings.
+	otherwiseRead = regexp.MustCompile(`^(y|n|yes|no|on|off|true|false|null|0b[01]+|0x[0-9a-f]+|0o[0-7]+|[0-9]+(\.[0-9]*)?(e-?[0-9]+)?)$`)
+
+	// startsServices matches the beginnings of names of Services.
+	startsServices = regexp.MustCompile(`^[a-z][-a-z0-9]*$`)
+)
+
 // hostFact is a line of hostFacts.
 type hostFact struct {
 	policy                  string
@@ -85,7 +94,7 @@ func factOf(h dataflow.Host, op dataflow.Operation) hostFact {
 		switch {
 		case op.NoPodSpec:
 			return hostFact{policy: words[3], fails: "Crashes"}
-		case len(op.Ref.Name) > longest, pods == "several" && strings.Contains(op.Ref.Name, "."):
+		case len(op.Ref.Name) > longest, otherwiseRead.MatchString(op.Ref.Name), pods == "several" && !startsServices.MatchString(op.Ref.Name):
 			return hostFact{policy: words[3], fails: "NeverStarts"}
 		}
 		return hostFact{words[3], words[5] == "runs", words[6] == "records", words[7] == "inherits", words[8]}
@@ -283,7 +292,7 @@ func TestLawH2PairsOfOperations(t *testing.T) {
 // Names up to the longest of every variant, and longer ones.
 func TestLawH2Names(t *testing.T) {
 	for n := 34; n < 50; n++ {
-		for _, name := range []string{strings.Repeat("a", n), strings.Repeat("a", n-2) + ".b"} {
+		for _, name := range []string{strings.Repeat("a", n), strings.Repeat("a", n-2) + ".b", strings.Repeat("1", n), "1" + strings.Repeat("a", n-34), "on"[:1+n%2]} {
 			for _, op := range hostVariants(name) {
 				follower := load("b")
 				follower.RunAfter = &dataflow.RunAfter{Ref: op.Ref, Strategy: hostStrategies["Require"]}
@@ -299,7 +308,7 @@ func TestLawH2Names(t *testing.T) {
 func TestLawH2AnySmallFlow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		operations := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) dataflow.Operation {
-			name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "a.b"}), rapid.Map(rapid.IntRange(34, 48), func(n int) string { return strings.Repeat("a", n) }))
+			name := rapid.OneOf(rapid.SampledFrom([]string{"a", "b", "a.b", "1", "1a", "off"}), rapid.Map(rapid.IntRange(34, 48), func(n int) string { return strings.Repeat("a", n) }))
 			op := rapid.SampledFrom(hostVariants(name.Draw(t, "name"))).Draw(t, "variant")
 			op.Ref.Namespace = rapid.SampledFrom([]string{"", "default", "other"}).Draw(t, "namespace")
 			op.Affinity = hostAffinities[rapid.SampledFrom(slices.Sorted(maps.Keys(hostAffinities))).Draw(t, "own")]
@@ -452,9 +461,13 @@ func TestLawH1EveryRowReadsWell(t *testing.T) {
 				show(h, "a long name", op, after(c, op, "Require"))
 			}
 		}
-		dotted := ofKind(dataflow.DataMigrate, "a.b")
-		dotted.Distributed = true
-		show(h, "a dot in the name, and several pods", dotted, after(c, dotted, "Require"))
+		number := ofKind(dataflow.DataLoad, "2024")
+		show(h, "a name that is a number", number, after(c, number, "Require"))
+		for _, name := range []string{"a.b", "2-models"} {
+			several := ofKind(dataflow.DataMigrate, name)
+			several.Distributed = true
+			show(h, "no name for a Service", several, after(c, several, "Require"))
+		}
 	}
 	golden.Compare(t, *update, "testdata/hosts.golden", []byte(codes.String()+"\n"+strings.Join(slices.Sorted(maps.Keys(sentences)), "\n")+"\n"))
 }

@@ -13,6 +13,7 @@ require (
 	k8s.io/apimachinery v0.29.15
 	k8s.io/client-go v0.29.15
 	k8s.io/utils v0.0.0-20241104100929-3ea5e8cea738
+	pgregory.net/rapid v1.3.0
 	sigs.k8s.io/controller-runtime v0.17.5
 	sigs.k8s.io/json v0.0.0-20221116044647-bc3834ca7abd
 	sigs.k8s.io/yaml v1.4.0
@@ -79,6 +80,5 @@ require (
 	k8s.io/klog/v2 v2.130.1 // indirect
 	k8s.io/kube-openapi v0.0.0-20231010175941-2dd684a91f00 // indirect
 	k8s.io/kubernetes v1.29.15 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
 	sigs.k8s.io/structured-merge-diff/v4 v4.4.1 // indirect
 )

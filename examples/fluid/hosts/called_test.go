@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/record"
 	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -277,6 +279,38 @@ func calledRow(t *testing.T, v variant, script bool) (r row) {
 	}
 	r.expires = ttl != nil && r.fails == ""
 	return r
+}
+
+// Fluid's charts write names without quotes, and the owner's among them.
+func TestLawH1NamesThatYAMLDoesNotReadAsStrings(t *testing.T) {
+	w := newWorld(t)
+	check := func(t interface{ Errorf(string, ...any) }, name string) {
+		for _, v := range variants() {
+			if v.policy == "OnEvent" || v.parallel || v.kind == dataflow.DataBackup {
+				continue
+			}
+			object := v.object(false, corev1.PodSpec{}, false)
+			object.SetName(name)
+			_, err := w.install(v, object)
+			flow, newErr := dataflow.New(v.operation(name))
+			if newErr != nil || err != nil && !errors.Is(err, errRejected) {
+				w.t.Fatal(err, newErr)
+			}
+			reported := slices.ContainsFunc(flow.HostProblems(dataflow.Fluid1_0), func(p dataflow.Problem) bool { return p.Field == "metadata.name" })
+			if reported != (err != nil) {
+				t.Errorf("%s %q: reported: %t; rejected: %v", v, name, reported, err)
+			}
+		}
+	}
+	for _, name := range []string{
+		"a", "2024", "007", "08", "1e3", "1e-3", "1.e5", "1e", "e3", "0x1f", "0x1g", "0b1", "0b2", "0o7", "0o9", "1.5", "1.", "1.2.3", "9f", "1-2", "2024-01-01",
+		"true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf", "infinity", "18446744073709551615", "18446744073709551616", "0x1p-2",
+	} {
+		check(t, name)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, rapid.StringMatching(`[0-9]([0-9a-fox.e-]{0,4}[0-9a-f])?`).Draw(t, "name"))
+	})
 }
 
 // withTTL sets the TTL of an object.

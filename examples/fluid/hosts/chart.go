@@ -154,13 +154,16 @@ func decode(text []byte) (*workload, error) {
 		return nil, fmt.Errorf("%w: %w", errRejected, err)
 	}
 	var w workload
+	var owners []metav1.OwnerReference
 	switch kind {
 	case "Job":
 		w.job = new(batchv1.Job)
 		err = json.UnmarshalCaseSensitivePreserveInts(text, w.job)
+		owners = w.job.OwnerReferences
 	case "CronJob":
 		var cron batchv1.CronJob
 		err = json.UnmarshalCaseSensitivePreserveInts(text, &cron)
+		owners = cron.OwnerReferences
 		w.job = &batchv1.Job{ObjectMeta: cron.Spec.JobTemplate.ObjectMeta, Spec: cron.Spec.JobTemplate.Spec}
 	case "Pod":
 		var pod corev1.Pod
@@ -177,6 +180,9 @@ func decode(text []byte) (*workload, error) {
 		if len(w.job.Labels) == 0 { // an API server copies those of its pods
 			w.job.Labels = maps.Clone(w.job.Spec.Template.Labels)
 		}
+	}
+	if slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.Name == "" }) {
+		return nil, fmt.Errorf("%w: it has an owner without a name", errRejected)
 	}
 	if len(w.pod.Containers) == 0 {
 		return nil, fmt.Errorf("%w: it has no containers", errRejected)
