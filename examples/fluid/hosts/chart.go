@@ -15,6 +15,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 )
@@ -41,10 +42,9 @@ func checkName(kind, name string) error {
 		"release": 53,
 		"CronJob": 52, // and a time, for its Jobs
 		"Job":     63, // it is a label of its pods
-		"Service": 63,
 	}[kind]
 	switch {
-	case ok && len(name) > most, kind == "Service" && strings.Contains(name, "."):
+	case ok && len(name) > most, kind == "Service" && len(validation.IsDNS1035Label(name)) > 0: // before Kubernetes 1.36
 		return fmt.Errorf("%s %q: %w", kind, name, errRejectedName)
 	case kind == "StatefulSet" && len(name) > 63-len("-0123456789"): // with a hash it is a label of its pods
 		return fmt.Errorf("%s %q: %w", kind, name, errNoPods)

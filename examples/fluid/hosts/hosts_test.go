@@ -113,7 +113,7 @@ func TestChangesOfFluidAreRead(t *testing.T) {
 			migrations + "statefulset.yaml", "%s-workers", "%s-w", variant{dataflow.DataMigrate, true, "Once"}, func(r *row) { r.longest = 42 },
 		},
 		"a parallel DataMigrate has no Service": {
-			migrations + "service.yaml", "kind: Service", "kind: ConfigMap", variant{dataflow.DataMigrate, true, "Once"}, func(r *row) { r.dots = true },
+			migrations + "service.yaml", "kind: Service", "kind: ConfigMap", variant{dataflow.DataMigrate, true, "Once"}, func(r *row) { r.dots, r.digits = true, true },
 		},
 		"a DataLoad keeps its TTL to itself": {
 			controllers + "dataload/implement.go", "TTLSecondsAfterFinished", "Nothing", load, func(r *row) { r.expires = false },

@@ -63,24 +63,25 @@ type row struct {
 	expires  bool // it is deleted after its TTL
 	longest  int  // the characters of the longest name with which it starts, if it starts at all
 	dots     bool // it starts with a dot in its name
+	digits   bool // it starts with a name that begins with a digit
 }
 
 func (r row) String() string {
-	return fmt.Sprintf("fails=%q rejected=%q records=%t inherits=%t expires=%t longest=%d dots=%t",
-		string(r.fails), r.rejected, r.records, r.inherits, r.expires, r.longest, r.dots)
+	return fmt.Sprintf("fails=%q rejected=%q records=%t inherits=%t expires=%t longest=%d dots=%t digits=%t",
+		string(r.fails), r.rejected, r.records, r.inherits, r.expires, r.longest, r.dots, r.digits)
 }
 
 func (r row) equal(other row) bool {
 	return r.fails == other.fails && slices.Equal(r.rejected, other.rejected) &&
 		r.records == other.records && r.inherits == other.inherits && r.expires == other.expires &&
-		r.longest == other.longest && r.dots == other.dots
+		r.longest == other.longest && r.dots == other.dots && r.digits == other.digits
 }
 
 // tryNames finds out which names an operation may have.
 func (r *row) tryNames(accepts func(name string) bool) {
 	for r.longest = 63; r.longest > 0 && !accepts(strings.Repeat("a", r.longest)); r.longest-- {
 	}
-	r.dots = accepts("a.b")
+	r.dots, r.digits = accepts("a.b"), accepts("1a")
 }
 
 // general is what Fluid does with the operations of every variant.
