@@ -62,7 +62,7 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 	podMetadata.Object(podMetadataShape)
 	d.noteWebhook(podMetadata.Get("labels"))
 	policy := spec.Get("policy")
-	if s := policy.Text(); s != "" && !slices.Contains([]string{once, cron, onEvent}, s) {
+	if s := policy.Text(); (s != "" || policy.Raw == "") && !slices.Contains([]string{once, cron, onEvent}, s) {
 		fault := fielderror.Unsupported(nil, s, once, cron, onEvent)
 		if isStrategy(s) {
 			fault.Detail += "; " + s + " belongs in " + strategy + ".policy"
@@ -85,17 +85,18 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 }
 
 // checkSchedule rejects a schedule with which an API server rejects the CronJob of a recurring
-// operation: Fluid's charts write it there as it is. It only counts the parts.
+// operation: Fluid's charts write it there as it is.
 func (d *decoder) checkSchedule(schedule strict.Value) {
 	const accepted = `a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron`
 	s := schedule.Text()
-	isNamed := strings.HasPrefix(s, "@") || strings.HasPrefix(s, "TZ=") || strings.HasPrefix(s, "CRON_TZ=")
 	switch {
 	case !d.op.Recurring:
 	case s == "":
 		schedule.Require(accepted)
-	case !isNamed && len(strings.Fields(s)) != 5:
-		schedule.Invalid(s, "must be "+accepted)
+	default:
+		if fault := scheduleFault(s); fault != "" {
+			schedule.Invalid(s, "must be "+accepted+"; "+fault)
+		}
 	}
 }
 
