@@ -23,6 +23,7 @@ type admission struct {
 	possible  nodeindex.Set
 	settled   bool // it completed, or is running on a known node
 	failed    bool
+	blockedBy *Ref // an operation outside the flow that it waits for, and that failed: no node helps
 	inherited inheritance
 }
 
@@ -46,7 +47,7 @@ func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admissio
 		for _, fault := range a.faults {
 			faults = append(faults, f.malformed(op, fault))
 		}
-		a.failed, a.settled = o.Phase == Failed, o.settled()
+		a.failed, a.settled, a.blockedBy = o.Phase == Failed, o.settled(), f.blockedFromOutside(op, options.Seen)
 		switch {
 		case a.settled:
 			a.possible = nodes.index.Named(o.Node)
@@ -62,6 +63,20 @@ func (f *Flow) admissions(nodes *NodeIndex, options ForecastOptions) ([]admissio
 		}
 	}
 	return admissions, faults
+}
+
+// blockedFromOutside returns an operation outside the flow that failed, if op waits for it. Those
+// of the flow fail themselves.
+func (f *Flow) blockedFromOutside(op *Operation, seen map[Ref]Observation) *Ref {
+	if seen[op.Ref].Phase.started() {
+		return nil
+	}
+	for _, ref := range op.prerequisites() {
+		if seen[ref].Phase == Failed && f.find(ref) == none {
+			return &ref
+		}
+	}
+	return nil
 }
 
 // settled reports whether an operation needs no node any more: it completed, or is running
@@ -83,8 +98,8 @@ func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observa
 	labels := f.recorded(source, seen)
 	if o.Phase == Executing {
 		running, _ := f.Operation(source) // the zero Operation exposes the built-in keys
-		keys := running.ExposedKeys()
-		if !slices.ContainsFunc(op.RunAfter.Strategy.Keys(), func(key string) bool { return slices.Contains(keys, key) }) {
+		keys := running.ExposedKeys()     // sorted
+		if !slices.ContainsFunc(op.RunAfter.Strategy.Keys(), func(key string) bool { _, ok := slices.BinarySearch(keys, key); return ok }) {
 			return nothing
 		}
 		node, ok := nodes.index.Find(o.Node)
@@ -105,11 +120,11 @@ func (f *Flow) inheritance(op *Operation, nodes *NodeIndex, seen map[Ref]Observa
 // tolerations returns those of an operation, and those that the admission plugin
 // ExtendedResourceToleration adds: one for each extended resource that is requested.
 func (o ForecastOptions) tolerations(op *Operation) []corev1.Toleration {
-	tolerations := op.Tolerations
+	tolerations := slices.Clip(op.Tolerations)
 	if o.ExtendedResourceToleration {
 		for _, name := range slices.Sorted(maps.Keys(op.Requests)) {
 			if nodeindex.IsExtended(name) {
-				tolerations = append(slices.Clip(tolerations), corev1.Toleration{Key: string(name), Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
+				tolerations = append(tolerations, corev1.Toleration{Key: string(name), Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule})
 			}
 		}
 	}

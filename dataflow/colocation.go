@@ -85,11 +85,12 @@ func (f *Flow) colocations() (all []colocation, order []int32, circular []*Cycle
 	all = make([]colocation, len(f.operations))
 	sources, exposed := make([]int32, len(f.operations)), f.exposures()
 	for i := range all {
-		all[i] = f.colocation(int32(i), exposed)
-		sources[i] = all[i].source
+		all[i], sources[i] = f.colocation(int32(i), exposed), none
+		if ref, ok := f.operations[i].Source(); ok { // whatever is inherited
+			sources[i] = f.sourceOf(int32(i), ref)
+		}
 	}
-	order = preOrder(sources)
-	if len(order) == len(all) {
+	if order = preOrder(sources); len(order) == len(all) {
 		return all, order, nil
 	}
 	for _, cycle := range cycles(sources, order) {

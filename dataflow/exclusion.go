@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/fluid-cloudnative/slipstream/internal/nodeselector"
 )
 
@@ -137,7 +139,8 @@ func (l *lookahead) candidates(i int32, most int) candidates {
 				case at.same:
 					next = append(next, member{follower, of.keys, false})
 				default:
-					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !slices.Contains(of.keys, key) })
+					keys := sets.New(of.keys...)
+					shared := slices.DeleteFunc(slices.Clone(at.keys), func(key string) bool { return !keys.Has(key) })
 					next = append(next, member{follower, shared, false})
 				}
 			}

@@ -18,15 +18,15 @@ type ForecastOptions struct {
 	// on a known node stays there. What the former recorded, and the present labels of
 	// the node of the latter, are what their followers must match (law L7). An
 	// operation that is Executing on an unknown node may not be scheduled yet: it is
-	// placed like one that has not started. A flow with a Failed operation cannot
-	// complete.
+	// placed like one that has not started. A flow with a Failed operation, or with
+	// one that waits for a Failed one outside it, cannot complete.
 	Seen map[Ref]Observation
 
 	// Admit is the caller's own test of whether an operation may run on a node. It is
-	// called only for nodes that the operation can run on otherwise, and not for
+	// called only for nodes that admit the operation by its own constraints, and not for
 	// operations that need no node any more. It must not write to its arguments. Nil
 	// admits every node.
-	Admit func(op Operation, node *corev1.Node) bool `json:"-"`
+	Admit func(op Operation, node *corev1.Node) bool
 
 	// ExtendedResourceToleration says that the admission plugin of this name is enabled:
 	// a pod that requests an extended resource tolerates every taint with the name of
@@ -131,7 +131,9 @@ func (fc *Forecast) constrain(colocations []colocation, index *nodeindex.Index) 
 func (fc *Forecast) bottomUp() {
 	fc.completing = make([]nodeindex.Set, len(fc.order))
 	for i := range fc.completing {
-		fc.completing[i] = fc.admission[i].possible
+		if fc.completing[i] = fc.admission[i].possible; fc.admission[i].blockedBy != nil {
+			fc.completing[i] = fc.nodes.index.None()
+		}
 	}
 	for _, i := range slices.Backward(fc.order) {
 		if source := fc.constraints[i].source; source != none {
@@ -201,8 +203,8 @@ func (fc *Forecast) unknown(ref Ref) error {
 func (fc *Forecast) Completable() bool { return fc == nil || len(fc.impossible) == 0 }
 
 // Impossible returns the operations at which the flow fails, in the flow's order. It is nil
-// if the flow is completable. The flow fails at an operation if the operation failed, if no
-// node admits it, or if no node that admits it leaves a node for each of its followers. Of an
+// if the flow is completable. The flow fails at an operation if the operation failed or waits
+// for one outside the flow that failed, if no node admits it, or if no node that admits it leaves a node for each of its followers. Of an
 // operation and those that inherit from it, only the last that fails is returned: it has to be
 // fixed first.
 func (fc *Forecast) Impossible() []Ref {
@@ -219,7 +221,8 @@ func (fc *Forecast) Impossible() []Ref {
 // Nodes returns the names of the nodes that are feasible for the operation, sorted: those
 // where some placement of the whole flow puts it, and no others. It is nil if there are
 // none, as for every operation of a flow that is not completable. For an operation that is
-// running or completed it is the node where it ran, if that is known and exists.
+// complete, or running on a known node, it is the node where it ran, if that is known and
+// exists.
 func (fc *Forecast) Nodes(ref Ref) []string {
 	i := fc.find(ref)
 	if i == none || !fc.Completable() {

@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"pgregory.net/rapid"
@@ -17,6 +18,7 @@ import (
 	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/affinity/affinitytest"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
+	"github.com/fluid-cloudnative/slipstream/internal/growth"
 	"github.com/fluid-cloudnative/slipstream/topology"
 )
 
@@ -418,6 +420,8 @@ func TestLawL7StartedOperations(t *testing.T) {
 
 		{name: "Failed", nodes: []corev1.Node{n1, n2}, a: ran("Failed", "n1", "n1"), impossible: "a"},
 		{name: "Failed, its follower", nodes: []corev1.Node{n1, n2}, a: ran("Complete", "n1", "n1"), b: ran("Failed", "n1", ""), impossible: "b"},
+		{name: "Failed, and deleted", change: deleted, nodes: []corev1.Node{n1, n2}, a: ran("Failed", "n1", "n1"), impossible: "b"},
+		{name: "Failed, and deleted, but its follower runs", change: deleted, nodes: []corev1.Node{n1, n2}, a: ran("Failed", "n1", "n1"), b: ran("Executing", "n2", ""), onA: "[]", onB: "[n2]"},
 		{name: "Pending", nodes: []corev1.Node{n1, n2}, a: ran("Pending", "n1", "n1"), onA: "[n1 n2]", onB: "[n1 n2]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -485,16 +489,55 @@ func TestForecastAcceptsWhatAnAPIServerAccepts(t *testing.T) {
 }
 
 func TestForecastReportsCyclesOfSources(t *testing.T) {
-	root, a, b, c := load("root"), load("a", "root"), load("b", "root"), load("c", "root")
-	for op, on := range map[*dataflow.Operation]string{&a: "b", &b: "c", &c: "a"} {
-		source := ref(on)
-		op.RunAfter.Strategy.Policy, op.RunAfter.DependOn = affinity.Require, &source
+	for _, s := range []affinity.Strategy{ // whatever is inherited: each waits for its source
+		{Policy: affinity.Require}, {Policy: affinity.Prefer}, {Policy: affinity.Require, Requires: []affinity.RequiredLabel{{Key: "example.com/none"}}},
+	} {
+		root, a, b, c := load("root"), load("a", "root"), load("b", "root"), load("c", "root")
+		for op, on := range map[*dataflow.Operation]string{&a: "b", &b: "c", &c: "a"} {
+			source := ref(on)
+			op.RunAfter.Strategy, op.RunAfter.DependOn = s, &source
+		}
+		f := mustFlow(t, root, a, b, c)
+		_, forecast := f.Forecast(nil, dataflow.ForecastOptions{})
+		_, lookahead := f.Lookahead(b.Ref)
+		for _, err := range []error{forecast, lookahead} {
+			var cycle *dataflow.CycleError
+			if !errors.As(err, &cycle) || !cycle.Sources || err.Error() != "cycle of dependOn: DataLoad default/a → DataLoad default/b → DataLoad default/c → DataLoad default/a" {
+				t.Errorf("%+v: %v", s, err)
+			}
+		}
 	}
-	_, err := mustFlow(t, root, a, b, c).Forecast(nil, dataflow.ForecastOptions{})
-	var cycle *dataflow.CycleError
-	if !errors.As(err, &cycle) || !cycle.Sources || err.Error() != "cycle of dependOn: DataLoad default/a → DataLoad default/b → DataLoad default/c → DataLoad default/a" {
-		t.Errorf("Forecast: %v", err)
+}
+
+// Of one operation, requests and constraints are not multiplied.
+func TestLawG1OneLargeOperation(t *testing.T) {
+	named := func(n int, name string) corev1.ResourceList {
+		requests := corev1.ResourceList{}
+		for i := range n {
+			requests[corev1.ResourceName(fmt.Sprint(name, i))] = resource.MustParse("1")
+		}
+		return requests
 	}
+	t.Run("extended resources", func(t *testing.T) {
+		growth.Check(t, 1000, func(n int) func() {
+			op := load("a")
+			op.Requests = named(n, "example.com/r")
+			f, nodes := mustFlow(t, op), mustIndex(t, fleet(1), nil)
+			return func() { f.Forecast(nodes, dataflow.ForecastOptions{ExtendedResourceToleration: true}) }
+		})
+	})
+	t.Run("impossible terms and a node selector", func(t *testing.T) {
+		growth.Check(t, 200, func(n int) func() {
+			op := load("a")
+			op.NodeSelector, op.Affinity = map[string]string{}, either()
+			required := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+			for i := range n {
+				op.NodeSelector[fmt.Sprint("k", i)] = "v"
+				required.NodeSelectorTerms = append(required.NodeSelectorTerms, terms(either([]string{"a=1", "a=2"}))...)
+			}
+			return func() { dataflow.Check(op) }
+		})
+	})
 }
 
 // Only allocations are counted here. Benchmarks measure time.

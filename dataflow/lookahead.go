@@ -103,6 +103,9 @@ func (f *Flow) lookahead() *lookahead {
 			l.followers[source] = append(l.followers[source], op)
 		}
 	}
+	for _, followers := range l.followers { // what is left out above a limit depends on their order
+		slices.SortFunc(followers, func(a, b int32) int { return f.operations[a].Ref.compare(f.operations[b].Ref) })
+	}
 	for _, op := range slices.Backward(order) {
 		l.summarize(op)
 	}
@@ -120,12 +123,16 @@ func (l *lookahead) summarize(i int32) {
 		l.conflictAt[i] = i
 	}
 	l.passed[i] = nodeselector.True()
+	first := none // of the followers with a conflict, in the flow's order
 	for _, follower := range l.followers[i] {
 		l.malformed[i] = append(l.malformed[i], l.malformed[follower]...)
 		l.passed[i] = l.passed[i].And(l.passedUp(follower))
-		if l.conflictAt[i] == none {
-			l.conflictAt[i] = l.conflictAt[follower]
+		if l.conflictAt[follower] != none && (first == none || follower < first) {
+			first = follower
 		}
+	}
+	if l.conflictAt[i] == none && first != none {
+		l.conflictAt[i] = l.conflictAt[first]
 	}
 	l.malformed[i] = l.malformed[i][:min(len(l.malformed[i]), mostFaults)]
 	l.required[i] = l.own[i].And(l.passed[i])

@@ -641,6 +641,27 @@ func TestLawL5BeyondTheLimit(t *testing.T) {
 	})
 }
 
+// Above the limit too, the order in which operations are given changes nothing (law F2).
+func TestLawF2LookaheadBeyondTheLimit(t *testing.T) {
+	wide := func(name, key string, from int) dataflow.Operation {
+		op := requireSame(load(name, "a"))
+		op.Affinity = either()
+		required := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		for i := range 10 {
+			required.NodeSelectorTerms = append(required.NodeSelectorTerms, terms(requiring(key, fmt.Sprint(from+i)))...)
+		}
+		return op
+	}
+	a, b, c, d := load("a"), wide("b", "x", 0), wide("c", "y", 0), wide("d", "y", 50)
+	for _, ops := range [][]dataflow.Operation{{a, b, c}, {a, b, c, d}} {
+		want, wantErr := mustFlow(t, ops...).Lookahead(ref("a"))
+		slices.Reverse(ops[1:])
+		if got, err := mustFlow(t, ops...).Lookahead(ref("a")); !cmp.Equal(got, want) || (err == nil) != (wantErr == nil) {
+			t.Errorf("%d operations: %s, %v\nin another order %s, %v", len(ops), oneLine(want), wantErr, oneLine(got), err)
+		}
+	}
+}
+
 // Requirements that are passed up through a long line are not copied at each step.
 func TestLookaheadSharesPassedRequirements(t *testing.T) {
 	size := func(n, distinct int) float64 {

@@ -35,7 +35,7 @@ func Mermaid(operations []Operation, problems []Problem, seen map[Ref]Observatio
 	}
 	for _, problem := range problems {
 		if !p.strangers[problem.Operation] {
-			p.node("  ", problem.Operation, "")
+			p.node("  ", problem.Operation, stranger)
 		}
 	}
 	for _, class := range []struct{ name, style string }{
@@ -56,6 +56,9 @@ func Mermaid(operations []Operation, problems []Problem, seen map[Ref]Observatio
 // newLine separates the lines of a label. Beside <br/>, Mermaid reads a label as HTML, and then
 // finds formulas and icons in the characters of character codes.
 const newLine = `\n`
+
+// stranger is the remark on an operation that is not given.
+const stranger = "not in the flow"
 
 // picture is one that is being drawn.
 type picture struct {
@@ -91,7 +94,7 @@ func (p *picture) flow(number int, part []Operation) {
 		id, ok := p.ids[ref]
 		if !ok {
 			strangers = append(strangers, ref)
-			id = p.node("    ", ref, "not in the flow")
+			id = p.node("    ", ref, stranger)
 		}
 		return id
 	}
@@ -159,7 +162,7 @@ func (p *picture) node(indent string, ref Ref, remark string) string {
 	for _, code := range p.codes[ref] {
 		lines = append(lines, escape(string(code)))
 	}
-	if remark != "" {
+	if remark != "" && ref != (Ref{}) {
 		lines = append(lines, remark)
 	}
 	fmt.Fprintf(&p.b, "%s%s[\"%s\"]\n", indent, id, strings.Join(lines, newLine))

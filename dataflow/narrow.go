@@ -16,8 +16,8 @@ import (
 //
 // It is the shortest affinity that does so: the own affinity if nothing needs narrowing,
 // else the values of one label that separate the nodes, as few as possible, else their
-// hostnames, else their names. For an operation that is running or completed it is the own
-// affinity. It shares no memory with anything else.
+// hostnames, else their names. For an operation that is complete, or running on a known
+// node, it is the own affinity. It shares no memory with anything else.
 //
 // The first call that narrows indexes the labels of all nodes. Each call costs a step for
 // every node that admits the operation and every label key of a feasible one.

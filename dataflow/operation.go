@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -43,6 +44,11 @@ func (r Ref) String() string {
 		name = message.Printable(r.Namespace) + "/" + name
 	}
 	return message.Excerpt(message.Printable(string(r.Kind)) + " " + name)
+}
+
+// compare orders references by kind, namespace and name.
+func (r Ref) compare(o Ref) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Namespace, o.Namespace), cmp.Compare(r.Name, o.Name))
 }
 
 // in returns r with an empty namespace replaced by that of the referring operation.

@@ -124,6 +124,19 @@ func (w *world) findPossible(op int, admitted []int) []int {
 	return slices.DeleteFunc(slices.Clone(admitted), func(n int) bool { return !w.hasInherited(op, n) })
 }
 
+// isBlocked reports whether an operation waits for one outside the flow that failed.
+func (w *world) isBlocked(op int) bool {
+	failed := func(ref dataflow.Ref, ok bool) bool {
+		inFlow := slices.ContainsFunc(w.ops, func(o dataflow.Operation) bool { return o.Ref == ref })
+		return ok && !inFlow && w.options.Seen[ref].Phase == "Failed"
+	}
+	switch w.observation(op).Phase {
+	case "Executing", "Complete", "Failed":
+		return false
+	}
+	return failed(w.ops[op].Predecessor()) || failed(w.ops[op].Source())
+}
+
 // hasInherited reports whether a node has the labels that an operation must inherit from
 // a settled source: law L7.
 func (w *world) hasInherited(op, node int) bool {
@@ -257,6 +270,9 @@ func (w *world) subtree(op int) []int {
 // operation.
 func (w *world) placements(ops []int) func(yield func([]int) bool) {
 	return func(yield func([]int) bool) {
+		if slices.ContainsFunc(ops, w.isBlocked) {
+			return
+		}
 		at := make([]int, len(w.ops))
 		var try func(k int) bool
 		try = func(k int) bool {

@@ -122,25 +122,30 @@ func (c *checker) checkConstraints() {
 	for _, fault := range validatePlacement(c.op) {
 		c.report(CodeInvalid, SeverityError, podSpec+"."+fault.Field, "%s", fault.ErrorBody())
 	}
-	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" || len(validateNodeName(c.op)) > 0 {
+	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" {
 		return
 	}
-	if _, err := affinity.Compile(c.op.NodeSelector, c.op.Affinity); err != nil {
-		for _, err := range Faults(err) {
-			var fault *field.Error
-			errors.As(err, &fault)
-			path := fault.Field
-			if !strings.HasPrefix(path, "nodeSelector") {
-				path = "affinity.nodeAffinity." + path
-			}
-			c.report(CodeInvalid, SeverityError, podSpec+"."+path, "%s", fault.ErrorBody())
+	_, err := affinity.Compile(c.op.NodeSelector, c.op.Affinity)
+	for _, err := range Faults(err) {
+		var fault *field.Error
+		errors.As(err, &fault)
+		path := fault.Field
+		if !strings.HasPrefix(path, "nodeSelector") {
+			path = "affinity.nodeAffinity." + path
 		}
+		c.report(CodeInvalid, SeverityError, podSpec+"."+path, "%s", fault.ErrorBody())
+	}
+	c.checkPreferences()
+	withoutName, faults := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity})
+	if len(faults) > 0 {
 		return
 	}
-	c.alternatives[c.i], _ = alternatives(c.op)
+	c.alternatives[c.i] = withoutName
+	if own, faults := alternatives(c.op); len(faults) == 0 { // else the node name is malformed
+		c.alternatives[c.i] = own
+	}
 	c.checkTerms()
-	c.checkPreferences()
-	switch withoutName, _ := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity}); {
+	switch {
 	case len(withoutName) == 0:
 		c.report(CodeContradiction, SeverityError, podSpec+".affinity", "no node can meet %s; change it", impossible(c.op))
 	case len(c.alternatives[c.i]) == 0:
@@ -197,7 +202,7 @@ func impossible(op *Operation) string {
 	}
 	var texts []string
 	for _, t := range terms {
-		if text := t.And(selector).Impossible().String(); !slices.Contains(texts, text) {
+		if text := t.ImpossibleWith(selector).String(); !slices.Contains(texts, text) {
 			texts = append(texts, text)
 		}
 		if len(texts) > listedNames {

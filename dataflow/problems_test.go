@@ -141,6 +141,11 @@ func TestProblemsReadWell(t *testing.T) {
 		{"a preference with two values that kube-scheduler cannot read", []dataflow.Operation{own(load("a"), unreadable)}},
 		{"an invalid node name", []dataflow.Operation{with(load("a"), bound("Node_1"))}},
 		{"an invalid node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("Node_1"))}},
+		{"an invalid node name, and an invalid node selector", []dataflow.Operation{changed(load("a"), bound("Node_1"), func(op *dataflow.Operation) { op.NodeSelector = map[string]string{"-": "x"} })}},
+		{"an invalid node name, and terms that contradict themselves", []dataflow.Operation{with(own(load("a"), either([]string{"zone=a", "zone=b"})), bound("Node_1"))}},
+		{"an invalid preference, and terms that contradict themselves", []dataflow.Operation{with(own(load("a"), either([]string{"zone=a", "zone=b"})), func(op *dataflow.Operation) {
+			op.Affinity.NodeAffinity.PreferredDuringSchedulingIgnoredDuringExecution = []corev1.PreferredSchedulingTerm{{Weight: 1, Preference: terms(near)[0]}}
+		})}},
 		{"a node name against the affinity", []dataflow.Operation{with(own(load("a"), onNode("n2")), bound("n1"))}},
 		{"a node name that the affinity admits", []dataflow.Operation{with(own(load("a"), onNode("n1")), bound("n1"))}},
 		{"a node name against that of the source", []dataflow.Operation{with(load("a"), bound("n1")), with(following(affinity.Require), bound("n2"))}},

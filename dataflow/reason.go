@@ -13,7 +13,7 @@ import (
 )
 
 // Reason says in a sentence why the flow fails at one of the operations of Impossible: that
-// it failed, why no node admits it, or why it cannot be followed. It is empty for every
+// it or an operation outside the flow that it waits for failed, why no node admits it, or why it cannot be followed. It is empty for every
 // other operation.
 func (fc *Forecast) Reason(ref Ref) string { return message.Text(fc.reason(ref)) }
 
@@ -26,6 +26,8 @@ func (fc *Forecast) reason(ref Ref) string {
 	switch {
 	case a.failed:
 		return "it failed"
+	case a.blockedBy != nil:
+		return fmt.Sprintf("it waits for %s, which failed", a.blockedBy)
 	case a.inherited.gone != "":
 		return fc.inheritedFilter(i).refuse(0).reason
 	case a.possible.Empty():
@@ -59,6 +61,8 @@ func (fc *Forecast) Problems() []Problem {
 			switch {
 			case a.failed:
 				field, step = "status.phase", "the flow cannot complete unless it is run again"
+			case a.blockedBy != nil:
+				field, step = runAfterField, "the flow cannot complete unless that is run again"
 			case a.inherited.gone != "":
 				field, step = strategyField, fc.inheritedFilter(i).fix
 			case a.possible.Empty():

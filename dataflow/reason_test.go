@@ -220,6 +220,7 @@ func TestForecastsReadWell(t *testing.T) {
 		{"runs on a node", []dataflow.Operation{load("a"), changed(load("b", "a"), by())}, two, seen(dataflow.Observation{Phase: dataflow.Executing, Node: "c1"})},
 		{"runs on a node that is gone", []dataflow.Operation{load("a"), changed(load("b", "a"), by())}, two, seen(dataflow.Observation{Phase: dataflow.Executing, Node: "gone"})},
 		{"failed", []dataflow.Operation{load("a"), changed(load("b", "a"), by())}, two, seen(dataflow.Observation{Phase: dataflow.Failed})},
+		{"failed outside the flow", []dataflow.Operation{changed(load("b", "a"), by(), gpu), changed(load("c", "b"), by())}, two, seen(dataflow.Observation{Phase: dataflow.Failed})},
 		{"all ran", []dataflow.Operation{load("a")}, two, seen(completeOn("gone"))},
 	} {
 		for i := range c.nodes {

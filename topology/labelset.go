@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,21 +111,30 @@ func (s LabelSet) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads the form of MarshalJSON. null and {} give the empty set. An empty key, a
-// value that is not a string, and every other form are errors, and s is unchanged then.
+// repeated one, a value that is not a string, and every other form are errors, and s is unchanged
+// then (law E4).
 func (s *LabelSet) UnmarshalJSON(data []byte) error {
 	var values map[string]*string
 	if err := json.Unmarshal(data, &values); err != nil {
 		return fmt.Errorf("labels must be an object of strings: %w", err)
 	}
 	labels := make(map[string]string, len(values))
-	for key, value := range values {
-		switch {
+	tokens := json.NewDecoder(bytes.NewReader(data)) // values has one of several values of a key
+	tokens.Token()
+	for tokens.More() {
+		token, _ := tokens.Token()
+		key := token.(string)
+		value, _ := tokens.Token()
+		name := strconv.Quote(message.Excerpt(key))
+		switch _, repeated := labels[key]; {
 		case key == "":
 			return errors.New("labels must have keys")
 		case value == nil:
-			return fmt.Errorf("label %s must be a string, not null", strconv.Quote(message.Excerpt(key)))
+			return fmt.Errorf("label %s must be a string, not null", name)
+		case repeated:
+			return fmt.Errorf("label %s is repeated", name)
 		}
-		labels[key] = *value
+		labels[key] = value.(string)
 	}
 	*s = NewLabelSet(labels)
 	return nil

@@ -151,8 +151,11 @@ func (t Term) Satisfiable() bool { return t.Impossible() == nil }
 // SatisfiableWith reports whether some node could match t and a node selector. It looks only
 // at the entries of the node selector on keys of t: every other entry can be met.
 func (t Term) SatisfiableWith(selector Term) bool {
-	return t.And(selector.about(t)).Satisfiable()
+	return t.ImpossibleWith(selector) == nil
 }
+
+// ImpossibleWith is Impossible of t and a node selector.
+func (t Term) ImpossibleWith(selector Term) Term { return t.And(selector.about(t)).Impossible() }
 
 // Impossible returns the requirements of t on the first subject for which no node can meet
 // them together, or nil. A subject is a label or the name of the node. Requirements on
