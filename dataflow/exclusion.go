@@ -31,7 +31,7 @@ func (l *lookahead) contradiction(i int32) *ContradictionError {
 		l.exclusions[at] = found
 	}
 	if found.jointly && i != at { // between i and them there may be a pair
-		const nearest, most = 64, 1 << 14
+		const nearest, most = 64, 1 << 16
 		if pair := l.conflictingPair(l.candidates(i, nearest), 0, nearest, most); pair != nil {
 			found = pair
 		}
@@ -49,7 +49,7 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 	if len(l.own[i]) == 0 {
 		return l.selfConflict(i)
 	}
-	const nearest, most = 1000, 1 << 18 // of the search for a pair after the first operation that is excluded
+	const nearest, most = 1000, 1 << 20 // of the search for a pair after the first operation that is excluded
 	line := l.candidates(i, math.MaxInt)
 	together := line.requires[0]
 	for b := 1; b < len(line.requires); b++ {
@@ -85,18 +85,20 @@ func (l *lookahead) exclusion(i int32) *exclusion {
 type candidates struct {
 	operations []int32
 	requires   []nodeselector.Alternatives
+	sizes      []int // of requires, in requirements
 }
 
 // conflictingPair returns two candidates that exclude each other, or nil. The second has
 // the index b or a later one among the nearest. An operation that is impossible by itself
-// is both. The search ends after so many pairs of terms: ORed terms multiply.
+// is both. The search ends after about so many pairs of terms, and requirements in them: ORed
+// terms multiply.
 func (l *lookahead) conflictingPair(of candidates, b, nearest, most int) *exclusion {
 	for c := b; c < len(of.requires) && (c == b || c < nearest); c++ {
 		if len(of.requires[c]) == 0 {
 			return l.selfConflict(of.operations[c])
 		}
 		for a := range c {
-			if most -= len(of.requires[a]) * len(of.requires[c]); most < 0 {
+			if most -= len(of.requires[a])*len(of.requires[c]) + of.sizes[a] + of.sizes[c]; most < 0 {
 				return nil
 			}
 			if there, here, ok := of.requires[a].Conflict(of.requires[c]); ok {
@@ -130,7 +132,7 @@ func (l *lookahead) candidates(i int32, most int) candidates {
 				requires = requires.Project(at.keys)
 			}
 			if !requires.IsTrue() {
-				all.operations, all.requires = append(all.operations, at.op), append(all.requires, requires)
+				all.operations, all.requires, all.sizes = append(all.operations, at.op), append(all.requires, requires), append(all.sizes, requires.Requirements())
 			}
 			for _, follower := range l.followers[at.op] {
 				switch of := l.colocations[follower]; {

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
@@ -20,10 +21,11 @@ func TestManyProblemsOfAnOperation(t *testing.T) {
 		}
 		op.Tolerations = slices.Repeat([]corev1.Toleration{{Key: "a", Operator: "Near"}}, 50)
 		op.Exposes = append(op.Exposes, strings.Repeat("a", 40))
+		rejected := dataflow.Operation{Ref: ref("c"), RunAfter: &dataflow.RunAfter{Ref: op.Ref, Strategy: affinity.Strategy{Policy: affinity.Require, Requires: make([]affinity.RequiredLabel, n)}}}
 		other := dataflow.Operation{Ref: dataflow.Ref{Kind: dataflow.DataLoad, Namespace: "default", Name: "b"}, Exposes: []string{"no key"}}
-		problems := dataflow.Check(op, other)
+		problems := dataflow.Check(op, rejected, other)
 
-		listed := map[dataflow.Ref]map[dataflow.Code]int{op.Ref: {}, other.Ref: {}}
+		listed := map[dataflow.Ref]map[dataflow.Code]int{op.Ref: {}, rejected.Ref: {}, other.Ref: {}}
 		var omitted []string
 		for _, p := range problems {
 			if strings.Contains(p.Message, "not listed") {
@@ -34,9 +36,10 @@ func TestManyProblemsOfAnOperation(t *testing.T) {
 		}
 		var want []string
 		if n > 100 {
+			want = append(want, fmt.Sprintf("c: %d more problems with code Invalid of this operation are not listed", n-100))
 			want = append(want, fmt.Sprintf("a: %d more problems with code Invalid of this operation are not listed", n-100))
 		}
-		if listed[op.Ref][dataflow.CodeInvalid] != 100 || !slices.Equal(omitted, want) {
+		if listed[op.Ref][dataflow.CodeInvalid] != 100 || listed[rejected.Ref][dataflow.CodeInvalid] != 100 || !slices.Equal(omitted, want) {
 			t.Errorf("%v are listed, and %q; want 100 and %q", listed, omitted, want)
 		}
 		if listed[op.Ref][dataflow.CodeUnrecordable] != 1 || listed[other.Ref][dataflow.CodeInvalid] != 1 {

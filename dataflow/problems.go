@@ -36,9 +36,10 @@ func (f *Flow) Problems() []Problem {
 	if f == nil {
 		return nil
 	}
-	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures(), dictionaries: map[int32]*typo.Dictionary{}, listed: map[Code]int{}}
+	c := checker{flow: f, alternatives: map[int32]nodeselector.Alternatives{}, exposed: f.exposures(), dictionaries: map[int32]*typo.Dictionary{}}
 	for i := range f.operations {
 		c.op, c.i = &f.operations[i], int32(i)
+		c.of(c.op.Ref)
 		c.checkName()
 		c.checkExposed()
 		c.checkConstraints()
@@ -47,9 +48,8 @@ func (f *Flow) Problems() []Problem {
 			c.checkStrategy()
 			c.checkSource()
 		}
-		c.reportOmitted()
 	}
-	return c.problems
+	return c.end()
 }
 
 // checker checks one operation of a flow after the other.
@@ -62,24 +62,17 @@ type checker struct {
 	dictionaries map[int32]*typo.Dictionary // by operation, of the keys that it exposes
 	root         []int32                    // for each operation, the index of the root of its chain
 	last         []int32                    // and of its last descendant; made when first needed
-	problems     []Problem
-
-	listed  map[Code]int // of the operation that is checked: how many problems there are
-	omitted []Problem    // and the first that is not listed of each code, without a message
+	listing
 }
 
-// listedProblems is how many problems of one code are listed for an operation.
-const listedProblems = 100
-
-// report reports a problem of the operation. Of many with one code, it counts the rest.
+// report reports a problem of the operation.
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
-	if c.listed[code]++; c.listed[code] > listedProblems {
-		if c.listed[code] == listedProblems+1 {
-			c.omitted = append(c.omitted, Problem{Code: code, Severity: severity, Field: field})
-		}
-		return
-	}
-	c.problems = append(c.problems, c.op.problem(code, severity, field, format, args...))
+	c.add(c.op.problem(code, severity, field, ""), func() string { return fmt.Sprintf(format, args...) })
+}
+
+// reportInvalid reports a fault of the operation.
+func (c *checker) reportInvalid(field string, fault *field.Error) {
+	c.add(c.op.problem(CodeInvalid, SeverityError, field, ""), fault.ErrorBody)
 }
 
 // problem returns a problem of the operation, and on what it rests.
@@ -87,14 +80,46 @@ func (o *Operation) problem(code Code, severity Severity, field, format string, 
 	return Problem{code, severity, o.Ref, message.Text(field), message.Text(fmt.Sprintf(format, args...)), o.basis(code)}
 }
 
-// reportOmitted reports how many problems of the operation are not listed.
-func (c *checker) reportOmitted() {
-	for _, p := range c.omitted {
-		c.problems = append(c.problems, c.op.problem(p.Code, p.Severity, p.Field,
-			"%d more problems with code %s of this operation are not listed", c.listed[p.Code]-listedProblems, p.Code))
+// listing lists problems, one operation after the other. Of many problems of an operation with one
+// code, it counts the rest.
+type listing struct {
+	problems []Problem
+	at       Ref          // the operation
+	found    map[Code]int // how many problems it has
+	omitted  []Problem    // the first of each code that is not listed, without a message
+}
+
+// listedProblems is how many problems of one code are listed for an operation.
+const listedProblems = 100
+
+// of begins with an operation, unless it is the present one.
+func (l *listing) of(operation Ref) {
+	if l.found == nil || l.at != operation {
+		l.end()
+		l.at, l.found = operation, map[Code]int{}
 	}
-	clear(c.listed)
-	c.omitted = nil
+}
+
+// add adds a problem, with the message if it is listed.
+func (l *listing) add(p Problem, text func() string) {
+	l.found[p.Code]++
+	switch n := l.found[p.Code]; {
+	case n <= listedProblems:
+		p.Message = message.Text(text())
+		l.problems = append(l.problems, p)
+	case n == listedProblems+1:
+		l.omitted = append(l.omitted, p)
+	}
+}
+
+// end adds how many problems of the operation are not listed, and returns all problems.
+func (l *listing) end() []Problem {
+	for _, p := range l.omitted {
+		p.Message = fmt.Sprintf("%d more problems with code %s of this operation are not listed", l.found[p.Code]-listedProblems, p.Code)
+		l.problems = append(l.problems, p)
+	}
+	l.omitted, l.found = nil, nil
+	return l.problems
 }
 
 func (c *checker) checkName() {
@@ -109,7 +134,7 @@ func (c *checker) checkName() {
 func (c *checker) checkExposed() {
 	for _, key := range c.op.Exposes {
 		if !labelsyntax.IsKey(key) {
-			c.report(CodeInvalid, SeverityError, exposesField, "%s", labelsyntax.KeyFault(nil, key).ErrorBody())
+			c.reportInvalid(exposesField, labelsyntax.KeyFault(nil, key))
 		} else if fault := topology.CheckRecordable(nil, key); fault != nil {
 			c.report(CodeUnrecordable, SeverityError, exposesField, "%s", fault.ErrorBody())
 		}
@@ -120,7 +145,7 @@ func (c *checker) checkExposed() {
 func (c *checker) checkConstraints() {
 	podSpec := c.op.podSpec()
 	for _, fault := range validatePlacement(c.op) {
-		c.report(CodeInvalid, SeverityError, podSpec+"."+fault.Field, "%s", fault.ErrorBody())
+		c.reportInvalid(podSpec+"."+fault.Field, fault)
 	}
 	if len(c.op.NodeSelector) == 0 && c.op.Affinity == nil && c.op.NodeName == "" {
 		return
@@ -133,7 +158,7 @@ func (c *checker) checkConstraints() {
 		if !strings.HasPrefix(path, "nodeSelector") {
 			path = "affinity.nodeAffinity." + path
 		}
-		c.report(CodeInvalid, SeverityError, podSpec+"."+path, "%s", fault.ErrorBody())
+		c.reportInvalid(podSpec+"."+path, fault)
 	}
 	c.checkPreferences()
 	withoutName, faults := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity})

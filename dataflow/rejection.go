@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
-
-	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Check returns the problems of operations, whether or not [New] accepts them: the faults
@@ -61,18 +59,22 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 
 // rejections returns the problems for the faults for which New rejects operations.
 func rejections(faults []error) []Problem {
-	var problems []Problem
+	var l listing
+	report := func(operation Ref, code Code, field string, message func() string) {
+		l.of(operation)
+		l.add(Problem{Code: code, Severity: SeverityError, Operation: operation, Field: field}, message)
+	}
 	for _, fault := range faults {
 		var of *OperationError
 		var cycle *CycleError
 		switch {
 		case errors.As(fault, &cycle):
-			problems = append(problems, Problem{CodeCycle, SeverityError, cycle.Operations[0], runAfterField, message.Text(cycle.Error() + "; remove one runAfter"), nil})
+			report(cycle.Operations[0], CodeCycle, runAfterField, func() string { return cycle.Error() + "; remove one runAfter" })
 		case errors.As(fault, &of) && of.Err.Type == field.ErrorTypeDuplicate:
-			problems = append(problems, Problem{CodeDuplicate, SeverityError, of.Operation, of.Err.Field, "another operation has the same kind, namespace and name; remove or rename one", nil})
+			report(of.Operation, CodeDuplicate, of.Err.Field, func() string { return "another operation has the same kind, namespace and name; remove or rename one" })
 		case errors.As(fault, &of):
-			problems = append(problems, Problem{CodeInvalid, SeverityError, of.Operation, of.Err.Field, message.Text(of.Err.ErrorBody()), nil})
+			report(of.Operation, CodeInvalid, of.Err.Field, of.Err.ErrorBody)
 		}
 	}
-	return problems
+	return l.end()
 }

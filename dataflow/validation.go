@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,7 +119,11 @@ func validatePodTerm(term *corev1.PodAffinityTerm, path *field.Path) field.Error
 	}
 	selected := metav1validation.ValidateLabelSelector(term.LabelSelector, metav1validation.LabelSelectorValidationOptions{}, path.Child("labelSelector"))
 	selected = append(selected, metav1validation.ValidateLabelSelector(term.NamespaceSelector, metav1validation.LabelSelectorValidationOptions{}, path.Child("namespaceSelector"))...)
-	slices.SortStableFunc(selected, func(a, b *field.Error) int { return strings.Compare(a.Error(), b.Error()) }) // it ranges over a map
+	slices.SortStableFunc(selected, func(a, b *field.Error) int { // those of a map have values
+		of, _ := a.BadValue.(string)
+		other, _ := b.BadValue.(string)
+		return cmp.Or(strings.Compare(a.Field, b.Field), strings.Compare(of, other), strings.Compare(a.Detail, b.Detail))
+	})
 	faults = append(faults, selected...)
 	for i, name := range term.Namespaces {
 		if messages := validation.IsDNS1123Label(name); len(messages) > 0 {

@@ -98,10 +98,10 @@ func (a Alternatives) Implies(b Alternatives) bool {
 }
 
 // fits reports whether a is within the limits.
-func (a Alternatives) fits() bool { return len(a) <= maxTerms && a.requirements() <= maxRequirements }
+func (a Alternatives) fits() bool { return len(a) <= maxTerms && a.Requirements() <= maxRequirements }
 
-// requirements returns the number of requirements in all terms.
-func (a Alternatives) requirements() int {
+// Requirements returns the number of requirements in all terms.
+func (a Alternatives) Requirements() int {
 	n := 0
 	for _, c := range a {
 		n += len(c)
@@ -111,7 +111,7 @@ func (a Alternatives) requirements() int {
 
 // stepsWith returns the number of steps to join every term of a with every term of b.
 func (a Alternatives) stepsWith(b Alternatives) int {
-	return len(a)*b.requirements() + len(b)*a.requirements() + len(a)*len(b)
+	return len(a)*b.Requirements() + len(b)*a.Requirements() + len(a)*len(b)
 }
 
 // product returns the terms of a, each joined with each term of b. Terms that no node can match, and
