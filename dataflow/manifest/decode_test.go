@@ -245,6 +245,10 @@ func TestFaults(t *testing.T) {
 		"no step":        {dataflow.DataLoad, "policy: Cron\nschedule: '*/0 * * * *'", []string{`Invalid spec.schedule: Invalid value: "*/0 * * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "*/0" is not among the minutes, 0 to 59`}},
 		"backwards":      {dataflow.DataLoad, "policy: Cron\nschedule: '0 3 9-1 * *'", []string{`Invalid spec.schedule: Invalid value: "0 3 9-1 * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "9-1" is not among the days of a month, 1 to 31`}},
 		"not a name":     {dataflow.DataLoad, "policy: Cron\nschedule: '0 3 1 jan-mai *'", []string{`Invalid spec.schedule: Invalid value: "0 3 1 jan-mai *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "jan-mai" is not among the months, 1 to 12`}},
+		"of a pod": {dataflow.DataLoad, "podMetadata: {labels: {team: data platform, a/b/c: x, version: 1, ok: ''}, annotations: {not a key: x, Example.com/A: any text, size: 5}}", []string{
+			`Invalid spec.podMetadata.annotations[not a key]: Invalid value: "not a key": not a label key`, `Invalid spec.podMetadata.annotations[size]: Invalid value: 5: must be a string; quote it`,
+			`Invalid spec.podMetadata.labels[a/b/c]: Invalid value: "a/b/c": not a label key`, `Invalid spec.podMetadata.labels[team]: Invalid value: "data platform": a valid label must be`,
+			`Invalid spec.podMetadata.labels[version]: Invalid value: 1: must be a string; quote it`}},
 		"not needed":     {dataflow.DataLoad, "policy: Once\nschedule: x", nil},
 		"of no effect":   {dataflow.DataProcess, "policy: Cron", nil},
 		"none":           {dataflow.DataMigrate, "parallelism: 0", []string{"Invalid spec.parallelism: Invalid value: 0: must be at least 1"}},
@@ -621,6 +625,10 @@ processor:
 		if op, _ := manifest.Decode(of(t, dataflow.DataProcess, unset)); op.NotLookedAt != nil {
 			t.Error(unset, op.NotLookedAt)
 		}
+	}
+	op, _ = manifest.Decode(of(t, dataflow.DataMigrate, "from: {externalStorage: {uri: 'pvc://local-disk/models'}}\nto: {externalStorage: {uri: 's3://bucket'}}"))
+	if d := diff([]string{"spec.from.externalStorage.uri"}, op.NotLookedAt); d != "" {
+		t.Error(d)
 	}
 	op, _ = manifest.Decode(of(t, dataflow.DataProcess, "processor: {job: {podSpec: {initContainers: [{ports: [{hostPort: 80}]}]}}}"))
 	if d := diff([]string{podSpec + "initContainers[0].ports[0].hostPort"}, op.NotLookedAt); d != "" {

@@ -61,6 +61,7 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 	}
 	podMetadata.Object(podMetadataShape)
 	d.noteWebhook(podMetadata.Get("labels"))
+	checkPodMetadata(podMetadata)
 	policy := spec.Get("policy")
 	if s := policy.Text(); (s != "" || policy.Raw == "") && !slices.Contains([]string{once, cron, onEvent}, s) {
 		fault := fielderror.Unsupported(nil, s, once, cron, onEvent)
@@ -80,8 +81,38 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 			parallelism.Invalid(n, "must be at least 1")
 		}
 		d.op.Distributed = n > 1
+		d.noteClaims(spec)
 	}
 	return podMetadata
+}
+
+// checkPodMetadata rejects labels and annotations with which an API server rejects a pod: Fluid's
+// API does not check them, and its charts write them there. [decoder.readExposes] reads those that
+// name labels to expose.
+func checkPodMetadata(podMetadata strict.Value) {
+	for _, of := range []string{"annotations", "labels"} {
+		entries := podMetadata.Get(of)
+		if _, ok := entries.Raw.(map[string]any); !ok {
+			continue // readExposes says so
+		}
+		keys, _ := entries.Keys()
+		for _, key := range keys {
+			entry := entries.Entry(key)
+			if key == topology.LabelsAnnotation || resemblesAnnotation(key) {
+				continue
+			}
+			value, syntax := entry.Text(), key
+			if of == "annotations" {
+				value, syntax = "", strings.ToLower(key) // as in kube-apiserver
+			}
+			if !labelsyntax.IsKey(syntax) {
+				entry.Reject(dataflow.CodeInvalid, labelsyntax.KeyFault(nil, key))
+			}
+			if !labelsyntax.IsValue(value) {
+				entry.Invalid(value, strings.Join(validation.IsValidLabelValue(value), "; "))
+			}
+		}
+	}
 }
 
 // checkSchedule rejects a schedule with which an API server rejects the CronJob of a recurring

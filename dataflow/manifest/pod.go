@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -68,6 +69,19 @@ func (d *decoder) noteVolume(volumes strict.Value) {
 				d.notLookedAt(volumes.Item(i))
 				return
 			}
+		}
+	}
+}
+
+// noteClaims notes the claims from or to which a DataMigrate copies: its pod mounts them, and
+// their volumes can be bound to nodes.
+func (d *decoder) noteClaims(spec strict.Value) {
+	for _, name := range []string{"from", "to"} {
+		end := spec.Get(name)
+		storage := end.Get("externalStorage")
+		uri := storage.Get("uri")
+		if s, ok := uri.Raw.(string); ok && strings.HasPrefix(s, "pvc://") {
+			d.notLookedAt(uri)
 		}
 	}
 }

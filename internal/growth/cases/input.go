@@ -226,6 +226,8 @@ func (b *builder) text(path string, item int) string {
 		return ""
 	case path == "Annotations{}.key":
 		return topology.RecordedPrefix + fmt.Sprint("x", item)
+	case name == "key" && (strings.HasSuffix(path, "Requests{}.key") || strings.HasSuffix(path, "Allocatable{}.key") || strings.HasPrefix(path, "Used{}{}")):
+		return fmt.Sprint("example.com/x", item) // an extended resource
 	case name == "Type" && strings.HasSuffix(path, "Err.Type"):
 		return "FieldValueInvalid"
 	case name == "Phase":
