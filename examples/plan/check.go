@@ -50,11 +50,16 @@ func (r *reporter) check(operations []dataflow.Operation) {
 }
 
 // report1 reports a problem, unless it may be only a consequence of another one, or says that
-// an operation can never start that has started.
+// an operation can never start that has started, or never complete that has completed.
 func (r *reporter) report1(p dataflow.Problem) {
+	phase := r.seen[p.Operation].Phase
 	switch p.Code {
 	case dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor, dataflow.CodeContradiction, dataflow.CodeImpossible, dataflow.CodeNodeNameConflict:
-		if phase := r.seen[p.Operation].Phase; phase != "" && phase != dataflow.Pending {
+		if phase != "" && phase != dataflow.Pending {
+			return
+		}
+	case dataflow.CodeNeverStarts, dataflow.CodeStaysExecuting, dataflow.CodeCrashes: // in Fluid also one that is Executing may have no pod
+		if phase == dataflow.Complete || phase == dataflow.Failed {
 			return
 		}
 	}
