@@ -67,12 +67,12 @@ type checker struct {
 
 // report reports a problem of the operation.
 func (c *checker) report(code Code, severity Severity, field, format string, args ...any) {
-	c.add(c.op.problem(code, severity, field, ""), func() string { return fmt.Sprintf(format, args...) })
+	c.add(code, func() Problem { return c.op.problem(code, severity, field, format, args...) })
 }
 
 // reportInvalid reports a fault of the operation.
 func (c *checker) reportInvalid(field string, fault *field.Error) {
-	c.add(c.op.problem(CodeInvalid, SeverityError, field, ""), fault.ErrorBody)
+	c.add(CodeInvalid, func() Problem { return c.op.problem(CodeInvalid, SeverityError, field, "%s", fault.ErrorBody()) })
 }
 
 // problem returns a problem of the operation, and on what it rests.
@@ -86,7 +86,7 @@ type listing struct {
 	problems []Problem
 	at       Ref          // the operation
 	found    map[Code]int // how many problems it has
-	omitted  []Problem    // the first of each code that is not listed, without a message
+	omitted  []Problem    // the first of each code that is not listed
 }
 
 // listedProblems is how many problems of one code are listed for an operation.
@@ -100,15 +100,14 @@ func (l *listing) of(operation Ref) {
 	}
 }
 
-// add adds a problem, with the message if it is listed.
-func (l *listing) add(p Problem, text func() string) {
-	l.found[p.Code]++
-	switch n := l.found[p.Code]; {
+// add adds a problem, which is made only if it is needed.
+func (l *listing) add(code Code, problem func() Problem) {
+	l.found[code]++
+	switch n := l.found[code]; {
 	case n <= listedProblems:
-		p.Message = message.Text(text())
-		l.problems = append(l.problems, p)
+		l.problems = append(l.problems, problem())
 	case n == listedProblems+1:
-		l.omitted = append(l.omitted, p)
+		l.omitted = append(l.omitted, problem())
 	}
 }
 
@@ -151,6 +150,7 @@ func (c *checker) checkConstraints() {
 		return
 	}
 	_, err := affinity.Compile(c.op.NodeSelector, c.op.Affinity)
+	malformed := false
 	for _, err := range Faults(err) {
 		var fault *field.Error
 		errors.As(err, &fault)
@@ -159,15 +159,16 @@ func (c *checker) checkConstraints() {
 			path = "affinity.nodeAffinity." + path
 		}
 		c.reportInvalid(podSpec+"."+path, fault)
+		malformed = malformed || !strings.HasPrefix(fault.Field, "preferred")
 	}
 	c.checkPreferences()
-	withoutName, faults := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity})
-	if len(faults) > 0 {
+	if malformed {
 		return
 	}
+	withoutName, _ := alternatives(&Operation{NodeSelector: c.op.NodeSelector, Affinity: c.op.Affinity})
 	c.alternatives[c.i] = withoutName
-	if own, faults := alternatives(c.op); len(faults) == 0 { // else the node name is malformed
-		c.alternatives[c.i] = own
+	if c.op.NodeName != "" && len(validateNodeName(c.op)) == 0 {
+		c.alternatives[c.i], _ = alternatives(c.op)
 	}
 	c.checkTerms()
 	switch {

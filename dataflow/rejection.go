@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/fluid-cloudnative/slipstream/internal/message"
 )
 
 // Check returns the problems of operations, whether or not [New] accepts them: the faults
@@ -60,9 +62,9 @@ func withoutFaults(operations []Operation, faults []error) *Flow {
 // rejections returns the problems for the faults for which New rejects operations.
 func rejections(faults []error) []Problem {
 	var l listing
-	report := func(operation Ref, code Code, field string, message func() string) {
+	report := func(operation Ref, code Code, field string, text func() string) {
 		l.of(operation)
-		l.add(Problem{Code: code, Severity: SeverityError, Operation: operation, Field: field}, message)
+		l.add(code, func() Problem { return Problem{code, SeverityError, operation, field, message.Text(text()), nil} })
 	}
 	for _, fault := range faults {
 		var of *OperationError
