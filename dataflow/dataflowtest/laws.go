@@ -107,7 +107,9 @@ func (v View) wrongAffinity(op dataflow.Operation, a *corev1.Affinity) (Law, str
 		for key, value := range v.Seen[other].Labels.All() {
 			_, inherited := required[key]
 			differs := func(n *corev1.Node) bool { return !has(n, map[string]string{key: value}) }
-			if other != source && !inherited && !slices.ContainsFunc(excluded, func(n *corev1.Node) bool { return !differs(n) }) {
+			of, ok := v.Seen[source].Labels.Get(key)
+			isOfSource := ok && of == value
+			if !isOfSource && !inherited && !slices.ContainsFunc(excluded, func(n *corev1.Node) bool { return !differs(n) }) {
 				return F7, fmt.Sprintf("the affinity %s excludes the node %s with labels %v; %s recorded %s=%s, and is not the source", excerpt(a), excluded[0].Name, excluded[0].Labels, other, key, value)
 			}
 		}
