@@ -204,9 +204,9 @@ func (fc *Forecast) Completable() bool { return fc == nil || len(fc.impossible) 
 
 // Impossible returns the operations at which the flow fails, in the flow's order. It is nil
 // if the flow is completable. The flow fails at an operation if the operation failed or waits
-// for one outside the flow that failed, if no node admits it, or if no node that admits it leaves a node for each of its followers. Of an
-// operation and those that inherit from it, only the last that fails is returned: it has to be
-// fixed first.
+// for one outside the flow that failed, if no node admits it, or if no node that admits it
+// leaves a node for each of its followers. Of an operation and those that inherit from it, only
+// the last that fails is returned: it has to be fixed first.
 func (fc *Forecast) Impossible() []Ref {
 	if fc == nil {
 		return nil

@@ -51,7 +51,7 @@ type hostRow struct {
 	records  bool // it records where it ran
 	inherits bool // its pods get what it inherits
 
-	name nameLimit
+	name nameLimit // of a name that is longer it makes nothing
 
 	// rejected is set if it never starts with an affinity, inherited or not, with a node
 	// selector, or with tolerations.
@@ -207,7 +207,7 @@ func (r *hostRow) nameFault(name string) (what, next string) {
 	case len(name)+len(r.name.suffix) > r.name.most:
 		return fmt.Sprintf("its name with %s has %d characters, and the name of %s at most %d", r.name.suffix, len(name)+len(r.name.suffix), r.name.of, r.name.most),
 			fmt.Sprintf("shorten it to at most %d characters", r.name.most-len(r.name.suffix))
-	case !isYAMLString(name):
+	case r.writesName() && !isYAMLString(name):
 		return fmt.Sprintf("its chart writes the name without quotes, and YAML does not read %q as a string", name), "put a word before it"
 	case r.distributed && strings.Contains(name, "."):
 		return "it makes a Service of the name, and an API server accepts no dot there", "replace the dot"
@@ -215,6 +215,12 @@ func (r *hostRow) nameFault(name string) (what, next string) {
 		return "it makes a Service of the name, and before Kubernetes 1.36 that has to begin with a letter", "put a word before it"
 	}
 	return "", ""
+}
+
+// writesName reports whether the chart writes the name itself, as that of an owner: a DataBackup's does
+// not, and with policy OnEvent only that of workers does.
+func (r *hostRow) writesName() bool {
+	return r.kind != DataBackup && (r.policy != onEvent || r.distributed)
 }
 
 // isYAMLString reports whether Helm reads a name that is not quoted as a string: YAML 1.1 takes

@@ -94,7 +94,7 @@ func factOf(h dataflow.Host, op dataflow.Operation) hostFact {
 		switch {
 		case op.NoPodSpec:
 			return hostFact{policy: words[3], fails: "Crashes"}
-		case len(op.Ref.Name) > longest, otherwiseRead.MatchString(op.Ref.Name), pods == "several" && !startsServices.MatchString(op.Ref.Name):
+		case len(op.Ref.Name) > longest, op.Ref.Kind != dataflow.DataBackup && (words[3] != "OnEvent" || pods == "several") && otherwiseRead.MatchString(op.Ref.Name), pods == "several" && !startsServices.MatchString(op.Ref.Name):
 			return hostFact{policy: words[3], fails: "NeverStarts"}
 		}
 		return hostFact{words[3], words[5] == "runs", words[6] == "records", words[7] == "inherits", words[8]}

@@ -94,9 +94,12 @@ const listedProblems = 100
 
 // of begins with an operation, unless it is the present one.
 func (l *listing) of(operation Ref) {
-	if l.found == nil || l.at != operation {
+	if l.found == nil {
+		l.found = map[Code]int{}
+	}
+	if l.at != operation {
 		l.end()
-		l.at, l.found = operation, map[Code]int{}
+		l.at = operation
 	}
 }
 
@@ -117,7 +120,8 @@ func (l *listing) end() []Problem {
 		p.Message = fmt.Sprintf("%d more problems with code %s of this operation are not listed", l.found[p.Code]-listedProblems, p.Code)
 		l.problems = append(l.problems, p)
 	}
-	l.omitted, l.found = nil, nil
+	l.omitted = nil
+	clear(l.found)
 	return l.problems
 }
 

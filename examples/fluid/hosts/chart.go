@@ -111,7 +111,7 @@ func install(fsys fs.FS, chart, release string, values map[string]any) (*workloa
 		switch {
 		case !hasObject(text):
 		case slices.Contains(others, name):
-			if _, err = identify([]byte(text)); errors.Is(err, errNoPods) { // the rest is installed all the same
+			if _, _, err = identify([]byte(text)); errors.Is(err, errNoPods) { // the rest is installed all the same
 				noPods, err = err, nil
 			}
 		default:
@@ -134,36 +134,37 @@ func hasObject(text string) bool {
 	return false
 }
 
-// identify returns the kind of an object whose name an API server accepts.
-func identify(text []byte) (kind string, err error) {
+// identify returns the kind of an object, and its JSON form. An API server rejects names of
+// other types, and owners without one.
+func identify(text []byte) (kind string, inJSON []byte, err error) {
 	var object metav1.PartialObjectMetadata
-	if err := yaml.Unmarshal(text, &object); err != nil {
-		return "", fmt.Errorf("%w: %w", errRejected, err)
+	if inJSON, err = yaml.YAMLToJSON(text); err == nil {
+		err = json.UnmarshalCaseSensitivePreserveInts(inJSON, &object)
 	}
-	return object.Kind, checkName(object.Kind, object.Name)
+	switch {
+	case err != nil:
+		return "", nil, fmt.Errorf("%w: %w", errRejected, err)
+	case slices.ContainsFunc(object.OwnerReferences, func(o metav1.OwnerReference) bool { return o.Name == "" }):
+		return "", nil, fmt.Errorf("%w: it has an owner without a name", errRejected)
+	}
+	return object.Kind, inJSON, checkName(object.Kind, object.Name)
 }
 
 // decode returns the workload that an API server makes of an object. It rejects pods without
 // containers.
 func decode(text []byte) (*workload, error) {
-	kind, err := identify(text)
+	kind, text, err := identify(text)
 	if err != nil {
 		return nil, err
 	}
-	if text, err = yaml.YAMLToJSON(text); err != nil {
-		return nil, fmt.Errorf("%w: %w", errRejected, err)
-	}
 	var w workload
-	var owners []metav1.OwnerReference
 	switch kind {
 	case "Job":
 		w.job = new(batchv1.Job)
 		err = json.UnmarshalCaseSensitivePreserveInts(text, w.job)
-		owners = w.job.OwnerReferences
 	case "CronJob":
 		var cron batchv1.CronJob
 		err = json.UnmarshalCaseSensitivePreserveInts(text, &cron)
-		owners = cron.OwnerReferences
 		w.job = &batchv1.Job{ObjectMeta: cron.Spec.JobTemplate.ObjectMeta, Spec: cron.Spec.JobTemplate.Spec}
 	case "Pod":
 		var pod corev1.Pod
@@ -180,9 +181,6 @@ func decode(text []byte) (*workload, error) {
 		if len(w.job.Labels) == 0 { // an API server copies those of its pods
 			w.job.Labels = maps.Clone(w.job.Spec.Template.Labels)
 		}
-	}
-	if slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.Name == "" }) {
-		return nil, fmt.Errorf("%w: it has an owner without a name", errRejected)
 	}
 	if len(w.pod.Containers) == 0 {
 		return nil, fmt.Errorf("%w: it has no containers", errRejected)
