@@ -620,6 +620,7 @@ processor:
 	for _, unset := range []string{
 		"processor: {job: {podSpec: {schedulerName: '', hostNetwork: false, priority: 0, volumes: [], os: {}, containers: [{ports: [a]}, b]}}}",
 		"processor: {podMetadata: {labels: {serverless.fluid.io/inject: 'true', fluid.io/enable-injection: 'false'}}}",
+		"processor: {podMetadata: {labels: {fluid.io/managed-by: fluid}}}",
 		"processor: {podMetadata: {labels: {serverless.fluid.io/inject: 'true', done.sidecar.fluid.io/inject: 'true'}}}",
 	} {
 		if op, _ := manifest.Decode(of(t, dataflow.DataProcess, unset)); op.NotLookedAt != nil {
@@ -628,6 +629,10 @@ processor:
 	}
 	op, _ = manifest.Decode(of(t, dataflow.DataMigrate, "from: {externalStorage: {uri: 'pvc://local-disk/models'}}\nto: {externalStorage: {uri: 's3://bucket'}}"))
 	if d := diff([]string{"spec.from.externalStorage.uri"}, op.NotLookedAt); d != "" {
+		t.Error(d)
+	}
+	op, _ = manifest.Decode(of(t, dataflow.DataLoad, "podMetadata: {labels: {fluid.io/managed-by: team-a, cronjob: nightly}}"))
+	if d := diff([]string{"spec.podMetadata.labels[cronjob]", "spec.podMetadata.labels[fluid.io/managed-by]"}, op.NotLookedAt); d != "" {
 		t.Error(d)
 	}
 	op, _ = manifest.Decode(of(t, dataflow.DataProcess, "processor: {job: {podSpec: {initContainers: [{ports: [{hostPort: 80}]}]}}}"))

@@ -38,8 +38,9 @@ type Operation struct {
 	// other than the default one, pod affinity and anti-affinity, topology spread
 	// constraints, volumes that can be bound to a node, host ports and the host network,
 	// the runtime class, resource claims, scheduling gates and groups, the priority, the
-	// operating system, and labels on which Fluid's webhook changes the pod. Of several
-	// volumes or host ports it holds the first. Nil if none is set.
+	// operating system, the claims from and to which a DataMigrate copies, labels on which
+	// Fluid's webhook changes the pod, and those by which Fluid finds it, to record where
+	// it ran. Of several volumes or host ports it holds the first. Nil if none is set.
 	NotLookedAt []string `json:"notLookedAt,omitempty"`
 }
 

@@ -60,7 +60,7 @@ func (d *decoder) readSpec(spec strict.Value) (podMetadata strict.Value) {
 		return podMetadata // it has none of this
 	}
 	podMetadata.Object(podMetadataShape)
-	d.noteWebhook(podMetadata.Get("labels"))
+	d.noteLabels(podMetadata.Get("labels"))
 	checkPodMetadata(podMetadata)
 	policy := spec.Get("policy")
 	if s := policy.Text(); (s != "" || policy.Raw == "") && !slices.Contains([]string{once, cron, onEvent}, s) {

@@ -102,8 +102,15 @@ func (d *decoder) noteHostPort(containers strict.Value) bool {
 	return false
 }
 
-// noteWebhook notes the labels of a pod on which Fluid's webhook changes the pod.
-func (d *decoder) noteWebhook(labels strict.Value) {
+// noteLabels notes the labels of a pod that change what Fluid does: those by which it finds the
+// pods and Jobs of operations, to record where they ran and whether they are complete, and those on
+// which its webhook changes the pod.
+func (d *decoder) noteLabels(labels strict.Value) {
+	for _, name := range []string{"fluid.io/managed-by", "cronjob"} {
+		if label := labels.Entry(name); label.Raw != "fluid" {
+			d.notLookedAt(label)
+		}
+	}
 	if labels.Entry("fluid.io/enable-injection").Raw == "false" || labels.Entry("done.sidecar.fluid.io/inject").Raw == "true" {
 		return
 	}
