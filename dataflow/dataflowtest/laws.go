@@ -104,14 +104,15 @@ func (v View) wrongAffinity(op dataflow.Operation, a *corev1.Affinity) (Law, str
 	}
 	source, _ := sourceOf(op)
 	for _, other := range slices.SortedFunc(maps.Keys(v.Seen), compareRefs) {
-		for key, value := range v.Seen[other].Labels.All() {
-			_, inherited := required[key]
-			differs := func(n *corev1.Node) bool { return !has(n, map[string]string{key: value}) }
+		// Does it match with the labels that only this one recorded?
+		foreign := maps.Collect(v.Seen[other].Labels.All())
+		maps.DeleteFunc(foreign, func(key, value string) bool {
 			of, ok := v.Seen[source].Labels.Get(key)
-			isOfSource := ok && of == value
-			if !isOfSource && !inherited && !slices.ContainsFunc(excluded, func(n *corev1.Node) bool { return !differs(n) }) {
-				return F7, fmt.Sprintf("the affinity %s excludes the node %s with labels %v; %s recorded %s=%s, and is not the source", excerpt(a), excluded[0].Name, excluded[0].Labels, other, key, value)
-			}
+			_, inherited := required[key]
+			return inherited || ok && of == value
+		})
+		if len(foreign) > 0 && !slices.ContainsFunc(excluded, func(n *corev1.Node) bool { return !affinitytest.Match(a, labelled(n, foreign)) }) {
+			return F7, fmt.Sprintf("the affinity %s excludes the node %s with labels %v, and would match it with %v, which %s recorded, and that is not the source", excerpt(a), excluded[0].Name, excluded[0].Labels, foreign, other)
 		}
 	}
 	return F5, fmt.Sprintf("the affinity %s excludes the node %s with labels %v, on which the operation can run and the flow complete", excerpt(a), excluded[0].Name, excluded[0].Labels)
@@ -132,13 +133,18 @@ func (v View) nodes(op dataflow.Operation) []*corev1.Node {
 	}
 	for _, n := range slices.Clone(nodes) {
 		for _, labels := range []map[string]string{v.recorded(op), v.required(op)} {
-			with := map[string]string{}
-			maps.Copy(with, n.Labels)
-			maps.Copy(with, labels)
-			nodes = append(nodes, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: with}})
+			nodes = append(nodes, labelled(n, labels))
 		}
 	}
 	return nodes
+}
+
+// labelled returns a node with the name and the labels of n, and more labels.
+func labelled(n *corev1.Node, more map[string]string) *corev1.Node {
+	labels := map[string]string{}
+	maps.Copy(labels, n.Labels)
+	maps.Copy(labels, more)
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: labels}}
 }
 
 func compareRefs(a, b dataflow.Ref) int { return cmp.Compare(a.String(), b.String()) }

@@ -290,7 +290,7 @@ func mistakes(blocked chan time.Time) []mistake {
 			}
 			return state, a, err
 		})},
-		{"follows where the node is labelled now", f5, "F6 F7", seeing(func(v *view) {
+		{"follows where the node is labelled now", f5, "F6", seeing(func(v *view) {
 			for ref, o := range v.Seen {
 				for i, op := range v.Operations {
 					for _, n := range v.Cluster.Nodes {
