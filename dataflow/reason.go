@@ -96,7 +96,7 @@ func (fc *Forecast) adviseNarrowing(i int32) (field, step string) {
 	switch {
 	case op.Ref.Kind == DataBackup:
 	case ok && len(values) <= most:
-		expression = fmt.Sprintf("add to its required node affinity: {key: %s, operator: In, values: %s}", key, quoted(values))
+		expression = fmt.Sprintf("add to its required node affinity: {key: %s, operator: In, values: %s}", asKey(key), quoted(values))
 	case ok:
 		expression = fmt.Sprintf("add to its required node affinity: key %s, operator In, and the %d values in the forecast's affinity", key, len(values))
 	}
@@ -108,6 +108,14 @@ func (fc *Forecast) adviseNarrowing(i int32) (field, step string) {
 	default:
 		return op.podSpec() + ".affinity", expression
 	}
+}
+
+// asKey returns a label key, quoted if YAML does not read it as a string otherwise.
+func asKey(key string) string {
+	if isYAMLString(strings.ReplaceAll(strings.ToLower(key), "_", "")) {
+		return key
+	}
+	return strconv.Quote(key)
 }
 
 // quoted returns values as a list in flow style, for YAML and JSON alike.
@@ -125,7 +133,7 @@ func (fc *Forecast) adviseFix(i int32) (field, step string) {
 	only, node, ok := fc.onlyRefusal(i)
 	if ok && only.verdict == VerdictTaint && op.hasPodSpec() {
 		taint := fc.untoleratedTaint(&fc.admission[i], node)
-		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", message.Printable(taint.Key), message.Printable(string(taint.Effect)))
+		only.fix = fmt.Sprintf("add the toleration {key: %s, operator: Exists, effect: %s}, or remove the taint of", asKey(message.Printable(taint.Key)), message.Printable(string(taint.Effect)))
 	}
 	switch {
 	case nodes.Empty():

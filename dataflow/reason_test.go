@@ -291,6 +291,17 @@ func TestStrandsListAFewFollowers(t *testing.T) {
 	}
 }
 
+// A key that YAML reads as something else than a string is quoted.
+func TestAdviceQuotesKeys(t *testing.T) {
+	for key, want := range map[string]string{"on": `{key: "on", `, "1_000": `{key: "1_000", `, "Yes": `{key: "Yes", `, "one": `{key: one, `, "a/1": `{key: a/1, `} {
+		nodes := []corev1.Node{nodeLike("g", labelled(key, "GPU")), nodeLike("c", labelled(key, "CPU"))}
+		fc := mustForecast(t, mustFlow(t, load("a"), changed(load("b", "a"), by(), selecting(key, "GPU"))), nodes, dataflow.ForecastOptions{})
+		if p := fc.Problems(); len(p) != 1 || !strings.Contains(p[0].Message, want) {
+			t.Errorf("%s: %v", key, p)
+		}
+	}
+}
+
 // A name that is not printable is quoted.
 func TestReasonsQuoteNames(t *testing.T) {
 	nodes := []corev1.Node{nodeLike("g", labelled("type", "GPU")), nodeLike("c\n")}

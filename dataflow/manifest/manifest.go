@@ -33,6 +33,11 @@ type Operation struct {
 	// Observation is what the status says, and zero without a status. It never has a node.
 	Observation dataflow.Observation `json:"observation"`
 
+	// Released is set if the status says that Fluid has seen the predecessor complete
+	// (status.waitingFor.operationComplete is false). Fluid does not look at it again, except
+	// for what the operation inherits from it.
+	Released bool `json:"released,omitempty"`
+
 	// NotLookedAt holds the paths, sorted, of fields that are set, that can decide where
 	// the pod runs, and that package dataflow does not look at: a scheduler
 	// other than the default one, pod affinity and anti-affinity, topology spread

@@ -251,6 +251,9 @@ func resemblesAnnotation(key string) bool {
 func (d *decoder) readStatus(status strict.Value) {
 	status.Keys() // only its type matters
 	d.op.Observation.Phase = dataflow.Phase(status.Get("phase").Text())
+	waitingFor := status.Get("waitingFor")
+	operationComplete := waitingFor.Get("operationComplete")
+	d.op.Released = operationComplete.Raw == false
 	var a *corev1.NodeAffinity
 	recorded, before := status.Get("nodeAffinity"), status.Count()
 	if recorded.Decode(&a); status.Count() > before {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fluid-cloudnative/slipstream/affinity"
 	"github.com/fluid-cloudnative/slipstream/dataflow"
 )
 
@@ -30,6 +31,9 @@ func (r *reporter) check(operations []dataflow.Operation) {
 			continue // the host runs the source once
 		}
 		r.report1(p)
+		if p.Code == dataflow.CodeInvalid {
+			r.faulty[p.Operation] = true
+		}
 	}
 	if len(r.seen) > 0 {
 		for _, p := range all.LiveProblems(r.seen) {
@@ -54,6 +58,12 @@ func (r *reporter) check(operations []dataflow.Operation) {
 func (r *reporter) report1(p dataflow.Problem) {
 	phase := r.seen[p.Operation].Phase
 	switch p.Code {
+	case dataflow.CodeUnknownPredecessor, dataflow.CodeGone, dataflow.CodeBlocked:
+		if r.isReleased(p.Operation) && within(p.Field, runAfter) && !within(p.Field, strategy) {
+			return
+		}
+	}
+	switch p.Code {
 	case dataflow.CodeUnknownPredecessor, dataflow.CodeNotAnAncestor, dataflow.CodeContradiction, dataflow.CodeImpossible, dataflow.CodeNodeNameConflict:
 		if phase != "" && phase != dataflow.Pending {
 			return
@@ -68,6 +78,13 @@ func (r *reporter) report1(p dataflow.Problem) {
 	}
 	r.found = append(r.found, p)
 	r.reported[key{p.Operation, p.Code}] = true
+}
+
+// isReleased reports whether an operation waits for its predecessor no more: Fluid has seen that it
+// was complete, and reads it again only for what is inherited from it.
+func (r *reporter) isReleased(ref dataflow.Ref) bool {
+	e := &r.in.operations[r.first[ref]]
+	return e.Released && e.RunAfter != nil && (e.RunAfter.Strategy.Policy == affinity.None || e.RunAfter.DependOn != nil)
 }
 
 // isConsequence reports whether a problem rests on something that was misread, or on the
@@ -133,7 +150,10 @@ func (r *reporter) ancestryMisread(ref dataflow.Ref, path string) bool {
 	return misread
 }
 
-const runAfter = "spec.runAfter"
+const (
+	runAfter = "spec.runAfter"
+	strategy = runAfter + ".affinityStrategy"
+)
 
 // accepted returns the flow of operations without their errors: repeated ones are left out,
 // cycles are cut, and operations with an error inherit nothing.

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiresource "k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	podresources "k8s.io/component-helpers/resource"
 
 	"github.com/fluid-cloudnative/slipstream/dataflow"
@@ -33,6 +34,7 @@ type input struct {
 	nodes      []corev1.Node
 	deleting   []source.Field                 // of nodes, the first deletion timestamps
 	used       map[string]corev1.ResourceList // by node name, what the running pods request
+	running    map[string]string              // by namespace and Helm release, the node of a running pod
 	skipped    int                            // objects of other kinds
 	pods       int                            // in the files of pods
 	others     int                            // in the files of pods, objects of other kinds
@@ -43,6 +45,7 @@ type input struct {
 	warnings []*source.Fault // what the report does without
 	notes    []string        // what is no problem
 	lost     bool            // objects may be missing: nothing is concluded from their absence
+	unnamed  bool            // nor of operations, since the name of one was misread
 	refused  bool            // a document could not be read, or kubectl refuses it
 
 	forecasts bool                // nodes were named or read
@@ -76,6 +79,20 @@ func (in *input) read(paths []string, accept func(*source.Object)) {
 	}
 }
 
+// readBeside reads files as read does, but not those among others, which have been read: nodes in
+// the files of operations count as well.
+func (in *input) readBeside(paths, others []string, accept func(*source.Object)) {
+	files, faults := source.Find(paths...)
+	for _, fault := range faults {
+		in.fault(fault)
+	}
+	known, _ := source.Find(others...)
+	all, _ := source.Find(slices.Concat(known, files)...)
+	for _, file := range all[len(known):] {
+		in.readFile(file, accept)
+	}
+}
+
 func (in *input) readFile(file string, accept func(*source.Object)) {
 	name, r := stdinFile, in.stdin
 	if file != "-" {
@@ -104,7 +121,7 @@ func (in *input) readFile(file string, accept func(*source.Object)) {
 
 // mayExist reports whether an operation that was not read may exist.
 func (in *input) mayExist(ref dataflow.Ref) bool {
-	return in.lost || in.only != "" && ref.Namespace != in.only
+	return in.lost || in.unnamed || in.only != "" && ref.Namespace != in.only
 }
 
 // fault keeps a fault that is in no operation.
@@ -147,8 +164,13 @@ func (in *input) operation(op *manifest.Operation, o *source.Object, err error) 
 		message := f.Err.Error()
 		if path, fieldMessage, ok := fieldOf(f.Err); ok {
 			field, message = path, fieldMessage
-			code = dataflow.CodeDuplicate
+			if isDuplicate(f.Err) {
+				code = dataflow.CodeDuplicate
+			} else {
+				in.refused = true
+			}
 		}
+		in.unnamed = in.unnamed || f.Lost
 		e.faults = append(e.faults, fault{dataflow.Problem{Code: code, Severity: dataflow.SeverityError, Operation: op.Ref, Field: field, Message: message}, &f.Position})
 		op.Faulty = true
 	}
@@ -158,11 +180,33 @@ func (in *input) operation(op *manifest.Operation, o *source.Object, err error) 
 		switch {
 		case errors.As(err, &f):
 			e.faults = append(e.faults, fault{f.Problem(op.Ref), nil})
+			in.unnamed = in.unnamed || misnames(f.Problem(op.Ref))
 		case errors.As(err, &more):
 			e.faults = append(e.faults, omitted(op.Ref, more.Count))
 		}
 	}
 	in.operations = append(in.operations, e)
+}
+
+// isDuplicate reports whether a fault is a repeated field. kubectl refuses a document with any other
+// one that has a path.
+func isDuplicate(err error) bool {
+	var f *field.Error
+	return errors.As(err, &f) && f.Type == field.ErrorTypeDuplicate
+}
+
+// misnames reports whether a fault of an operation may hide its name or its namespace.
+func misnames(p dataflow.Problem) bool {
+	key, below := strings.CutPrefix(p.Field, "metadata.")
+	switch {
+	case !below:
+		return p.Field == "metadata"
+	case p.Code == dataflow.CodeUnknownField:
+		_, resembles := typo.Nearest(key, "name", "namespace", "generateName")
+		return resembles
+	default:
+		return (key == "name" || key == "namespace" || key == "generateName") && p.Code == dataflow.CodeInvalid
+	}
 }
 
 func omitted(ref dataflow.Ref, count int) fault {
@@ -199,6 +243,9 @@ func (in *input) acceptPod(o *source.Object) {
 		}
 		if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			return nil
+		}
+		if release := pod.Labels["release"]; release != "" {
+			in.running[pod.Namespace+"/"+release] = pod.Spec.NodeName
 		}
 		used := in.used[pod.Spec.NodeName]
 		if used == nil {
@@ -260,6 +307,10 @@ func (in *input) name() {
 	}
 }
 
+// releaseSuffixes are what Fluid appends to the name of an operation for its Helm release, whose
+// name is the label "release" of its pods. A DataBackup's pod has no such label.
+var releaseSuffixes = map[dataflow.Kind]string{dataflow.DataLoad: "-loader", dataflow.DataMigrate: "-migrate", dataflow.DataProcess: "-processor"}
+
 // observe returns the observations of the operations' statuses and of the flag --ran.
 func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, error) {
 	byHostname, byName := map[string]string{}, map[string]map[string]string{}
@@ -276,6 +327,9 @@ func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, e
 		if o := op.Observation; o.Phase != "" {
 			if hostname, ok := o.Labels.Get(topology.Hostname); ok {
 				o.Node = cmp.Or(byHostname[hostname], hostname)
+			}
+			if o.Phase == dataflow.Executing { // else it would be placed beside its own pod
+				o.Node = cmp.Or(o.Node, in.running[op.Ref.Namespace+"/"+op.Ref.Name+releaseSuffixes[op.Ref.Kind]])
 			}
 			seen[op.Ref] = o
 		}
@@ -376,7 +430,7 @@ func (in *input) finish(o *options) {
 		if unused {
 			in.notes = append(in.notes, notUsed(in.nodesAmong, "Node", "--nodes"))
 		}
-		if in.podsAmong > 0 {
+		if in.podsAmong > 0 && in.pods == 0 {
 			in.notes = append(in.notes, notUsed(in.podsAmong, "Pod", "--pods"))
 		}
 	}

@@ -128,7 +128,11 @@ func (d *drawing) arcs(operations []operation, index map[dataflow.Ref]int, left 
 		}
 		at := start{from, o.Policy}
 		if byStart[at] == nil {
-			byStart[at] = &arc{from: from, class: strings.ToLower(string(o.Policy))}
+			class := "require"
+			if o.Policy == affinity.Prefer {
+				class = "prefer"
+			}
+			byStart[at] = &arc{from: from, class: class}
 			arcs = append(arcs, byStart[at])
 		}
 		byStart[at].to, byStart[at].followers = i, append(byStart[at].followers, i)

@@ -257,7 +257,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer, colour bool) 
 func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool, fail func(error) int) int {
 	p := newProgress(stderr)
 	defer p.done()
-	in := &input{stdin: stdin, progress: p, namespace: o.namespace, used: map[string]corev1.ResourceList{}, forecasts: len(o.nodes) > 0}
+	in := &input{stdin: stdin, progress: p, namespace: o.namespace, used: map[string]corev1.ResourceList{}, running: map[string]string{}, forecasts: len(o.nodes) > 0}
 	if len(o.files) > 0 {
 		in.read(o.files, in.accept)
 	} else if err := in.readCluster(newKubectl(o, stdin, stderr, p), o); err != nil {
@@ -265,7 +265,7 @@ func (o *options) report(stdin io.Reader, stdout, stderr io.Writer, colour bool,
 		return fail(err)
 	}
 	in.name()
-	in.read(o.nodes, in.acceptNode)
+	in.readBeside(o.nodes, o.files, in.acceptNode)
 	in.read(o.pods, in.acceptPod)
 	in.finish(o)
 	seen, err := in.observe(o.ran)

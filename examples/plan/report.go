@@ -251,6 +251,7 @@ func (r *reporter) lookahead(f *dataflow.Flow, first int) {
 	for i := len(r.Operations) - 1; i >= first; i-- {
 		at[r.Operations[i].Ref] = &r.Operations[i]
 	}
+	misread := slices.ContainsFunc(r.Operations[first:], func(o operation) bool { return r.misread[o.Ref] != nil })
 	for result := range f.LookaheadAll() {
 		if o := at[result.Operation]; o != nil {
 			o.Lookahead = result.Affinity
@@ -259,9 +260,18 @@ func (r *reporter) lookahead(f *dataflow.Flow, first int) {
 		if !errors.As(result.Err, &c) || r.contradicts(c.Follower) || r.contradicts(c.Source) {
 			continue
 		}
+		var restsOn []dataflow.Basis
+		for _, ref := range []dataflow.Ref{c.Source, c.Follower} {
+			for _, field := range []string{"spec.nodeSelector", "spec.affinity", "spec.processor"} {
+				restsOn = append(restsOn, dataflow.Basis{Operation: ref, Field: field})
+			}
+		}
+		if c.Jointly && misread {
+			continue // perhaps of an operation between them
+		}
 		r.report1(dataflow.Problem{
-			Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: c.Follower, Field: runAfter + ".affinityStrategy",
-			Message: c.Error() + "; change one of them, or inherit another label",
+			Code: dataflow.CodeContradiction, Severity: dataflow.SeverityError, Operation: c.Follower, Field: strategy,
+			Message: c.Error() + "; change one of them, or inherit another label", RestsOn: restsOn,
 		})
 	}
 }

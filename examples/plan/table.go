@@ -282,7 +282,7 @@ func (s *shortener) inherits(o *operation) string {
 	for i, key := range o.Keys {
 		keys[i] = s.key(key)
 	}
-	text := string(o.Policy) + " " + strings.Join(keys, ", ")
+	text := printable(string(o.Policy)) + " " + strings.Join(keys, ", ")
 	if *o.Source != *o.RunAfter {
 		text += " of " + s.other(o.Source, o)
 	}
