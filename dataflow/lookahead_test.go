@@ -573,7 +573,7 @@ func TestTheSearchForAPairIsBounded(t *testing.T) {
 		op := requireSame(load(name, "a"))
 		op.Affinity = either()
 		required := op.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
-		for i := range 600 {
+		for i := range 1100 {
 			term := terms(requiring("k", values...))[0]
 			term.MatchExpressions = append(term.MatchExpressions, terms(requiring(name, fmt.Sprint(i)))[0].MatchExpressions...)
 			required.NodeSelectorTerms = append(required.NodeSelectorTerms, term)
