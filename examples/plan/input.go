@@ -328,8 +328,8 @@ func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, e
 			if hostname, ok := o.Labels.Get(topology.Hostname); ok {
 				o.Node = cmp.Or(byHostname[hostname], hostname)
 			}
-			if o.Phase == dataflow.Executing { // else it would be placed beside its own pod
-				o.Node = cmp.Or(o.Node, in.running[op.Ref.Namespace+"/"+op.Ref.Name+releaseSuffixes[op.Ref.Kind]])
+			if suffix, ok := releaseSuffixes[op.Ref.Kind]; ok && o.Phase == dataflow.Executing { // else it would be placed beside its own pod
+				o.Node = cmp.Or(o.Node, in.running[op.Ref.Namespace+"/"+op.Ref.Name+suffix])
 			}
 			seen[op.Ref] = o
 		}

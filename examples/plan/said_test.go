@@ -50,6 +50,11 @@ func TestWhatIsSaid(t *testing.T) {
 			pods:  "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: default, labels: {release: other-loader}}\nspec: {nodeName: n1, containers: [{name: a, resources: {requests: {cpu: 6}}}]}\nstatus: {phase: Running}\n",
 			args:  "--nodes DIR/in.yaml --pods DIR/pods.yaml", says: []string{"cannot complete"},
 		},
+		"a pod of a runtime with the name of a DataBackup": {
+			input: object("DataBackup", "{name: hbase}", "{}", "{phase: Executing}") + eightCPUs,
+			pods:  "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: default, labels: {release: hbase}}\nspec: {nodeName: n1, containers: []}\nstatus: {phase: Running}\n",
+			args:  "--nodes DIR/in.yaml --pods DIR/pods.yaml --host slipstream", says: []string{"hbase            yes"},
+		},
 		"the nodes of a file that holds operations too": {
 			input: object("DataLoad", "{name: a}", "{}", "{}") + eightCPUs, args: "--nodes DIR/./in.yaml", says: []string{"0 errors", "can complete"}, saysNot: []string{"Duplicate"},
 		},
