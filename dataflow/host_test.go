@@ -292,7 +292,7 @@ func TestLawH2PairsOfOperations(t *testing.T) {
 // Names up to the longest of every variant, and longer ones.
 func TestLawH2Names(t *testing.T) {
 	for n := 34; n < 50; n++ {
-		for _, name := range []string{strings.Repeat("a", n), strings.Repeat("a", n-2) + ".b", strings.Repeat("1", n), "1" + strings.Repeat("a", n-34), "on"[:1+n%2]} {
+		for _, name := range []string{strings.Repeat("a", n), strings.Repeat("a", n-2) + ".b", strings.Repeat("1", n), "1" + strings.Repeat("a", n-34), "on"[:1+n%2], "inf", "0xffffffffffffffff"} {
 			for _, op := range hostVariants(name) {
 				follower := load("b")
 				follower.RunAfter = &dataflow.RunAfter{Ref: op.Ref, Strategy: hostStrategies["Require"]}

@@ -235,7 +235,7 @@ func TestFaults(t *testing.T) {
 		"misspelt":       {dataflow.DataLoad, "policy: Cron\nschedul: '@daily'", []string{`UnknownField spec.schedul: Forbidden: no such field; typo of "schedule"?`}},
 		"named":          {dataflow.DataLoad, "policy: Cron\nschedule: '@daily'", nil},
 		"every":          {dataflow.DataLoad, "policy: Cron\nschedule: '@every 1h30m'", nil},
-		"items":          {dataflow.DataLoad, "policy: Cron\nschedule: '0,30/5,1-9/2,*/2 ?/3 1,, Jan-mar mon-FRI'", nil},
+		"items":          {dataflow.DataLoad, "policy: Cron\nschedule: '0,30/5,1-9/2,*/1 ?/3 1,, Jan-mar mon-FRI'", nil},
 		"every what":     {dataflow.DataLoad, "policy: Cron\nschedule: '@every day'", []string{`Invalid spec.schedule: Invalid value: "@every day": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "day" is not a duration such as 1h30m`}},
 		"at boot":        {dataflow.DataLoad, "policy: Cron\nschedule: '@reboot'", []string{`Invalid spec.schedule: Invalid value: "@reboot": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; the named ones are @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, and @every with a duration`}},
 		"with a zone":    {dataflow.DataLoad, "policy: Cron\nschedule: 'TZ=UTC 0 3 * * *'", []string{`Invalid spec.schedule: Invalid value: "TZ=UTC 0 3 * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; a CronJob accepts no TZ in a schedule`}},
@@ -244,6 +244,9 @@ func TestFaults(t *testing.T) {
 		"midnight":       {dataflow.DataLoad, "policy: Cron\nschedule: '0 24 * * *'", []string{`Invalid spec.schedule: Invalid value: "0 24 * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "24" is not among the hours, 0 to 23`}},
 		"no step":        {dataflow.DataLoad, "policy: Cron\nschedule: '*/0 * * * *'", []string{`Invalid spec.schedule: Invalid value: "*/0 * * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "*/0" is not among the minutes, 0 to 59`}},
 		"backwards":      {dataflow.DataLoad, "policy: Cron\nschedule: '0 3 9-1 * *'", []string{`Invalid spec.schedule: Invalid value: "0 3 9-1 * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "9-1" is not among the days of a month, 1 to 31`}},
+		"half a range":   {dataflow.DataLoad, "policy: Cron\nschedule: '1-x 3 * * *'", []string{`Invalid spec.schedule: Invalid value: "1-x 3 * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "1-x" is not among the minutes`}},
+		"words":          {dataflow.DataLoad, "policy: Cron\nschedule: 'x 3 * * *'", []string{`Invalid spec.schedule: Invalid value: "x 3 * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "x" is not among the minutes`}},
+		"a word first":   {dataflow.DataLoad, "policy: Cron\nschedule: 'x-5 3 * * *'", []string{`Invalid spec.schedule: Invalid value: "x-5 3 * * *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "x-5" is not among the minutes`}},
 		"not a name":     {dataflow.DataLoad, "policy: Cron\nschedule: '0 3 1 jan-mai *'", []string{`Invalid spec.schedule: Invalid value: "0 3 1 jan-mai *": must be a schedule of five parts, such as "0 3 * * *", or one such as @daily: the operation has policy Cron; "jan-mai" is not among the months, 1 to 12`}},
 		"of a pod": {dataflow.DataLoad, "podMetadata: {labels: {team: data platform, a/b/c: x, version: 1, ok: ''}, annotations: {not a key: x, Example.com/A: any text, size: 5}}", []string{
 			`Invalid spec.podMetadata.annotations[not a key]: Invalid value: "not a key": not a label key`, `Invalid spec.podMetadata.annotations[size]: Invalid value: 5: must be a string; quote it`,
@@ -618,7 +621,7 @@ processor:
 		t.Error(err, d)
 	}
 	for _, unset := range []string{
-		"processor: {job: {podSpec: {schedulerName: '', hostNetwork: false, priority: 0, volumes: [], os: {}, containers: [{ports: [a]}, b]}}}",
+		"processor: {job: {podSpec: {schedulerName: '', hostNetwork: false, priority: 0, volumes: [], os: {}, topologySpreadConstraints: [], containers: [{ports: [a]}, b]}}}",
 		"processor: {podMetadata: {labels: {serverless.fluid.io/inject: 'true', fluid.io/enable-injection: 'false'}}}",
 		"processor: {podMetadata: {labels: {fluid.io/managed-by: fluid}}}",
 		"processor: {podMetadata: {labels: {serverless.fluid.io/inject: 'true', done.sidecar.fluid.io/inject: 'true'}}}",

@@ -67,16 +67,11 @@ func (u timeUnit) accepts(item string) bool {
 		return true // whatever its last one is
 	}
 	from, ok := u.number(first)
-	to := from
-	switch {
-	case isRange:
-		var lastOK bool
+	to, lastOK := from, ok
+	if isRange {
 		to, lastOK = u.number(last)
-		ok = ok && lastOK
-	case hasStep:
-		to = u.last
 	}
-	return ok && u.first <= from && from <= to && to <= u.last
+	return ok && lastOK && u.first <= from && from <= to && to <= u.last
 }
 
 // number returns the number of a name, or that of digits.
