@@ -80,10 +80,14 @@ func (r *reporter) report1(p dataflow.Problem) {
 	r.reported[key{p.Operation, p.Code}] = true
 }
 
-// isReleased reports whether an operation waits for its predecessor no more: Fluid has seen that it
-// was complete, and reads it again only for what is inherited from it.
+// isReleased reports whether an operation no longer waits for its predecessor: Fluid has seen that
+// this was complete, and reads it again only for what is inherited from it.
 func (r *reporter) isReleased(ref dataflow.Ref) bool {
-	e := &r.in.operations[r.first[ref]]
+	i, ok := r.first[ref]
+	if !ok {
+		return false
+	}
+	e := &r.in.operations[i]
 	return e.Released && e.RunAfter != nil && (e.RunAfter.Strategy.Policy == affinity.None || e.RunAfter.DependOn != nil)
 }
 

@@ -45,7 +45,7 @@ type input struct {
 	warnings []*source.Fault // what the report does without
 	notes    []string        // what is no problem
 	lost     bool            // objects may be missing: nothing is concluded from their absence
-	unnamed  bool            // nor of operations, since the name of one was misread
+	unnamed  bool            // the name of an operation was misread: nothing is concluded from the absence of one
 	refused  bool            // a document could not be read, or kubectl refuses it
 
 	forecasts bool                // nodes were named or read
@@ -69,15 +69,7 @@ type fault struct {
 const stdinFile = "standard input"
 
 // read reads files, directories and standard input, and gives each object to accept.
-func (in *input) read(paths []string, accept func(*source.Object)) {
-	files, faults := source.Find(paths...)
-	for _, fault := range faults {
-		in.fault(fault)
-	}
-	for _, file := range files {
-		in.readFile(file, accept)
-	}
-}
+func (in *input) read(paths []string, accept func(*source.Object)) { in.readBeside(paths, nil, accept) }
 
 // readBeside reads files as read does, but not those among others, which have been read: nodes in
 // the files of operations count as well.
@@ -244,8 +236,8 @@ func (in *input) acceptPod(o *source.Object) {
 		if pod.Spec.NodeName == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
 			return nil
 		}
-		if release := pod.Labels["release"]; release != "" {
-			in.running[pod.Namespace+"/"+release] = pod.Spec.NodeName
+		if name := pod.Labels["release"]; name != "" {
+			in.running[pod.Namespace+"/"+name] = pod.Spec.NodeName
 		}
 		used := in.used[pod.Spec.NodeName]
 		if used == nil {
@@ -307,9 +299,20 @@ func (in *input) name() {
 	}
 }
 
-// releaseSuffixes are what Fluid appends to the name of an operation for its Helm release, whose
-// name is the label "release" of its pods. A DataBackup's pod has no such label.
-var releaseSuffixes = map[dataflow.Kind]string{dataflow.DataLoad: "-loader", dataflow.DataMigrate: "-migrate", dataflow.DataProcess: "-processor"}
+// release returns the name of the Helm release that Fluid makes for an operation, which is the
+// label "release" of its pods. It is empty for a DataBackup, whose pod has no such label.
+func release(ref dataflow.Ref) string {
+	switch ref.Kind {
+	case dataflow.DataLoad:
+		return ref.Name + "-loader"
+	case dataflow.DataMigrate:
+		return ref.Name + "-migrate"
+	case dataflow.DataProcess:
+		return ref.Name + "-processor"
+	default:
+		return ""
+	}
+}
 
 // observe returns the observations of the operations' statuses and of the flag --ran.
 func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, error) {
@@ -328,8 +331,8 @@ func (in *input) observe(ran []string) (map[dataflow.Ref]dataflow.Observation, e
 			if hostname, ok := o.Labels.Get(topology.Hostname); ok {
 				o.Node = cmp.Or(byHostname[hostname], hostname)
 			}
-			if suffix, ok := releaseSuffixes[op.Ref.Kind]; ok && o.Phase == dataflow.Executing { // else it would be placed beside its own pod
-				o.Node = cmp.Or(o.Node, in.running[op.Ref.Namespace+"/"+op.Ref.Name+suffix])
+			if o.Phase == dataflow.Executing { // else it would be placed beside its own pod
+				o.Node = cmp.Or(o.Node, in.running[op.Ref.Namespace+"/"+release(op.Ref)])
 			}
 			seen[op.Ref] = o
 		}

@@ -79,10 +79,10 @@ func TestWhatIsSaid(t *testing.T) {
 				object("DataLoad", "{name: b}", "{nodeSelector: {gen: '4'}, runAfter: {kind: DataLoad, name: a, affinityStrategy: {policy: Require}}}", "{}"),
 			status: unsound, says: []string{"quote it"}, saysNot: []string{"Contradiction"},
 		},
-		"an operation that waits no more": {
+		"an operation that no longer waits": {
 			input: object("DataLoad", "{name: b}", "{runAfter: {kind: DataMigrate, name: gone}}", "{phase: Pending, waitingFor: {operationComplete: false}}"), says: []string{"0 errors"},
 		},
-		"one that waits no more, but inherits": {
+		"one that no longer waits, but inherits": {
 			input:  object("DataLoad", "{name: b}", "{runAfter: {kind: DataMigrate, name: gone, affinityStrategy: {policy: Require}}}", "{phase: Pending, waitingFor: {operationComplete: false}}"),
 			status: unsound, says: []string{"UnknownPredecessor"},
 		},
